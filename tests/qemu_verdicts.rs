@@ -1,0 +1,335 @@
+//! The linter against a real QEMU: whatever QEMU refuses to start with must be an error, and
+//! whatever it starts with must not be one.
+//!
+//! `VIRT9P_SEED` repeats a run, `VIRT9P_CASES` says how many cases there are in all (3200), and
+//! `VIRT9P_CASE` picks one by its number. `VIRT9P_QEMU` names another QEMU.
+
+// A test says what it expects by failing.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "support/cases/mod.rs"]
+mod cases;
+#[path = "support/judge.rs"]
+mod judge;
+#[path = "support/linter.rs"]
+mod linter;
+#[path = "support/shares.rs"]
+mod shares;
+
+use cases::{Case, Dialect};
+use fastrand::Rng;
+use linter::{Finding, Versions};
+use shares::Shares;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
+
+const CASES: u64 = 3200;
+
+/// One way of making cases, and its part of all of them in a hundred.
+struct Family {
+    name: &'static str,
+    percent: u64,
+    case: fn(&mut Rng, &Shares) -> Case,
+}
+
+/// Where we say error and QEMU starts, on purpose. There is no list for the other way round: what
+/// QEMU refuses is an error, always.
+struct Stricter {
+    why: &'static str,
+    applies: fn(&Case, &Finding) -> bool,
+}
+
+const STRICTER: &[Stricter] = &[Stricter {
+    why: "a mode that is not written in octal is not the mode QEMU uses (644 is 0204)",
+    applies: |_, finding| finding.code == "mode-not-octal",
+}];
+
+#[test]
+#[ignore = "needs real QEMU"]
+fn modes() {
+    run(&Family {
+        name: "modes",
+        percent: 20,
+        case: cases::modes::case,
+    });
+}
+
+#[test]
+#[ignore = "needs real QEMU"]
+fn options() {
+    run(&Family {
+        name: "options",
+        percent: 25,
+        case: cases::options::case,
+    });
+}
+
+#[test]
+#[ignore = "needs real QEMU"]
+fn devices() {
+    run(&Family {
+        name: "devices",
+        percent: 20,
+        case: cases::devices::case,
+    });
+}
+
+#[test]
+#[ignore = "needs real QEMU"]
+fn topologies() {
+    run(&Family {
+        name: "topologies",
+        percent: 35,
+        case: cases::topology::case,
+    });
+}
+
+/// Guards the generator: were libvirt's own side refused, a refusal would prove nothing.
+#[test]
+#[ignore = "needs real QEMU"]
+fn libvirts_side_alone_is_accepted() {
+    let shares = Shares::new();
+    let seed = seed();
+    for number in 0..total() / 32 {
+        let case = cases::topology::case(&mut random(seed, number), &shares);
+        let verdict = judge::verdict(&case.own_argv());
+        assert!(
+            verdict.accepted,
+            "seed {seed} case {number}: {:?}\n{}",
+            case.own_argv(),
+            verdict.stderr
+        );
+    }
+}
+
+/// Guards the judge: were everything accepted, or everything refused, it would prove nothing.
+#[test]
+#[ignore = "needs real QEMU"]
+fn the_judge_knows_right_from_wrong() {
+    let shares = Shares::new();
+    let share = |rest: &str| format!("local,id=s,path={}{rest}", shares.path("a"));
+    let device = "virtio-9p-pci,fsdev=s,mount_tag=t";
+    for (fsdev, device, message) in [
+        (share(",security_model=mapped"), device, None),
+        (share(",security_model=mapped,fmode=644"), device, None),
+        (
+            share(",security_model=mapped,fmode=0999"),
+            device,
+            Some("Parameter 'fmode' expects a number"),
+        ),
+        (
+            share(",security_model=none,dmode=0755"),
+            device,
+            Some("dmode is only valid for mapped security modes"),
+        ),
+        (
+            share(",security_model=mapped"),
+            "virtio-9p-pci,fsdev=s,mount_tag=t,bus=pcie.0,addr=0",
+            Some("PCI: slot 0 function 0 not available for virtio-9p-pci"),
+        ),
+    ] {
+        let words = ["-machine", "q35", "-fsdev", &fsdev, "-device", device];
+        let verdict = judge::verdict(&cases::words(&words));
+        assert_eq!(verdict.accepted, message.is_none(), "{}", verdict.stderr);
+        assert!(
+            verdict.stderr.contains(message.unwrap_or("")),
+            "{}",
+            verdict.stderr
+        );
+    }
+}
+
+/// What a family came to.
+#[derive(Default)]
+struct Tally {
+    accepted: u64,
+    refused: u64,
+    /// How often each reason to be stricter was needed.
+    excused: BTreeMap<&'static str, u64>,
+    mismatches: Vec<(u64, String)>,
+}
+
+fn run(family: &Family) {
+    let seed = seed();
+    let installed = judge::version();
+    let shares = Shares::new();
+    let numbers = match number("VIRT9P_CASE") {
+        Some(one) => one..one + 1,
+        None => 0..total() * family.percent / 100,
+    };
+    say(&format!(
+        "{}: VIRT9P_SEED={seed}, {} cases, QEMU {installed}",
+        family.name,
+        numbers.end - numbers.start
+    ));
+
+    let next = AtomicU64::new(numbers.start);
+    let tally = Mutex::new(Tally::default());
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= numbers.end {
+                    break;
+                }
+                let case = (family.case)(&mut random(seed, number), &shares);
+                let outcome = compare(&case, &shares, &installed);
+                count(&mut tally.lock().unwrap(), number, outcome);
+            });
+        }
+    });
+
+    let mut tally = tally.into_inner().unwrap();
+    let all = tally.accepted + tally.refused;
+    say(&format!(
+        "{}: {} accepted and {} refused by QEMU, {} mismatches",
+        family.name,
+        tally.accepted,
+        tally.refused,
+        tally.mismatches.len()
+    ));
+    for (why, times) in &tally.excused {
+        say(&format!("{}: stricter {times} times: {why}", family.name));
+    }
+    tally.mismatches.sort_unstable();
+    let report: String = tally
+        .mismatches
+        .iter()
+        .map(|(number, text)| {
+            format!(
+                "\n=== {}: VIRT9P_SEED={seed} VIRT9P_CASE={number}\n{text}",
+                family.name
+            )
+        })
+        .collect();
+    assert!(report.is_empty(), "{report}");
+    if number("VIRT9P_CASE").is_none() && all >= 100 {
+        let least = all / 5;
+        assert!(
+            tally.accepted >= least && tally.refused >= least,
+            "{}: too one-sided to prove anything",
+            family.name
+        );
+    }
+}
+
+enum Outcome {
+    Agree { accepted: bool },
+    Stricter { reasons: BTreeSet<&'static str> },
+    Differ { accepted: bool, text: String },
+}
+
+fn compare(case: &Case, shares: &Shares, installed: &str) -> Outcome {
+    let versions = match case.dialect {
+        Dialect::Json => Versions {
+            libvirt: "9.0.0".to_owned(),
+            qemu: installed.to_owned(),
+        },
+        Dialect::Text => Versions {
+            libvirt: "7.0.0".to_owned(),
+            qemu: "5.2.0".to_owned(),
+        },
+    };
+    let xml = case.xml();
+    let argv = case.argv();
+    let verdict = judge::verdict(&argv);
+    let report = linter::check(&xml, &versions, shares.root());
+
+    let accepted = verdict.accepted;
+    let errors: Vec<&Finding> = report.errors().collect();
+    if accepted == errors.is_empty() {
+        return Outcome::Agree { accepted };
+    }
+    let reason = |finding: &&Finding| {
+        let rule = STRICTER.iter().find(|rule| (rule.applies)(case, finding));
+        rule.map(|rule| rule.why)
+    };
+    // Every error must have its reason: one that has none is not hidden by another that has.
+    if let (true, Some(reasons)) = (accepted, errors.iter().map(reason).collect()) {
+        return Outcome::Stricter { reasons };
+    }
+
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "QEMU {}, we found {} errors",
+        if accepted { "starts" } else { "refuses" },
+        errors.len()
+    );
+    let _ = writeln!(text, "{xml}");
+    let quoted: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
+    let _ = writeln!(text, "{} {}", judge::program(), quoted.join(" "));
+    let _ = writeln!(text, "{}", verdict.stderr.trim_end());
+    for finding in &report.findings {
+        let Finding {
+            code,
+            level,
+            message,
+        } = finding;
+        let _ = writeln!(text, "{level}[{code}]: {message}");
+    }
+    let _ = writeln!(text, "{}", report.line);
+    Outcome::Differ { accepted, text }
+}
+
+fn count(tally: &mut Tally, number: u64, outcome: Outcome) {
+    let accepted = match outcome {
+        Outcome::Agree { accepted } => accepted,
+        Outcome::Stricter { reasons } => {
+            for why in reasons {
+                *tally.excused.entry(why).or_default() += 1;
+            }
+            true
+        }
+        Outcome::Differ { accepted, text } => {
+            tally.mismatches.push((number, text));
+            accepted
+        }
+    };
+    if accepted {
+        tally.accepted += 1;
+    } else {
+        tally.refused += 1;
+    }
+}
+
+/// Each case has its own numbers, so that one can be repeated without those before it.
+fn random(seed: u64, number: u64) -> Rng {
+    Rng::with_seed(seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
+fn seed() -> u64 {
+    number("VIRT9P_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000_000))
+}
+
+fn total() -> u64 {
+    number("VIRT9P_CASES").unwrap_or(CASES)
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable}={text} is not a number")),
+    )
+}
+
+/// To the terminal even when the test passes: a log without the seed cannot be repeated.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}

@@ -1,0 +1,203 @@
+//! Generated domains: for each one the XML that the linter reads, and the words that libvirt would
+//! give to QEMU for it.
+//!
+//! libvirt's own side of a case is always valid, so whatever QEMU refuses, the raw arguments did.
+
+pub mod devices;
+pub mod modes;
+pub mod options;
+pub mod topology;
+
+use fastrand::Rng;
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
+
+/// How libvirt writes its own `-device`: JSON since libvirt 8.1 with QEMU 7.0, text before. It
+/// decides whose devices QEMU creates first (softmmu/vl.c:qemu_create_cli_devices).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    Json,
+    Text,
+}
+
+/// A device (or controller, or file system) that libvirt itself puts on the command line.
+#[derive(Debug, Clone)]
+pub struct Own {
+    /// Its element in the XML.
+    pub xml: String,
+    /// `-fsdev` of a native file system.
+    pub fsdev: Option<String>,
+    /// `-device`, driver first.
+    pub device: Map<String, Value>,
+}
+
+/// One generated domain.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub machine: &'static str,
+    pub acpi: bool,
+    pub dialect: Dialect,
+    pub own: Vec<Own>,
+    pub raw: Vec<String>,
+}
+
+impl Case {
+    /// A machine with nothing on it.
+    pub fn bare(rng: &mut Rng, raw: Vec<String>) -> Self {
+        Self {
+            machine: pick(rng, &["pc-q35-7.2", "q35", "pc-i440fx-7.2", "pc"]),
+            acpi: !chance(rng, 10),
+            dialect: Dialect::Json,
+            own: Vec::new(),
+            raw,
+        }
+    }
+
+    pub fn is_q35(&self) -> bool {
+        is_q35(self.machine)
+    }
+
+    /// The domain as a hook sees it: normalised, addresses filled in.
+    pub fn xml(&self) -> String {
+        let mut xml = String::from(
+            "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n  \
+             <name>generated</name>\n  \
+             <uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid>\n  \
+             <memory unit='KiB'>65536</memory>\n  <vcpu>1</vcpu>\n",
+        );
+        let _ = writeln!(
+            xml,
+            "  <os><type arch='x86_64' machine='{}'>hvm</type></os>",
+            self.machine
+        );
+        if self.acpi {
+            xml.push_str("  <features><acpi/></features>\n");
+        }
+        xml.push_str("  <devices>\n    <emulator>/usr/bin/qemu-system-x86_64</emulator>\n");
+        for own in &self.own {
+            let _ = writeln!(xml, "    {}", own.xml);
+        }
+        xml.push_str(if self.is_q35() {
+            "    <controller type='pci' index='0' model='pcie-root'/>\n    \
+             <controller type='sata' index='0'>\
+             <address type='pci' domain='0x0000' bus='0x00' slot='0x1f' function='0x2'/>\
+             </controller>\n"
+        } else {
+            "    <controller type='pci' index='0' model='pci-root'/>\n    \
+             <controller type='ide' index='0'>\
+             <address type='pci' domain='0x0000' bus='0x00' slot='0x01' function='0x1'/>\
+             </controller>\n"
+        });
+        if !xml.contains("<memballoon") {
+            xml.push_str("    <memballoon model='none'/>\n");
+        }
+        xml.push_str("  </devices>\n  <qemu:commandline>\n");
+        for word in &self.raw {
+            let _ = writeln!(xml, "    <qemu:arg value='{}'/>", escape(word));
+        }
+        xml.push_str("  </qemu:commandline>\n</domain>\n");
+        xml
+    }
+
+    /// QEMU's words: the machine, libvirt's devices, then the raw ones
+    /// (qemu_command.c:qemuBuildCommandLine).
+    pub fn argv(&self) -> Vec<String> {
+        let mut argv = self.own_argv();
+        argv.extend(self.raw.iter().cloned());
+        argv
+    }
+
+    /// The same without the raw words.
+    pub fn own_argv(&self) -> Vec<String> {
+        let acpi = if self.acpi { "" } else { ",acpi=off" };
+        let mut argv = vec![
+            "-machine".to_owned(),
+            format!("{},usb=off{acpi}", self.machine),
+        ];
+        for own in &self.own {
+            if let Some(fsdev) = &own.fsdev {
+                argv.extend(["-fsdev".to_owned(), fsdev.clone()]);
+            }
+            argv.push("-device".to_owned());
+            argv.push(match self.dialect {
+                Dialect::Json => Value::Object(own.device.clone()).to_string(),
+                Dialect::Text => as_text(&own.device),
+            });
+        }
+        argv
+    }
+}
+
+pub fn is_q35(machine: &str) -> bool {
+    machine.contains("q35")
+}
+
+/// A device in QEMU's text form.
+pub fn as_text(device: &Map<String, Value>) -> String {
+    let words: Vec<String> = device
+        .iter()
+        .map(|(key, value)| match value {
+            Value::String(text) if key == "driver" => text.clone(),
+            Value::String(text) => format!("{key}={}", doubled(text)),
+            Value::Bool(true) => format!("{key}=on"),
+            Value::Bool(false) => format!("{key}=off"),
+            other => format!("{key}={other}"),
+        })
+        .collect();
+    words.join(",")
+}
+
+/// A comma in a value is written twice (util/qemu-option.c:get_opt_value).
+pub fn doubled(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+/// A text as the value of an attribute in single quotes. White space as references, because an XML
+/// reader turns the plain characters into spaces.
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&apos;"),
+            '"' => out.push_str("&quot;"),
+            '\t' | '\n' | '\r' => {
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+pub fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+    from[rng.usize(..from.len())]
+}
+
+/// One of two lists, the first with this chance in a hundred.
+pub fn either<T: Copy>(rng: &mut Rng, percent: u32, first: &[T], second: &[T]) -> T {
+    if chance(rng, percent) {
+        pick(rng, first)
+    } else {
+        pick(rng, second)
+    }
+}
+
+pub fn chance(rng: &mut Rng, percent: u32) -> bool {
+    rng.u32(..100) < percent
+}
+
+/// Up to `longest` characters out of these.
+pub fn noise(rng: &mut Rng, from: &str, longest: usize) -> String {
+    let from: Vec<char> = from.chars().collect();
+    (0..=rng.usize(..longest))
+        .map(|_| pick(rng, &from))
+        .collect()
+}
+
+/// Shorthand for owned words.
+pub fn words(from: &[&str]) -> Vec<String> {
+    from.iter().map(|word| (*word).to_owned()).collect()
+}

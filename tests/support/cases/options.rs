@@ -1,0 +1,570 @@
+//! Family b: the words of `-fsdev`, `-virtfs` and `-set`, and how words are paired.
+
+use super::{chance, doubled, either, pick, words, Case, Own};
+use crate::shares::{self, Shares};
+use fastrand::Rng;
+use serde_json::json;
+
+/// Spellings QEMU takes for a switch (qapi/qapi-util.c:qapi_bool_parse).
+const SWITCHES: &[&str] = &["on", "off", "yes", "no", "true", "false", "y", "n"];
+const NOT_SWITCHES: &[&str] = &["1", "0", "", "ON", "Yes", "enable", "on ", "of"];
+
+/// Identifiers, and texts that are none (util/id.c:id_wellformed).
+const IDS: &[&str] = &["share0", "a", "Z9", "fs.0-x_y", "share-0", "x9"];
+const NOT_IDS: &[&str] = &[
+    "", "9fs", "a b", "-x", "_x", ".x", "é", "a/b", "a:b", "a#b", " a",
+];
+
+/// A share as raw words, still in parts.
+struct Raw {
+    option: String,
+    fsdev: Vec<String>,
+    id: String,
+    /// The `-device`; without it QEMU never opens the share.
+    device: Option<String>,
+    before: Vec<String>,
+    after: Vec<String>,
+}
+
+impl Raw {
+    fn new(rng: &mut Rng, shares: &Shares, id: &str) -> Self {
+        let path = doubled(&shares.path(pick(rng, shares::GOOD)));
+        let mut fsdev = vec![
+            format!("id={id}"),
+            format!("path={path}"),
+            format!(
+                "security_model={}",
+                pick(
+                    rng,
+                    &[
+                        "mapped",
+                        "mapped-xattr",
+                        "mapped-file",
+                        "passthrough",
+                        "none"
+                    ]
+                )
+            ),
+        ];
+        rng.shuffle(&mut fsdev);
+        if chance(rng, 85) {
+            fsdev.insert(0, "local".to_owned());
+        } else {
+            let place = rng.usize(..=fsdev.len());
+            fsdev.insert(place, "fsdriver=local".to_owned());
+        }
+        Self {
+            option: pick(rng, &["-fsdev", "-fsdev", "-fsdev", "--fsdev"]).to_owned(),
+            fsdev,
+            id: id.to_owned(),
+            device: chance(rng, 85).then(|| format!("virtio-9p-pci,fsdev={id},mount_tag=tag-{id}")),
+            before: Vec::new(),
+            after: Vec::new(),
+        }
+    }
+
+    fn words(self, rng: &mut Rng) -> Vec<String> {
+        let mut raw = self.before;
+        let fsdev = [self.option, self.fsdev.join(",")];
+        match self.device {
+            // All -fsdev come before all -device, whatever their order.
+            Some(device) if chance(rng, 30) => {
+                raw.extend(["-device".to_owned(), device]);
+                raw.extend(fsdev);
+            }
+            Some(device) => {
+                raw.extend(fsdev);
+                raw.extend(["-device".to_owned(), device]);
+            }
+            None => raw.extend(fsdev),
+        }
+        raw.extend(self.after);
+        raw
+    }
+
+    fn remove(&mut self, key: &str) {
+        self.fsdev.retain(|word| !word.starts_with(key));
+    }
+
+    /// Another word, anywhere but first, where a word without `=` would be the driver.
+    fn add(&mut self, rng: &mut Rng, word: &str) {
+        let first = usize::from(!self.fsdev.is_empty());
+        let place = rng.usize(first..=self.fsdev.len());
+        self.fsdev.insert(place, word.to_owned());
+    }
+
+    fn push(&mut self, word: &str) {
+        self.fsdev.push(word.to_owned());
+    }
+}
+
+pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
+    if chance(rng, 18) {
+        let raw = virtfs(rng, shares);
+        return Case::bare(rng, raw);
+    }
+    let id = pick(rng, IDS);
+    let mut raw = Raw::new(rng, shares, id);
+    let changes = pick(rng, &[0, 0, 1, 1, 1, 1, 1, 1, 2]);
+    for _ in 0..changes {
+        change(rng, shares, &mut raw);
+    }
+    let words = raw.words(rng);
+    let mut case = Case::bare(rng, words);
+    if chance(rng, 20) {
+        let other = if chance(rng, 70) { "second" } else { id };
+        let mut second = Raw::new(rng, shares, other);
+        if chance(rng, 30) {
+            change(rng, shares, &mut second);
+        }
+        case.raw.extend(second.words(rng));
+    }
+    if chance(rng, 20) {
+        case.own.push(native(&case, shares));
+        if chance(rng, 50) {
+            let clash = around_native(rng, shares);
+            case.raw.extend(clash);
+        }
+    }
+    case
+}
+
+fn change(rng: &mut Rng, shares: &Shares, raw: &mut Raw) {
+    match rng.u32(..26) {
+        0 => {
+            let word = pick(
+                rng,
+                &[
+                    "foo=bar",
+                    "foo",
+                    "nofoo",
+                    "Path=/",
+                    " path=/",
+                    "fsdev=x",
+                    "mount_tag=t",
+                    "driver=local",
+                    "fmask=0644",
+                    "max_xattr9=1",
+                    "=x",
+                    "=",
+                    "path ",
+                ],
+            );
+            raw.add(rng, word);
+        }
+        1 => {
+            let switch = either(rng, 70, SWITCHES, NOT_SWITCHES);
+            raw.add(rng, &format!("readonly={switch}"));
+        }
+        2 => {
+            let word = pick(
+                rng,
+                &["readonly", "noreadonly", "writeout", "multidevs", "nopath"],
+            );
+            raw.add(rng, word);
+        }
+        3 => {
+            let word = pick(
+                rng,
+                &["immediate", "immediate", "", "later", "on", "IMMEDIATE"],
+            );
+            raw.add(rng, &format!("writeout={word}"));
+        }
+        4 => {
+            let word = either(
+                rng,
+                70,
+                &["remap", "forbid", "warn"],
+                &["bogus", "", "Remap", "default"],
+            );
+            raw.add(rng, &format!("multidevs={word}"));
+        }
+        5 | 6 => throttle(rng, raw),
+        7 => driver(rng, raw),
+        8 => {
+            let key = pick(rng, &["path", "id", "security_model", "local", "fsdriver"]);
+            raw.remove(key);
+        }
+        9 => {
+            raw.remove("id=");
+            let id = pick(rng, NOT_IDS);
+            raw.add(rng, &format!("id={id}"));
+        }
+        // The first id counts, and it alone is looked at.
+        10 => {
+            let id = either(rng, 50, NOT_IDS, &["other"]);
+            raw.push(&format!("id={id}"));
+        }
+        // Of any other key the last one counts.
+        11 => {
+            let path = doubled(&shares.path(either(rng, 50, shares::GOOD, shares::BAD)));
+            let word = format!("path={path}");
+            if chance(rng, 60) {
+                raw.push(&word);
+            } else {
+                raw.fsdev.insert(usize::from(raw.fsdev.len() > 1), word);
+            }
+        }
+        12 => {
+            let word = either(
+                rng,
+                60,
+                &[
+                    "security_model=mapped",
+                    "security_model=none",
+                    "security_model=mapped-file",
+                ],
+                &["security_model=", "security_model=bogus", "security_model"],
+            );
+            raw.push(word);
+        }
+        13 => raw.push(""),
+        14 => {
+            let place = rng.usize(..=raw.fsdev.len());
+            raw.fsdev.insert(place, String::new());
+        }
+        15 => {
+            raw.remove("path=");
+            let path = doubled(&shares.path(pick(rng, shares::BAD)));
+            raw.add(rng, &format!("path={path}"));
+            if chance(rng, 50) {
+                raw.device = None;
+            }
+        }
+        16 => {
+            raw.option = pick(
+                rng,
+                &[
+                    "---fsdev",
+                    "-Fsdev",
+                    "-fsde",
+                    "-fsdevs",
+                    "-fsdev=local",
+                    "--FSDEV",
+                ],
+            )
+            .to_owned();
+        }
+        17 => raw.before.extend(swallow(rng)),
+        18 => {
+            let last = either(
+                rng,
+                50,
+                &["-no-reboot", "-no-shutdown", "--no-reboot", "-S"],
+                &[
+                    "-fsdev",
+                    "--fsdev",
+                    "-device",
+                    "-virtfs",
+                    "-set",
+                    "-",
+                    "-name",
+                    "-nosuchword",
+                ],
+            );
+            raw.after.push(last.to_owned());
+        }
+        19..=21 => {
+            let set = set(rng, shares, &raw.id);
+            if chance(rng, 80) {
+                raw.after.extend(set);
+            } else {
+                raw.before.extend(set);
+            }
+        }
+        22 => {
+            let model = pick(rng, &["passthrough", "none", "mapped"]);
+            raw.push(&format!("security_model={model}"));
+            let mode = pick(rng, &["fmode=0644", "dmode=0755"]);
+            raw.add(rng, mode);
+        }
+        23 => {
+            // Two devices on one share are fine; their tags may even be equal.
+            raw.after.extend([
+                "-device".to_owned(),
+                format!("virtio-9p-pci,fsdev={},mount_tag=tag-2", raw.id),
+            ]);
+        }
+        24 => {
+            let json = format!("{{\"fsdriver\":\"local\",\"id\":\"{}\"}}", raw.id);
+            if chance(rng, 30) {
+                raw.fsdev = vec![json];
+            }
+        }
+        _ => {
+            raw.after.extend(swallow(rng));
+        }
+    }
+}
+
+fn throttle(rng: &mut Rng, raw: &mut Raw) {
+    let key = pick(
+        rng,
+        &[
+            "bps-total",
+            "bps-read",
+            "bps-write",
+            "iops-total",
+            "iops-read",
+            "iops-write",
+        ],
+    );
+    let value = either(
+        rng,
+        65,
+        &["0", "1", "1000", "0x100", "010", "+5", "1000000000000000"],
+        &[
+            "1M",
+            "",
+            "x",
+            "1.5",
+            "-1",
+            "1000000000000001",
+            "18446744073709551616",
+        ],
+    );
+    raw.add(rng, &format!("throttling.{key}={value}"));
+    if chance(rng, 25) {
+        let word = pick(
+            rng,
+            &[
+                "throttling.bps-total-max=2000",
+                "throttling.bps-total-max-length=2",
+                "throttling.iops-size=4096",
+                "throttling.iops-total-max=5000",
+                "throttling.bps-total=1000",
+                "throttling.iops-total=1000",
+                "throttling.bps=1",
+                "throttling.bps-totals=1",
+                "throttling.bps-total",
+            ],
+        );
+        raw.add(rng, word);
+    }
+}
+
+fn driver(rng: &mut Rng, raw: &mut Raw) {
+    match rng.u32(..6) {
+        // synth takes no path and no model.
+        0 | 1 => raw.fsdev = vec!["synth".to_owned(), format!("id={}", raw.id)],
+        2 => raw.fsdev[0] = "synth".to_owned(),
+        3 => {
+            let word = pick(rng, &["fsdriver=synth", "fsdriver=local", "fsdriver=bogus"]);
+            raw.push(word);
+        }
+        4 => raw.fsdev[0] = pick(rng, &["bogus", "Local", "handle", "", "loc,,al"]).to_owned(),
+        _ => {
+            let word = pick(rng, &["socket=/run/x", "sock_fd=3"]);
+            raw.add(rng, word);
+        }
+    }
+}
+
+/// An option that takes an argument takes the next word, whatever it looks like
+/// (softmmu/vl.c:lookup_opt).
+fn swallow(rng: &mut Rng) -> Vec<String> {
+    words(either(
+        rng,
+        70,
+        &[
+            &["-name", "-fsdev"] as &[&str],
+            &["-name", "-device"],
+            &["-name", "-virtfs"],
+            &["-L", "-fsdev"],
+            &["--name", "--fsdev"],
+            &["-name", "guest=a,debug-threads=on"],
+            &["-no-reboot"],
+            &["-msg", "timestamp=on"],
+        ],
+        &[
+            // The share's word now stands alone: QEMU takes it for a disk image.
+            &["-name", "-fsdev", "local,id=x,path=/,security_model=none"],
+            &["-name", "-device", "virtio-9p-pci,fsdev=x,mount_tag=x"],
+            &["-fsdev", "-device"],
+            &["-device", "-fsdev"],
+            &["-set", "-fsdev"],
+            &["-virtfs", "-name"],
+        ],
+    ))
+}
+
+fn set(rng: &mut Rng, shares: &Shares, id: &str) -> Vec<String> {
+    let good = shares.path("b");
+    let bad = shares.path(pick(rng, shares::BAD));
+    let value = match rng.u32(..16) {
+        0 => format!("fsdev.{id}.path={good}"),
+        1 => format!("fsdev.{id}.path={bad}"),
+        2 => format!("fsdev.{id}.readonly=on"),
+        3 => format!("fsdev.{id}.readonly=1"),
+        4 => format!("fsdev.{id}.security_model=mapped"),
+        5 => format!("fsdev.{id}.security_model=bogus"),
+        6 => format!("fsdev.{id}.fmode=0644"),
+        7 => format!("fsdev.{id}.dmode=rwx"),
+        8 => format!("fsdev.{id}.nosuch=1"),
+        9 => "fsdev.nobody.path=/".to_owned(),
+        10 => pick(
+            rng,
+            &[
+                "fsdev",
+                "fsdev.x",
+                "fsdev.x.path",
+                "fsdev..path=/",
+                "nosuch.x.y=z",
+                "",
+            ],
+        )
+        .to_owned(),
+        11 => format!("fsdev.{id}.security_model=mapped-xattr"),
+        12 => format!("fsdev.{id}.path="),
+        13 => format!("fsdev.{id}.multidevs=remap"),
+        14 => format!("device.{id}.mount_tag=x"),
+        _ => format!("fsdev.{id}.writeout=immediate"),
+    };
+    vec!["-set".to_owned(), value]
+}
+
+/// `-virtfs`: the same grammar with `mount_tag`, without throttling
+/// (softmmu/vl.c, case QEMU_OPTION_virtfs).
+fn virtfs(rng: &mut Rng, shares: &Shares) -> Vec<String> {
+    let path = doubled(&shares.path(either(rng, 88, shares::GOOD, shares::BAD)));
+    let mut options = vec![
+        "local".to_owned(),
+        format!("path={path}"),
+        format!(
+            "security_model={}",
+            pick(rng, &["mapped", "mapped-file", "none"])
+        ),
+    ];
+    let tag = match rng.u32(..100) {
+        0..=76 => Some("tag"),
+        77..=82 => Some("my tag"),
+        83..=86 => Some("0123456789012345678901234567890"),
+        87..=89 => Some("a12345678901234567890123456789x"),
+        90..=93 => Some("a12345678901234567890123456789xy"),
+        94..=96 => Some(""),
+        _ => None,
+    };
+    if let Some(tag) = tag {
+        options.push(format!("mount_tag={tag}"));
+    }
+    if chance(rng, 40) {
+        let id = either(rng, 80, IDS, NOT_IDS);
+        options.push(format!("id={id}"));
+    }
+    if chance(rng, 45) {
+        let word = either(
+            rng,
+            60,
+            &[
+                "readonly=on",
+                "readonly",
+                "writeout=immediate",
+                "multidevs=forbid",
+                "fmode=0644",
+                "fmode=644",
+                "dmode=0755",
+                "security_model=mapped",
+            ],
+            &[
+                "bus=pci.0",
+                "addr=5",
+                "throttling.bps-total=1",
+                "foo=1",
+                "fmode=rw",
+                "security_model=x",
+                "multidevs=x",
+                "readonly=2",
+                "fsdriver=bogus",
+                "foo",
+            ],
+        );
+        options.push(word.to_owned());
+    }
+    let (_, tail) = options.split_at_mut(1);
+    rng.shuffle(tail);
+    if chance(rng, 4) {
+        options.remove(0);
+    }
+    let option = either(
+        rng,
+        97,
+        &["-virtfs", "--virtfs"],
+        &["-virtfs_synth", "-virtf"],
+    );
+    let mut raw = vec![option.to_owned(), options.join(",")];
+    if chance(rng, 25) {
+        let mut second = vec![
+            "local".to_owned(),
+            format!("path={}", doubled(&shares.path("b"))),
+            "security_model=none".to_owned(),
+        ];
+        // A second one of the same tag has the same fsdev id, unless one is given.
+        second.push(
+            pick(
+                rng,
+                &["mount_tag=other", "mount_tag=tag", "mount_tag=tag,id=two"],
+            )
+            .into(),
+        );
+        raw.extend(["-virtfs".to_owned(), second.join(",")]);
+    }
+    if chance(rng, 8) {
+        raw = words(either(
+            rng,
+            70,
+            &[&["-virtfs", "synth,mount_tag=tag"] as &[&str]],
+            &[
+                &["-virtfs", "synth"],
+                &["-virtfs", "synth,mount_tag=t,path=/"],
+            ],
+        ));
+    }
+    if chance(rng, 12) {
+        let set = set(rng, shares, "tag");
+        raw.extend(set);
+    }
+    raw
+}
+
+/// A native `<filesystem>`, as libvirt 9.0 gives it to QEMU
+/// (qemu_command.c:qemuBuildFilesystemCommandLine).
+fn native(case: &Case, shares: &Shares) -> Own {
+    let path = shares.path("b");
+    let bus = if case.is_q35() { "pcie.0" } else { "pci.0" };
+    let device = json!({
+        "driver": "virtio-9p-pci", "id": "fs0", "fsdev": "fsdev-fs0",
+        "mount_tag": "native", "bus": bus, "addr": "0xa",
+    });
+    Own {
+        xml: format!(
+            "<filesystem type='mount' accessmode='mapped'><source dir='{path}'/>\
+             <target dir='native'/>\
+             <address type='pci' domain='0x0000' bus='0x00' slot='0x0a' function='0x0'/>\
+             </filesystem>"
+        ),
+        fsdev: Some(format!(
+            "local,security_model=mapped,id=fsdev-fs0,path={}",
+            doubled(&path)
+        )),
+        device: device.as_object().expect("an object").clone(),
+    }
+}
+
+/// Raw words that touch the native one.
+fn around_native(rng: &mut Rng, shares: &Shares) -> Vec<String> {
+    let path = doubled(&shares.path("a"));
+    let local = |id: &str| format!("local,id={id},path={path},security_model=none");
+    let device =
+        |id: &str, fsdev: &str| format!("virtio-9p-pci,id={id},fsdev={fsdev},mount_tag=more");
+    match rng.u32(..9) {
+        0 => vec!["-fsdev".into(), local("fsdev-fs0")],
+        1 => vec!["-fsdev".into(), local("fs0")],
+        2 => vec!["-device".into(), device("more", "fsdev-fs0")],
+        3 => vec!["-device".into(), device("fs0", "fsdev-fs0")],
+        4 => vec!["-device".into(), device("fsdev-fs0", "fsdev-fs0")],
+        5 => vec!["-device".into(), device("more", "fs0")],
+        6 => words(&["-set", "fsdev.fsdev-fs0.fmode=0640"]),
+        7 => words(&["-set", "fsdev.fsdev-fs0.security_model=bogus"]),
+        _ => words(&["-set", "fsdev.fs0.fmode=0640"]),
+    }
+}

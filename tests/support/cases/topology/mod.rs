@@ -1,0 +1,174 @@
+//! Family d: buses, bridges, ports and who sits where.
+//!
+//! libvirt's side is drawn first, always without a collision; then raw devices are put next to it,
+//! on free and on taken places, on its buses and on buses of their own.
+
+mod own;
+mod raw;
+
+use super::{chance, is_q35, pick, Case, Dialect, Own};
+use crate::shares::Shares;
+use fastrand::Rng;
+use std::collections::BTreeMap;
+
+/// What kind of bus, hence which slots and which devices libvirt puts there
+/// (domain_addr.c:virDomainPCIAddressBusSetModel).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// pcie.0 and pci.0.
+    Root,
+    /// A root port or the downstream port of a switch: slot 0 only.
+    Port,
+    /// pci-bridge, pcie-pci-bridge.
+    Bridge,
+    /// i82801b11-bridge, pxb.
+    Wide,
+    /// x3130-upstream: downstream ports only.
+    Upstream,
+    /// pxb-pcie: root ports only.
+    Expander,
+}
+
+impl Kind {
+    fn slots(self) -> std::ops::RangeInclusive<u8> {
+        match self {
+            Self::Root | Self::Bridge => 1..=31,
+            Self::Port => 0..=0,
+            Self::Wide | Self::Upstream | Self::Expander => 0..=31,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Bus {
+    name: String,
+    /// libvirt's number; raw buses have none.
+    index: Option<u32>,
+    kind: Kind,
+    /// Slot and function, and whether it has multifunction on.
+    taken: BTreeMap<(u8, u8), bool>,
+}
+
+impl Bus {
+    fn slot_is_free(&self, slot: u8) -> bool {
+        (0..8).all(|function| !self.taken.contains_key(&(slot, function)))
+    }
+
+    fn free_slot(&self, rng: &mut Rng) -> Option<u8> {
+        let free: Vec<u8> = self
+            .kind
+            .slots()
+            .filter(|s| self.slot_is_free(*s))
+            .collect();
+        // Low slots more often: that is where everybody is.
+        let end = if chance(rng, 70) {
+            free.len().min(6)
+        } else {
+            free.len()
+        };
+        (end > 0).then(|| pick(rng, &free[..end]))
+    }
+}
+
+/// The domain while it is drawn.
+struct Drawing {
+    q35: bool,
+    buses: Vec<Bus>,
+    own: Vec<Own>,
+    /// Every id of a device so far.
+    ids: Vec<String>,
+    next_index: u32,
+    rngs: u32,
+    nets: u32,
+    balloon: bool,
+}
+
+pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
+    let dialect = if chance(rng, 75) {
+        Dialect::Json
+    } else {
+        Dialect::Text
+    };
+    let machine = match dialect {
+        Dialect::Json => pick(
+            rng,
+            &[
+                "pc-q35-7.2",
+                "pc-q35-7.2",
+                "q35",
+                "pc-q35-6.1",
+                "pc-q35-6.0",
+                "pc-i440fx-7.2",
+                "pc-i440fx-7.2",
+                "pc",
+                "pc-i440fx-5.2",
+            ],
+        ),
+        // QEMU 5.2 is assumed there, which has nothing newer.
+        Dialect::Text => pick(
+            rng,
+            &[
+                "pc-q35-5.2",
+                "pc-q35-5.2",
+                "pc-i440fx-5.2",
+                "pc-i440fx-4.2",
+                "pc-q35-4.2",
+            ],
+        ),
+    };
+    let acpi = !chance(rng, 12);
+    let mut drawing = Drawing::new(is_q35(machine), acpi);
+    drawing.controllers(rng);
+    for _ in 0..rng.u32(..5) {
+        drawing.endpoint(rng);
+    }
+    if chance(rng, 10) {
+        drawing.file_system(rng, shares);
+    }
+    let raw = drawing.raw(rng, shares, dialect);
+    Case {
+        machine,
+        acpi,
+        dialect,
+        own: drawing.own,
+        raw,
+    }
+}
+
+impl Drawing {
+    fn new(q35: bool, acpi: bool) -> Self {
+        // The functions the machine itself has (info qtree; the same from QEMU 5.2 to 11.1).
+        let taken = if q35 {
+            [
+                ((0, 0), false),
+                ((0x1f, 0), true),
+                ((0x1f, 2), false),
+                ((0x1f, 3), false),
+            ]
+            .into()
+        } else {
+            let mut taken: BTreeMap<_, _> =
+                [((0, 0), false), ((1, 0), true), ((1, 1), false)].into();
+            if acpi {
+                taken.insert((1, 3), false);
+            }
+            taken
+        };
+        let root = Bus {
+            name: if q35 { "pcie.0" } else { "pci.0" }.to_owned(),
+            index: Some(0),
+            kind: Kind::Root,
+            taken,
+        };
+        Self {
+            q35,
+            buses: vec![root],
+            own: Vec::new(),
+            ids: Vec::new(),
+            next_index: 1,
+            rngs: 0,
+            nets: 0,
+            balloon: false,
+        }
+    }
+}
