@@ -1,6 +1,6 @@
 //! Family b: the words of `-fsdev`, `-virtfs` and `-set`, and how words are paired.
 
-use super::{chance, doubled, either, pick, words, Case, Own};
+use super::{Case, Own, chance, doubled, either, pick, words};
 use crate::shares::{self, Shares};
 use fastrand::Rng;
 use serde_json::json;

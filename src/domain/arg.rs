@@ -1,0 +1,83 @@
+//! One word of `<qemu:commandline>` and where its characters stand in the file.
+
+use std::ops::Range;
+
+use crate::text::Span;
+
+/// The value of one `<qemu:arg>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arg {
+    /// What QEMU gets.
+    pub value: String,
+    /// Where the raw attribute value stands.
+    pub span: Span,
+}
+
+impl Arg {
+    /// Where bytes `range` of [`Arg::value`] stand in `text`, references counted as one character.
+    pub fn locate(&self, text: &str, range: &Range<usize>) -> Span {
+        let raw = self.span.of(text);
+        if raw == self.value {
+            let at = |offset: usize| self.span.start + offset.min(raw.len());
+            return Span::new(at(range.start), at(range.end));
+        }
+        let mut decoded = 0;
+        let mut start = None;
+        let mut rest = raw;
+        let mut at = self.span.start;
+        while let Some((source, target)) = step(rest) {
+            if start.is_none() && decoded >= range.start {
+                start = Some(at);
+            }
+            if decoded >= range.end {
+                break;
+            }
+            decoded += target;
+            at += source;
+            rest = rest.get(source..).unwrap_or("");
+        }
+        Span::new(start.unwrap_or(at), at)
+    }
+}
+
+/// Bytes that the next character takes in the file and in the value, or `None` at the end.
+fn step(rest: &str) -> Option<(usize, usize)> {
+    let first = rest.chars().next()?;
+    if first == '&' {
+        let end = rest.find(';')?;
+        let name = rest.get(1..end).unwrap_or("");
+        let number =
+            name.strip_prefix('#')
+                .and_then(|digits| match digits.strip_prefix(['x', 'X']) {
+                    Some(hex) => u32::from_str_radix(hex, 16).ok(),
+                    None => digits.parse().ok(),
+                });
+        let length = number.and_then(char::from_u32).map_or(1, char::len_utf8);
+        return Some((end + 1, length));
+    }
+    // A line end of two bytes is one space in the value (XML 1.0, 2.11 and 3.3.3).
+    if rest.starts_with("\r\n") {
+        return Some((2, 1));
+    }
+    Some((first.len_utf8(), first.len_utf8()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_places_behind_references() {
+        let text = "<a value='x&amp;y&#233;,fmode=644'/>";
+        let span = Span::new(10, 33);
+        assert_eq!(span.of(text), "x&amp;y&#233;,fmode=644");
+        let arg = Arg {
+            value: "x&yé,fmode=644".to_owned(),
+            span,
+        };
+        let at = arg.value.find("644").unwrap();
+        assert_eq!(arg.locate(text, &(at..at + 3)).of(text), "644");
+        assert_eq!(arg.locate(text, &(0..3)).of(text), "x&amp;y");
+        assert_eq!(arg.locate(text, &(90..99)).of(text), "");
+    }
+}

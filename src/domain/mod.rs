@@ -1,0 +1,172 @@
+//! The domain XML as we need it, every part with its place in the text.
+//!
+//! Fields are named after libvirt's elements. What libvirt would refuse by itself (a bad UUID in
+//! a defined domain, two devices at one address) is not checked here: libvirt says it first.
+
+mod arg;
+mod ids;
+mod read;
+mod uuid;
+pub mod xml;
+
+pub use arg::Arg;
+pub use ids::{TakenId, libvirt_ids};
+pub use read::read;
+pub use uuid::{Uuid, find_uuid};
+
+use crate::text::Span;
+
+/// A value with the place it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What we read of a domain.
+#[derive(Debug, Clone, Default)]
+pub struct Domain {
+    /// `<name>`.
+    pub name: String,
+    /// `<uuid>`, when it is there and well formed.
+    pub uuid: Option<Uuid>,
+    /// `type` of the root element: `kvm`, `qemu`, …
+    pub kind: String,
+    /// `<os><type arch=…>`.
+    pub arch: String,
+    /// `<os><type machine=…>`.
+    pub machine: Located<String>,
+    /// Whether `<features><acpi/>` is there; without it libvirt passes `acpi=off`.
+    pub acpi: bool,
+    /// `<devices><emulator>`.
+    pub emulator: Option<String>,
+    /// `<seclabel>` elements.
+    pub seclabels: Vec<Seclabel>,
+    /// Our own element in `<metadata>`: errors only warn.
+    pub errors_only_warn: bool,
+    /// Devices in document order.
+    pub devices: Vec<Device>,
+    /// Words of all `<qemu:commandline>` blocks, in order.
+    pub args: Vec<Arg>,
+    /// Places of `<qemu:arg>` without `value`, which libvirt refuses.
+    pub empty_args: Vec<Span>,
+    /// `<qemu:capabilities>`: names added (`true`) or deleted (`false`), in order.
+    pub capabilities: Vec<(bool, String)>,
+    /// Elements that look like QEMU arguments but that libvirt drops, with the reason.
+    pub lost: Vec<Lost>,
+}
+
+impl Default for Located<String> {
+    fn default() -> Self {
+        Located {
+            value: String::new(),
+            span: Span::default(),
+        }
+    }
+}
+
+/// A `<commandline>` libvirt does not see (facts L6: matched by namespace, below `<domain>` only).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Its start tag.
+    pub span: Span,
+    /// Why libvirt drops it.
+    pub why: LostReason,
+}
+
+/// Why a `<commandline>` is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostReason {
+    /// In no namespace, or in one that is not QEMU's.
+    Namespace,
+    /// In QEMU's namespace, but not directly below `<domain>`.
+    Place,
+}
+
+/// A `<seclabel>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seclabel {
+    /// `dynamic`, `static`, `none`; libvirt's default is `dynamic`.
+    pub kind: String,
+    /// `apparmor`, `dac`, `selinux`, or nothing.
+    pub model: Option<String>,
+    /// `<label>`, for `dac`: `user:group`.
+    pub label: Option<String>,
+}
+
+/// One element of `<devices>`.
+#[derive(Debug, Clone, Default)]
+pub struct Device {
+    /// Element name: `interface`, `controller`, …
+    pub element: String,
+    /// The whole element, from its `<` to its last `>`.
+    pub span: Span,
+    /// Its start tag.
+    pub tag: Span,
+    /// `type` attribute.
+    pub kind: Option<String>,
+    /// `model` attribute, or the `name`/`type` of a `<model>` child.
+    pub model: Option<String>,
+    /// `bus` attribute of the element or of `<target>`.
+    pub bus: Option<String>,
+    /// `<target dev=…>`.
+    pub target_dev: Option<String>,
+    /// `<alias name=…>`.
+    pub alias: Option<String>,
+    /// The address of the guest, when it is a PCI one with numbers in it.
+    pub pci: Option<PciAddress>,
+    /// `index` of a controller.
+    pub index: Option<u32>,
+    /// `chassis` of a root or downstream port's `<target>`.
+    pub chassis: Option<u32>,
+    /// More, for a `<filesystem>`.
+    pub filesystem: Option<Filesystem>,
+}
+
+/// `<address type='pci' …>` of the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PciAddress {
+    /// Bus: the index of a PCI controller.
+    pub bus: u32,
+    /// Slot (QEMU's PCI device number).
+    pub slot: u8,
+    /// Function.
+    pub function: u8,
+    /// `multifunction='on'`.
+    pub multifunction: bool,
+    /// The element.
+    pub span: Span,
+}
+
+/// What a `<filesystem>` says beyond its address.
+#[derive(Debug, Clone, Default)]
+pub struct Filesystem {
+    /// `type`, default `mount`.
+    pub kind: String,
+    /// `accessmode`, default `passthrough`.
+    pub access: String,
+    /// `<driver type=…>`, default `path`.
+    pub driver: Option<String>,
+    /// `<source dir=…>`.
+    pub source: Option<Located<String>>,
+    /// `<target dir=…>`: the mount tag.
+    pub target: Option<Located<String>>,
+    /// `<readonly/>`.
+    pub readonly: bool,
+}
+
+impl Device {
+    /// Whether it is a `<filesystem>` that libvirt makes a virtio-9p device of.
+    pub fn is_9p(&self) -> bool {
+        self.filesystem.as_ref().is_some_and(|fs| {
+            fs.kind == "mount" && !matches!(fs.driver.as_deref(), Some("virtiofs" | "mtp"))
+        })
+    }
+
+    /// Whether it is a `<controller>` of this type.
+    pub fn is_controller(&self, kind: &str) -> bool {
+        self.element == "controller" && self.kind.as_deref() == Some(kind)
+    }
+}

@@ -1,0 +1,303 @@
+//! Domain XML → [`Domain`]: which elements are read, and from where exactly.
+//!
+//! Only direct children of `/domain/devices/*` carry guest addresses; an `<address>` below
+//! `<source>` is the host's (facts L8.4).
+
+use crate::domain::xml::{Attribute, Element, Ns, Xml, XmlError};
+use crate::domain::{
+    Arg, Device, Domain, Filesystem, Located, Lost, LostReason, PciAddress, Seclabel, Uuid,
+};
+use crate::text::Span;
+
+/// Reads the domain in `text`.
+///
+/// # Errors
+/// When it is not well-formed XML, or its root element is not `<domain>`.
+pub fn read(text: &str) -> Result<Domain, XmlError> {
+    let mut xml = Xml::new(text);
+    let root = xml.root()?;
+    if !root.is("domain") {
+        return Err(XmlError {
+            at: root.tag.start,
+            message: format!("the root element is <{}>, not <domain>", root.name),
+        });
+    }
+    let mut domain = Domain {
+        kind: root.value("type").unwrap_or("").to_owned(),
+        ..Domain::default()
+    };
+    xml.children(|xml, element| top_level(xml, element, &mut domain))?;
+    xml.finish()?;
+    Ok(domain)
+}
+
+fn top_level(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(), XmlError> {
+    match (element.ns, element.name) {
+        (Ns::None, "name") => domain.name = xml.text()?.0,
+        (Ns::None, "uuid") => domain.uuid = Uuid::parse(&xml.text()?.0),
+        (Ns::None, "os") => xml.children(|_, child| {
+            if child.is("type") {
+                domain.arch = child.value("arch").unwrap_or("").to_owned();
+                if let Some(machine) = child.attribute("machine") {
+                    domain.machine = located(machine);
+                }
+            }
+            Ok(())
+        })?,
+        (Ns::None, "features") => xml.children(|_, child| {
+            domain.acpi |= child.is("acpi");
+            Ok(())
+        })?,
+        (Ns::None, "metadata") => xml.children(|_, child| {
+            if child.ns == Ns::Policy && child.name == "policy" {
+                domain.errors_only_warn = child.value("errors") == Some("warn");
+            }
+            Ok(())
+        })?,
+        (Ns::None, "seclabel") => seclabel(xml, element, domain)?,
+        (Ns::None, "devices") => xml.children(|xml, child| {
+            if child.is("emulator") {
+                domain.emulator = Some(xml.text()?.0.trim().to_owned());
+                return Ok(());
+            }
+            note_lost(child, domain, LostReason::Place);
+            let device = device(xml, child)?;
+            domain.devices.push(device);
+            Ok(())
+        })?,
+        (Ns::Qemu, "commandline") => xml.children(|_, child| {
+            if child.ns == Ns::Qemu && child.name == "arg" {
+                match child.attribute("value") {
+                    Some(value) => domain.args.push(Arg {
+                        value: value.value.clone().into_owned(),
+                        span: value.span,
+                    }),
+                    None => domain.empty_args.push(child.tag),
+                }
+            } else if child.name == "arg" {
+                domain.lost.push(Lost {
+                    span: child.tag,
+                    why: LostReason::Namespace,
+                });
+            }
+            Ok(())
+        })?,
+        (Ns::Qemu, "capabilities") => xml.children(|_, child| {
+            if let (Ns::Qemu, "add" | "del", Some(name)) =
+                (child.ns, child.name, child.value("capability"))
+            {
+                domain
+                    .capabilities
+                    .push((child.name == "add", name.to_owned()));
+            }
+            Ok(())
+        })?,
+        _ => note_lost(element, domain, LostReason::Namespace),
+    }
+    Ok(())
+}
+
+/// Remembers a `<commandline>` that libvirt does not look at. Its XPath is
+/// `./qemu:commandline/qemu:arg`; anything else is dropped without a word (facts L6).
+fn note_lost(element: &Element, domain: &mut Domain, why: LostReason) {
+    if element.name == "commandline" {
+        domain.lost.push(Lost {
+            span: element.tag,
+            why,
+        });
+    }
+}
+
+fn located(attribute: &Attribute) -> Located<String> {
+    Located {
+        value: attribute.value.clone().into_owned(),
+        span: attribute.span,
+    }
+}
+
+fn owned(element: &Element, attribute: &str) -> Option<String> {
+    element.value(attribute).map(str::to_owned)
+}
+
+fn seclabel(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(), XmlError> {
+    let mut label = Seclabel {
+        kind: owned(element, "type").unwrap_or_else(|| "dynamic".to_owned()),
+        model: owned(element, "model"),
+        label: None,
+    };
+    xml.children(|xml, child| {
+        if child.is("label") {
+            label.label = Some(xml.text()?.0.trim().to_owned());
+        }
+        Ok(())
+    })?;
+    domain.seclabels.push(label);
+    Ok(())
+}
+
+fn device(xml: &mut Xml, element: &Element) -> Result<Device, XmlError> {
+    let mut device = Device {
+        element: element.name.to_owned(),
+        tag: element.tag,
+        kind: owned(element, "type"),
+        model: owned(element, "model"),
+        bus: owned(element, "bus"),
+        index: element.value("index").and_then(number),
+        filesystem: (element.is("filesystem")).then(|| Filesystem {
+            kind: owned(element, "type").unwrap_or_else(|| "mount".to_owned()),
+            access: owned(element, "accessmode").unwrap_or_else(|| "passthrough".to_owned()),
+            ..Filesystem::default()
+        }),
+        ..Device::default()
+    };
+    xml.children(|_, child| {
+        if child.ns == Ns::None {
+            device_child(child, &mut device);
+        }
+        Ok(())
+    })?;
+    device.span = Span::new(element.tag.start, xml.position());
+    Ok(device)
+}
+
+fn device_child(child: &Element, device: &mut Device) {
+    match child.name {
+        "address" => device.pci = device.pci.or_else(|| pci_address(child)),
+        "alias" => device.alias = owned(child, "name"),
+        "model" => {
+            let model = owned(child, "type").or_else(|| owned(child, "name"));
+            device.model = device.model.take().or(model);
+        }
+        "target" => {
+            device.bus = device.bus.take().or_else(|| owned(child, "bus"));
+            device.target_dev = owned(child, "dev");
+            device.chassis = child.value("chassis").and_then(number);
+        }
+        _ => {}
+    }
+    let Some(fs) = device.filesystem.as_mut() else {
+        return;
+    };
+    match child.name {
+        "driver" => fs.driver = owned(child, "type"),
+        "source" => fs.source = child.attribute("dir").map(located),
+        "target" => fs.target = child.attribute("dir").map(located),
+        "readonly" => fs.readonly = true,
+        _ => {}
+    }
+}
+
+/// An address without bus or slot is one libvirt has yet to assign; 0000:00:00.0 is what
+/// libvirt takes for empty (virPCIDeviceAddressIsEmpty).
+fn pci_address(element: &Element) -> Option<PciAddress> {
+    if element.value("type") != Some("pci") {
+        return None;
+    }
+    let part = |name| element.value(name).map_or(Some(0), number);
+    let (domain, bus) = (part("domain")?, part("bus")?);
+    let slot = u8::try_from(part("slot")?).ok().filter(|slot| *slot < 32)?;
+    let function = u8::try_from(part("function")?).ok().filter(|f| *f < 8)?;
+    if domain != 0 || (bus == 0 && slot == 0 && function == 0) {
+        return None;
+    }
+    Some(PciAddress {
+        bus,
+        slot,
+        function,
+        multifunction: element.value("multifunction") == Some("on"),
+        span: element.tag,
+    })
+}
+
+/// A number as libvirt's virStrToLong with base 0 reads it: `0x` is hex, a leading 0 octal.
+fn number(text: &str) -> Option<u32> {
+    let text = text.trim();
+    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        u32::from_str_radix(hex, 16).ok()
+    } else if text.len() > 1 && text.starts_with('0') {
+        u32::from_str_radix(text, 8).ok()
+    } else {
+        text.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FULL: &str = r#"<?xml version="1.0"?>
+<!-- written by libvirt -->
+<domain type='kvm' id='3' xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>a &amp; b</name>
+  <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>
+  <metadata><p:policy xmlns:p='urn:virt-9p:policy:1' errors='warn'/><x><commandline/></x></metadata>
+  <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
+  <features><acpi/></features>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <controller type='pci' index='6' model='pcie-root-port'><alias name='ua-r'/><target chassis='6' port='0x15'/>
+      <address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x5' multifunction='on'/></controller>
+    <hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x09' slot='0x00' function='0x0'/></source>
+      <address type='pci' domain='0' bus='06' slot='010' function='0'/></hostdev>
+    <filesystem type='mount' accessmode='mapped'><source dir='/srv/a'/><target dir='tag'/><readonly/></filesystem>
+  </devices>
+  <q:commandline><q:arg value='-fsdev'/><q:arg value='local,path=/a&amp;b'/><q:arg/></q:commandline>
+  <commandline xmlns=""/>
+</domain>
+"#;
+
+    #[test]
+    fn reads_what_it_should() {
+        let domain = read(FULL).unwrap();
+        assert_eq!(domain.name, "a & b");
+        assert!(domain.acpi && domain.errors_only_warn);
+        assert_eq!(domain.machine.value, "pc-q35-7.2");
+        assert_eq!(domain.machine.span.of(FULL), "pc-q35-7.2");
+        let values: Vec<_> = domain.args.iter().map(|a| a.value.as_str()).collect();
+        assert_eq!(values, ["-fsdev", "local,path=/a&b"]);
+        assert_eq!(domain.empty_args.len(), 1);
+        assert_eq!(domain.lost.len(), 1);
+        let [port, hostdev, share] = domain.devices.as_slice() else {
+            panic!("three devices")
+        };
+        assert_eq!((port.index, port.chassis), (Some(6), Some(6)));
+        assert!(port.pci.unwrap().multifunction);
+        let address = hostdev.pci.unwrap();
+        assert_eq!((address.bus, address.slot), (6, 8));
+        assert!(share.is_9p() && share.filesystem.as_ref().unwrap().readonly);
+        assert!(
+            share.span.of(FULL).starts_with("<filesystem")
+                && share.span.of(FULL).ends_with("</filesystem>")
+        );
+    }
+
+    #[test]
+    fn refuses_what_is_no_domain() {
+        for (text, at) in [
+            ("", 0),
+            ("junk", 0),
+            ("<network/>", 0),
+            ("<domain><name>x</name>", 22),
+            ("<domain a='1' a='2'/>", 17),
+            ("<domain>&undefined;</domain><domain/>", 28),
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error.at, at, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn survives_depth_and_width() {
+        let deep = format!(
+            "<domain>{}{}</domain>",
+            "<a>".repeat(60_000),
+            "</a>".repeat(60_000)
+        );
+        assert!(read(&deep).is_ok());
+        let wide = format!(
+            "<domain {}/>",
+            (0..1000).map(|n| format!("a{n}='' ")).collect::<String>()
+        );
+        assert!(read(&wide).is_err());
+    }
+}

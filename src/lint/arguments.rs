@@ -1,0 +1,173 @@
+//! Arguments as words: lost on the way, left over, or not understood.
+
+use crate::domain::LostReason;
+use crate::domain::xml::QEMU_NAMESPACE;
+use crate::lint::Context;
+use crate::lint::catalogue::Code;
+use crate::lint::finding::{Finding, Place};
+use crate::qemu::command_line::FailedSet;
+use crate::qemu::words::Stray;
+use crate::text::quoted;
+use crate::version::DeviceForm;
+
+/// Finds what is wrong with the words of the command line.
+pub fn check(context: Context, findings: &mut Vec<Finding>) {
+    lost(context, findings);
+    for stray in &context.line.strays {
+        findings.push(self::stray(context, *stray));
+    }
+    for (option, argument) in &context.line.unmodelled {
+        findings.push(
+            Finding::warning(
+                Code::NotModelled,
+                whole(context, *argument),
+                format!(
+                    "{} {} can add or change shares and addresses in ways virt-9p does not follow: \
+                     what it does is neither checked nor granted",
+                    word(context, *option),
+                    word(context, *argument)
+                ),
+            )
+            .help("write the share as `-fsdev` and `-device`"),
+        );
+    }
+    sets(context, findings);
+}
+
+fn lost(context: Context, findings: &mut Vec<Finding>) {
+    for lost in &context.domain.lost {
+        let why = match lost.why {
+            LostReason::Namespace => "is not in QEMU's namespace",
+            LostReason::Place => "does not stand directly below <domain>",
+        };
+        findings.push(
+            Finding::error(
+                Code::ArgumentsLost,
+                Place::Xml(lost.span),
+                format!(
+                    "this element {why}: libvirt drops it without a word, and QEMU never gets \
+                     the arguments"
+                ),
+            )
+            .help(format!(
+                "put xmlns:qemu='{QEMU_NAMESPACE}' on <domain>, and <qemu:commandline> with \
+                 <qemu:arg value='…'/> directly below it"
+            )),
+        );
+    }
+    for span in &context.domain.empty_args {
+        findings.push(
+            Finding::error(
+                Code::ArgWithoutValue,
+                Place::Xml(*span),
+                "this argument has no `value`: libvirt refuses to define the domain",
+            )
+            .help("write <qemu:arg value='…'/>"),
+        );
+    }
+}
+
+fn stray(context: Context, stray: Stray) -> Finding {
+    match stray {
+        Stray::NoArgument(index) => Finding::error(
+            Code::OptionWithoutArgument,
+            whole(context, index),
+            format!(
+                "{} wants an argument and is the last word: QEMU swallows the option that libvirt \
+                 writes next, or refuses to start",
+                word(context, index)
+            ),
+        )
+        .help("add the missing <qemu:arg value='…'/> behind it, or remove it"),
+        Stray::Misspelt(index, meant) => Finding::error(
+            Code::OptionMisspelt,
+            whole(context, index),
+            format!(
+                "{} is no option of QEMU's, which refuses to start with \"invalid option\"",
+                word(context, index)
+            ),
+        )
+        .help(format!(
+            "write two words: <qemu:arg value='-{meant}'/> and its argument in a <qemu:arg> of its own"
+        )),
+        Stray::Unknown(index) => Finding::warning(
+            Code::OptionUnknown,
+            whole(context, index),
+            format!(
+                "{} is an option that no QEMU up to 11.1 has: unless yours is newer or patched, it \
+                 refuses to start",
+                word(context, index)
+            ),
+        )
+        .help("check the spelling"),
+        Stray::Image(index) => Finding::warning(
+            Code::WordStray,
+            whole(context, index),
+            format!(
+                "{} is neither an option nor the argument of one: QEMU takes it for the name of a \
+                 disk image",
+                word(context, index)
+            ),
+        )
+        .help("put the option it belongs to before it"),
+    }
+}
+
+fn sets(context: Context, findings: &mut Vec<Finding>) {
+    for failed in &context.line.failed_sets {
+        findings.push(match failed {
+            FailedSet::Syntax(index) => Finding::error(
+                Code::SetInvalid,
+                whole(context, *index),
+                format!(
+                    "`-set` {} is not GROUP.ID.KEY=VALUE: QEMU refuses to start",
+                    word(context, *index)
+                ),
+            ),
+            FailedSet::NoTarget(index, group, id) => Finding::error(
+                Code::SetInvalid,
+                whole(context, *index),
+                format!(
+                    "there is no {group} {} before this `-set`: QEMU refuses to start",
+                    quoted(id)
+                ),
+            )
+            .help("put the key into the -fsdev or -device itself"),
+        });
+    }
+    // A JSON device is in no option group, so -set cannot find it (facts Q2).
+    let json = context
+        .assume
+        .device_form(&context.domain.capabilities)
+        .map(|form| form == DeviceForm::Json);
+    for set in context.line.sets.iter().filter(|set| set.group == "device") {
+        findings.extend(
+            Finding::error_if(
+                json,
+                Code::SetInvalid,
+                Place::Arg(set.opt.arg, 0..set.opt.value_range.end),
+                format!(
+                    "`-set` cannot reach device {}, which libvirt >= 8.1 writes as JSON: QEMU \
+                     refuses to start with \"there is no device\"",
+                    quoted(&set.id)
+                ),
+            )
+            .map(|finding| finding.help("use <qemu:override> (libvirt >= 8.2)")),
+        );
+    }
+}
+
+/// The whole of word `index`.
+pub fn whole(context: Context, index: usize) -> Place {
+    let length = context
+        .domain
+        .args
+        .get(index)
+        .map_or(0, |arg| arg.value.len());
+    Place::Arg(index, 0..length)
+}
+
+/// Word `index`, quoted.
+fn word(context: Context, index: usize) -> String {
+    quoted(context.domain.args.get(index).map_or("", |arg| &arg.value))
+}

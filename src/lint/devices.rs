@@ -1,0 +1,441 @@
+//! -device virtio-9p: driver, id, fsdev, mount tag and properties.
+
+use crate::domain::{TakenId, libvirt_ids};
+use crate::lint::Context;
+use crate::lint::arguments::whole;
+use crate::lint::catalogue::Code;
+use crate::lint::finding::{Finding, Place};
+use crate::pci::machine::{self, Family};
+use crate::qemu::command_line::{Property, RawDevice};
+use crate::qemu::json::Value;
+use crate::qemu::number::{Mode, option_number};
+use crate::qemu::opts;
+use crate::qemu::properties::{Kind, virtio_9p_property};
+use crate::share;
+use crate::text::quoted;
+use crate::version::{DeviceForm, Version};
+
+/// Linux's and QEMU's limit for a mount tag (9p.c, v9fs_device_realize_common).
+const LONGEST_TAG: usize = 31;
+
+/// Finds what is wrong with each raw device, addresses left out.
+pub fn check(context: Context, findings: &mut Vec<Finding>) {
+    for (index, error) in &context.line.broken_json {
+        findings.push(
+            Finding::error(
+                Code::JsonInvalid,
+                Place::Arg(*index, error.at..error.at + 1),
+                format!(
+                    "not the JSON that -device takes: {}; QEMU refuses to start",
+                    error.message
+                ),
+            )
+            .help("mend it: {\"driver\":\"virtio-9p-pci\",\"fsdev\":\"…\",\"mount_tag\":\"…\"}"),
+        );
+    }
+    let taken = libvirt_ids(context.domain);
+    for (index, device) in context.line.devices.iter().enumerate() {
+        if !device.virtfs {
+            id(context, index, device, &taken, findings);
+            form(context, device, findings);
+            driver(context, device, findings);
+        }
+        if device.is_9p() {
+            fsdev(context, device, &taken, findings);
+            tag(context, index, device, findings);
+            if !device.virtfs {
+                properties(context, device, findings);
+            }
+        }
+    }
+}
+
+fn at(property: &Property) -> Place {
+    Place::Arg(property.arg, property.value_range.clone())
+}
+
+fn id(
+    context: Context,
+    index: usize,
+    device: &RawDevice,
+    taken: &[TakenId],
+    findings: &mut Vec<Finding>,
+) {
+    let (Some(id), Some(text)) = (device.id(), device.id_text()) else {
+        return;
+    };
+    if !opts::id_is_well_formed(text) {
+        // JSON devices were not checked before QEMU 11.1 ("Invalid qdev ID").
+        let refused = match (device.form, context.assume.qemu) {
+            (DeviceForm::Text, _) => Some(true),
+            (DeviceForm::Json, Some(qemu)) if qemu >= Version(11, 1, 0) => Some(true),
+            (DeviceForm::Json, Some(qemu)) if qemu < Version(10, 1, 0) => Some(false),
+            (DeviceForm::Json, _) => None,
+        };
+        findings.extend(
+            Finding::error_if(
+                refused,
+                Code::IdInvalid,
+                at(id),
+                format!(
+                    "{} is no id: QEMU wants a letter, then letters, digits, `-`, `.` or `_`, and refuses to start",
+                    quoted(text)
+                ),
+            )
+            .map(|finding| finding.help("choose such a name, or leave the id out")),
+        );
+    }
+    let raw = context.line.devices.iter().take(index);
+    let owner = if raw
+        .filter(|other| !other.virtfs)
+        .any(|other| other.id_text() == Some(text))
+    {
+        "another raw device has"
+    } else if let Some(owner) = taken.iter().find(|taken| taken.id == text) {
+        let element = context.domain.devices.get(owner.device);
+        findings.push(duplicate(
+            id,
+            text,
+            &format!(
+                "libvirt gives to its <{}>",
+                element.map_or("device", |d| &d.element)
+            ),
+        ));
+        return;
+    } else {
+        return;
+    };
+    findings.push(duplicate(id, text, owner));
+}
+
+fn duplicate(id: &Property, text: &str, owner: &str) -> Finding {
+    Finding::error(
+        Code::IdDuplicate,
+        at(id),
+        format!(
+            "{} is the id that {owner}: QEMU refuses to start with \"Duplicate ID\"",
+            quoted(text)
+        ),
+    )
+    .help(format!(
+        "choose another id, such as `share-{text}`, or leave it out"
+    ))
+}
+
+fn form(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
+    let old = context
+        .assume
+        .qemu
+        .is_some_and(|qemu| qemu < Version(6, 2, 0));
+    if device.form == DeviceForm::Json && old {
+        findings.push(
+            Finding::error(
+                Code::JsonTooNew,
+                whole(context, device.arg),
+                "QEMU takes JSON in -device since 6.2; this one refuses to start with \"not a valid device model name\"",
+            )
+            .help("write it as text: `driver,key=value,…`"),
+        );
+    }
+}
+
+fn driver(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
+    let Some(driver) = device.last("driver") else {
+        findings.push(
+            Finding::error(
+                Code::DriverUnknown,
+                whole(context, device.arg),
+                "no driver is given: QEMU refuses to start",
+            )
+            .help("begin with `virtio-9p-pci,`, or in JSON with \"driver\":\"virtio-9p-pci\""),
+        );
+        return;
+    };
+    if !device.looks_like_9p() || device.is_9p() {
+        return;
+    }
+    let pc = matches!(
+        machine::family(context.domain),
+        Family::I440fx | Family::Q35
+    );
+    let known_elsewhere = matches!(device.driver(), "virtio-9p-device" | "virtio-9p-ccw");
+    if known_elsewhere && !pc {
+        return;
+    }
+    findings.push(
+        Finding::error(
+            Code::DriverUnknown,
+            at(driver),
+            format!(
+                "there is no {} on this machine: QEMU refuses to start",
+                quoted(device.driver())
+            ),
+        )
+        .help("write `virtio-9p-pci`"),
+    );
+}
+
+fn fsdev(
+    context: Context,
+    device: &RawDevice,
+    taken: &[crate::domain::TakenId],
+    findings: &mut Vec<Finding>,
+) {
+    let named = device.text("fsdev");
+    let raw = |id: &str| {
+        context
+            .line
+            .fsdevs
+            .iter()
+            .any(|fsdev| fsdev.id().is_some_and(|opt| opt.value == id))
+    };
+    let native = |id: &str| {
+        share::native(taken, id)
+            .and_then(|index| context.domain.devices.get(index))
+            .is_some_and(|device| device.is_9p())
+    };
+    if named.is_some_and(|id| raw(id) || native(id)) {
+        return;
+    }
+    let place = device
+        .last("fsdev")
+        .map_or_else(|| whole(context, device.arg), at);
+    // A file read by -readconfig may define it.
+    let certain = context.line.unmodelled.is_empty().then_some(true);
+    let message = match named {
+        Some(id) => format!("there is no fsdev {}: QEMU refuses to start", quoted(id)),
+        None => "no `fsdev` is given: QEMU refuses to start".to_owned(),
+    };
+    let ids: Vec<String> = context
+        .line
+        .fsdevs
+        .iter()
+        .filter_map(|fsdev| fsdev.id().map(|opt| quoted(&opt.value)))
+        .take(5)
+        .collect();
+    findings.extend(
+        Finding::error_if(certain, Code::FsdevUnknown, place, message).map(|finding| {
+            finding.help(if ids.is_empty() {
+                "add an `-fsdev local,id=NAME,…` and name it".to_owned()
+            } else {
+                format!("the fsdevs here are {}", ids.join(", "))
+            })
+        }),
+    );
+}
+
+fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Finding>) {
+    let Some(tag) = device.last("mount_tag") else {
+        findings.push(
+            Finding::error(
+                Code::TagMissing,
+                whole(context, device.arg),
+                "no `mount_tag` is given: QEMU refuses to start",
+            )
+            .help("add mount_tag=NAME; the guest mounts the share by it"),
+        );
+        return;
+    };
+    let Value::String(text) = &tag.value else {
+        return;
+    };
+    if text.len() > LONGEST_TAG {
+        findings.push(
+            Finding::error(
+                Code::TagTooLong,
+                at(tag),
+                format!(
+                    "this mount tag has {} bytes; QEMU takes {LONGEST_TAG} at most and refuses to start",
+                    text.len()
+                ),
+            )
+            .help("choose a shorter one"),
+        );
+    }
+    let raw = context
+        .line
+        .devices
+        .iter()
+        .take(index)
+        .any(|other| other.is_9p() && other.text("mount_tag") == Some(text));
+    let native = context.domain.devices.iter().any(|other| {
+        let target = other.filesystem.as_ref().and_then(|fs| fs.target.as_ref());
+        other.is_9p() && target.is_some_and(|target| target.value == *text)
+    });
+    if raw || native {
+        findings.push(
+            Finding::warning(
+                Code::TagDuplicate,
+                at(tag),
+                format!(
+                    "another share has mount tag {} too: the guest gets whichever comes first",
+                    quoted(text)
+                ),
+            )
+            .help("give each share its own tag"),
+        );
+    }
+}
+
+fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
+    for (position, property) in device.properties.iter().enumerate() {
+        let key = property.key.as_str();
+        let overridden = device
+            .properties
+            .iter()
+            .skip(position + 1)
+            .any(|p| p.key == key);
+        if overridden && property.arg == device.arg && device.form == DeviceForm::Text {
+            let counts = if key == "id" { "first" } else { "last" };
+            findings.push(
+                Finding::warning(
+                    Code::KeyRepeated,
+                    Place::Arg(
+                        property.arg,
+                        property.key_range.start..property.value_range.end,
+                    ),
+                    format!("`{key}` stands here more than once; QEMU takes the {counts}"),
+                )
+                .help("keep the one you mean"),
+            );
+        }
+        // QEMU >= 6.2 keeps the last of each before it sets any; older ones set all in turn.
+        let all_count = context
+            .assume
+            .qemu
+            .is_some_and(|qemu| qemu < Version(6, 2, 0));
+        if matches!(key, "driver" | "id" | "bus") || (overridden && !all_count) {
+            continue;
+        }
+        findings.extend(self::property(context, device, property));
+    }
+    exclusive(device, findings);
+}
+
+fn property(context: Context, device: &RawDevice, property: &Property) -> Option<Finding> {
+    let known = virtio_9p_property(&property.key);
+    let belongs = match (known, context.assume.qemu) {
+        (Some(known), _)
+            if known.plain_only && !matches!(device.driver(), "virtio-9p" | "virtio-9p-pci") =>
+        {
+            Some(false)
+        }
+        (Some(known), Some(qemu)) => known.is_in(qemu),
+        (Some(known), None) if known.since.is_none() && known.until.is_none() => Some(true),
+        (Some(_), None) => None,
+        // Newer than all we have seen: who knows.
+        (None, qemu) => qemu
+            .filter(|qemu| *qemu <= Version(11, 1, 999))
+            .map(|_| false),
+    };
+    if belongs != Some(true) {
+        // A property that some seen version has, on a version in between, is most likely there.
+        if belongs.is_none() && known.is_some() {
+            return None;
+        }
+        return Finding::error_if(
+            belongs.map(|belongs| !belongs),
+            Code::KeyUnknown,
+            Place::Arg(property.arg, property.key_range.clone()),
+            format!(
+                "{} is no property of {}: QEMU refuses to start",
+                quoted(&property.key),
+                device.driver()
+            ),
+        )
+        .map(|finding| finding.help("remove it, or check its spelling"));
+    }
+    let wanted = wrong_value(known?.kind, device.form, &property.value)?;
+    let code = if matches!(property.key.as_str(), "addr" | "multifunction") {
+        Code::AddressInvalid
+    } else {
+        Code::ValueInvalid
+    };
+    let shown = match &property.value {
+        Value::String(text) => quoted(text),
+        Value::Integer(number) => quoted(&number.to_string()),
+        Value::Bool(on) => quoted(&on.to_string()),
+        Value::Other => "this".to_owned(),
+    };
+    Some(
+        Finding::error(
+            code,
+            at(property),
+            format!(
+                "`{}` wants {wanted}, not {shown}: QEMU refuses to start",
+                property.key
+            ),
+        )
+        .help(match property.key.as_str() {
+            "addr" => {
+                "write SLOT or SLOT.FUNCTION, for example addr=0x6 or addr=0x6.0x1".to_owned()
+            }
+            key => format!("write `{key}` with {wanted}"),
+        }),
+    )
+}
+
+/// What the property wants, when the value is not that.
+fn wrong_value(kind: Kind, form: DeviceForm, value: &Value) -> Option<&'static str> {
+    let json = form == DeviceForm::Json;
+    let number = |text: &str| match option_number(text) {
+        Mode::Number(number) => u32::try_from(number).is_ok(),
+        _ => false,
+    };
+    let (good, wanted) = match (kind, value) {
+        (Kind::Bool, Value::Bool(_)) => (json, "true or false"),
+        (Kind::Bool, Value::String(text)) if !json => (opts::boolean(text).is_some(), "on or off"),
+        (Kind::Bool, _) => (false, "true or false, without quotes"),
+        (Kind::OnOffAuto, Value::String(text)) => (
+            matches!(text.as_str(), "on" | "off" | "auto"),
+            "\"on\", \"off\" or \"auto\"",
+        ),
+        (Kind::OnOffAuto, _) => (false, "\"on\", \"off\" or \"auto\""),
+        (Kind::Text, Value::String(_)) => (true, ""),
+        (Kind::Text, _) => (false, "a string"),
+        (Kind::Integer, Value::String(text)) if !json => {
+            (number(text), "a number below 4294967296")
+        }
+        (Kind::Integer, Value::Integer(number)) => (
+            u32::try_from(*number).is_ok() || *number == -1,
+            "a number below 4294967296",
+        ),
+        (Kind::Integer, _) => (false, "a number, without quotes"),
+        // Sizes take suffixes and fractions; nobody sets one here.
+        (Kind::Size | Kind::Refused, _) => (true, ""),
+        (Kind::Address, Value::String(text)) => (
+            crate::qemu::number::pci_address(text).is_some(),
+            "a slot up to 0x1f, or SLOT.FUNCTION with a function up to 7, in hex",
+        ),
+        (Kind::Address, Value::Integer(devfn)) => (
+            (-1..=255).contains(devfn),
+            "a number (slot * 8 + function) from -1 to 255, or a string",
+        ),
+        (Kind::Address, _) => (false, "an address"),
+    };
+    (!good).then_some(wanted)
+}
+
+/// A device cannot be without its legacy and its modern side (virtio-pci.c).
+fn exclusive(device: &RawDevice, findings: &mut Vec<Finding>) {
+    let on = |key: &str| match device.last(key).map(|p| &p.value) {
+        Some(Value::String(text)) => {
+            text == "on" || (key == "disable-modern" && opts::boolean(text) == Some(true))
+        }
+        Some(Value::Bool(on)) => *on,
+        _ => false,
+    };
+    if let Some(modern) = device
+        .last("disable-modern")
+        .filter(|_| on("disable-legacy") && on("disable-modern"))
+    {
+        findings.push(
+            Finding::error(
+                Code::ValueInvalid,
+                at(modern),
+                "`disable-legacy` and `disable-modern` together leave nothing of the device: QEMU refuses to start",
+            )
+            .help("leave one of them out"),
+        );
+    }
+}

@@ -1,0 +1,420 @@
+//! -fsdev and -virtfs: id, driver, keys and values, security model, path.
+
+use crate::domain::{TakenId, libvirt_ids};
+use crate::lint::arguments::whole;
+use crate::lint::catalogue::Code;
+use crate::lint::finding::{Finding, Place};
+use crate::lint::modes::{self, Host};
+use crate::lint::{Context, throttling};
+use crate::qemu::command_line::Fsdev;
+use crate::qemu::number::{Mode, option_number};
+use crate::qemu::opts::{self, Form, Opt};
+use crate::share;
+use crate::text::quoted;
+use crate::version::Version;
+
+/// Finds what is wrong with each -fsdev and -virtfs, and with -set on libvirt's.
+pub fn check(context: Context, findings: &mut Vec<Finding>) {
+    let ids = libvirt_ids(context.domain);
+    for (index, fsdev) in context.line.fsdevs.iter().enumerate() {
+        id(context, index, fsdev, &ids, findings);
+        let driver = driver(context, fsdev, findings);
+        keys(context, fsdev, driver, findings);
+        if driver == Some("local") {
+            local(context, fsdev, findings);
+        }
+        unused(context, fsdev, findings);
+    }
+    for set in context.line.sets.iter().filter(|set| set.group == "fsdev") {
+        let Some(fs) = share::native(&ids, &set.id)
+            .and_then(|index| context.domain.devices.get(index))
+            .and_then(|device| device.filesystem.as_ref())
+        else {
+            continue;
+        };
+        value(&set.opt, findings);
+        let model = match fs.access.as_str() {
+            "mapped" => "mapped",
+            "squash" => "none",
+            _ => "passthrough",
+        };
+        for key in modes::KEYS {
+            if set.opt.key == key.name {
+                modes::check(
+                    context,
+                    Host::Fsdev,
+                    key,
+                    &[&set.opt],
+                    Some(model),
+                    findings,
+                );
+            }
+        }
+    }
+}
+
+fn at(opt: &Opt) -> Place {
+    Place::Arg(opt.arg, opt.value_range.clone())
+}
+
+fn id(
+    context: Context,
+    index: usize,
+    fsdev: &Fsdev,
+    taken: &[TakenId],
+    findings: &mut Vec<Finding>,
+) {
+    let Some(id) = fsdev.id() else {
+        // A -virtfs without id and tag lacks the tag, said there.
+        if !fsdev.virtfs {
+            findings.push(
+                Finding::error(
+                    Code::IdMissing,
+                    whole(context, fsdev.arg),
+                    "this -fsdev has no `id`: no device could name it, and QEMU refuses to start",
+                )
+                .help("add id=NAME here, and fsdev=NAME in the device"),
+            );
+        }
+        return;
+    };
+    if !opts::id_is_well_formed(&id.value) {
+        findings.push(
+            Finding::error(
+                Code::IdInvalid,
+                at(id),
+                format!(
+                    "{} is no id: QEMU wants a letter, then letters, digits, `-`, `.` or `_`, and refuses to start",
+                    quoted(&id.value)
+                ),
+            )
+            .help("choose such a name, for example id=share1"),
+        );
+        return;
+    }
+    let mut before = context.line.fsdevs.iter().take(index).filter_map(Fsdev::id);
+    let native = share::native(taken, &id.value)
+        .and_then(|index| context.domain.devices.get(index))
+        .is_some_and(|device| device.is_9p());
+    let owner = if before.any(|other| other.value == id.value) {
+        "another raw fsdev has"
+    } else if native {
+        "libvirt gives to one of its <filesystem> elements"
+    } else {
+        return;
+    };
+    findings.push(
+        Finding::error(
+            Code::IdDuplicate,
+            at(id),
+            format!(
+                "{} is the id that {owner}: QEMU refuses to start with \"Duplicate ID\"",
+                quoted(&id.value)
+            ),
+        )
+        .help("choose another id, here and in the device's fsdev="),
+    );
+}
+
+/// The fsdriver, when QEMU has it.
+fn driver<'f>(context: Context, fsdev: &'f Fsdev, findings: &mut Vec<Finding>) -> Option<&'f str> {
+    let Some(opt) = fsdev.last("fsdriver") else {
+        findings.push(
+            Finding::error(
+                Code::FsdriverUnknown,
+                whole(context, fsdev.arg),
+                "no fsdriver is given: QEMU refuses to start",
+            )
+            .help("begin the argument with `local,`"),
+        );
+        return None;
+    };
+    let removed = |gone: Version| context.assume.qemu.map(|qemu| qemu >= gone);
+    let (certain, what) = match opt.value.as_str() {
+        "local" | "synth" => return Some(&opt.value),
+        "proxy" => (removed(Version(9, 2, 0)), "was removed from QEMU 9.2"),
+        "handle" => (removed(Version(4, 0, 0)), "was removed from QEMU 4.0"),
+        _ => (Some(true), "is none that QEMU has"),
+    };
+    findings.extend(
+        Finding::error_if(
+            certain,
+            Code::FsdriverUnknown,
+            at(opt),
+            format!(
+                "fsdriver {} {what}, which refuses to start",
+                quoted(&opt.value)
+            ),
+        )
+        .map(|finding| finding.help("write `local` to share a folder of the host")),
+    );
+    Some(opt.value.as_str()).filter(|driver| *driver == "proxy")
+}
+
+/// Whether `key` belongs to this driver: `Some(true)` always, `None` in some versions.
+fn key_belongs(context: Context, fsdev: &Fsdev, driver: Option<&str>, key: &str) -> Option<bool> {
+    let qemu = context.assume.qemu;
+    match key {
+        "fsdriver" | "id" | "readonly" => return Some(true),
+        "mount_tag" => return Some(fsdev.virtfs),
+        // -virtfs reads them and forgets them, whatever the driver (vl.c).
+        "fmode" | "dmode" if fsdev.virtfs => return Some(true),
+        // In Debian's 10.0.13 and 11.1.3, but not in 10.2.2 (facts Q2).
+        "max_xattr" if driver != Some("proxy") => {
+            return match qemu {
+                Some(v) if v < Version(10, 0, 0) => Some(false),
+                Some(v) if v >= Version(11, 0, 0) => Some(true),
+                Some(Version(10, 0, micro)) if micro >= 13 => Some(true),
+                _ => None,
+            };
+        }
+        // Canonical's QEMU has them.
+        "uid_map" | "gid_map" if driver == Some("local") => return None,
+        _ => {}
+    }
+    if throttling::is_key(key) {
+        return Some(driver == Some("local") && !fsdev.virtfs);
+    }
+    let mine = match driver {
+        Some("local") => [
+            "path",
+            "security_model",
+            "writeout",
+            "fmode",
+            "dmode",
+            "multidevs",
+        ]
+        .contains(&key),
+        Some("proxy") => ["writeout", "socket", "sock_fd"].contains(&key),
+        Some(_) => false,
+        // An unknown driver is said already; only keys that none has are worth another word.
+        None => return Some(true),
+    };
+    if mine && key == "multidevs" && qemu.is_some_and(|v| v < Version(4, 2, 0)) {
+        return Some(false);
+    }
+    Some(mine)
+}
+
+fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mut Vec<Finding>) {
+    for (position, opt) in fsdev.opts.iter().enumerate() {
+        let belongs = key_belongs(context, fsdev, driver, &opt.key);
+        if belongs == Some(true) {
+            value(opt, findings);
+            repeated(fsdev, position, opt, findings);
+            continue;
+        }
+        findings.extend(
+            Finding::error_if(
+                belongs.map(|belongs| !belongs),
+                Code::KeyUnknown,
+                Place::Arg(opt.arg, opt.key_range.clone()),
+                format!(
+                    "{} is no key that {} takes here: QEMU refuses to start",
+                    quoted(&opt.key),
+                    if fsdev.virtfs { "-virtfs" } else { "-fsdev" }
+                ),
+            )
+            .map(|finding| match closest(&opt.key) {
+                Some(known) => finding.help(format!("did you mean `{known}`?")),
+                None => finding.help("remove it, or check its spelling"),
+            }),
+        );
+    }
+}
+
+/// A known key that differs in spelling only.
+fn closest(key: &str) -> Option<&'static str> {
+    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
+    let renamed = match plain(key).as_str() {
+        "fmask" | "filemode" => Some("fmode"),
+        "dmask" | "dirmode" => Some("dmode"),
+        "ro" => Some("readonly"),
+        "source" | "dir" => Some("path"),
+        _ => None,
+    };
+    renamed.or_else(|| {
+        [
+            "path",
+            "security_model",
+            "readonly",
+            "writeout",
+            "fmode",
+            "dmode",
+            "multidevs",
+            "fsdriver",
+            "id",
+        ]
+        .into_iter()
+        .find(|known| plain(known) == plain(key))
+    })
+}
+
+fn repeated(fsdev: &Fsdev, position: usize, opt: &Opt, findings: &mut Vec<Finding>) {
+    let mut earlier = fsdev.opts.iter().take(position);
+    if opt.arg != fsdev.arg || !earlier.any(|other| other.key == opt.key) {
+        return;
+    }
+    let counts = if opt.key == "id" { "first" } else { "last" };
+    findings.push(
+        Finding::warning(
+            Code::KeyRepeated,
+            Place::Arg(opt.arg, opt.key_range.start..opt.value_range.end),
+            format!(
+                "`{}` stands here more than once; QEMU takes the {counts}",
+                opt.key
+            ),
+        )
+        .help("keep the one you mean"),
+    );
+}
+
+/// Values that QEMU checks in every occurrence, modes left out.
+fn value(opt: &Opt, findings: &mut Vec<Finding>) {
+    let number = matches!(option_number(&opt.value), Mode::Number(_));
+    let wanted = match opt.key.as_str() {
+        "readonly" if opts::boolean(&opt.value).is_none() => "on or off",
+        "max_xattr" if !matches!(option_number(&opt.value), Mode::Number(0..=0xffff_ffff)) => {
+            "a number below 4294967296"
+        }
+        "sock_fd" if !number => "a number",
+        key if throttling::is_key(key) && !number => "a plain number, without a unit",
+        _ => return,
+    };
+    findings.push(
+        Finding::error(
+            Code::ValueInvalid,
+            at(opt),
+            format!(
+                "`{}` wants {wanted}, not {}: QEMU refuses to start",
+                opt.key,
+                quoted(&opt.value)
+            ),
+        )
+        .help(match opt.key.as_str() {
+            "readonly" => "write `readonly=on` or `readonly=off`".to_owned(),
+            key => format!("write `{key}=` and {wanted}"),
+        }),
+    );
+}
+
+fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
+    let model = security_model(context, fsdev, findings);
+    if fsdev.last("path").is_none() {
+        findings.push(
+            Finding::error(
+                Code::PathUnset,
+                whole(context, fsdev.arg),
+                "no `path` is given: QEMU refuses to start",
+            )
+            .help("add path=/the/folder"),
+        );
+    }
+    if let Some(opt) = fsdev.last("multidevs")
+        && !matches!(opt.value.as_str(), "remap" | "forbid" | "warn")
+    {
+        findings.push(
+            Finding::error(
+                Code::ValueInvalid,
+                at(opt),
+                format!(
+                    "`multidevs` wants remap, forbid or warn, not {}: QEMU refuses to start",
+                    quoted(&opt.value)
+                ),
+            )
+            .help("write `multidevs=remap`, or leave it out"),
+        );
+    }
+    if !fsdev.virtfs {
+        throttling::check(fsdev, findings);
+    }
+    let host = if fsdev.virtfs {
+        Host::Virtfs
+    } else {
+        Host::Fsdev
+    };
+    for key in modes::KEYS {
+        let all: Vec<&Opt> = fsdev
+            .opts
+            .iter()
+            .filter(|opt| opt.key == key.name)
+            .collect();
+        if all.is_empty() && matches!(model, Some("mapped" | "mapped-xattr" | "mapped-file")) {
+            findings.push(modes::absent(key, whole(context, fsdev.arg)));
+        }
+        modes::check(context, host, key, &all, model, findings);
+    }
+}
+
+fn security_model<'f>(
+    context: Context,
+    fsdev: &'f Fsdev,
+    findings: &mut Vec<Finding>,
+) -> Option<&'f str> {
+    const MODELS: [&str; 5] = [
+        "passthrough",
+        "mapped",
+        "mapped-xattr",
+        "mapped-file",
+        "none",
+    ];
+    let help = "write security_model=mapped (or mapped-file, passthrough, none)";
+    let Some(opt) = fsdev.last("security_model") else {
+        findings.push(
+            Finding::error(
+                Code::SecurityModel,
+                whole(context, fsdev.arg),
+                "no `security_model` is given: QEMU refuses to start",
+            )
+            .help(help),
+        );
+        return None;
+    };
+    if MODELS.contains(&opt.value.as_str()) {
+        return Some(&opt.value);
+    }
+    let written = if opt.form == Form::Flag {
+        opt.key.as_str()
+    } else {
+        opt.value.as_str()
+    };
+    findings.push(
+        Finding::error(
+            Code::SecurityModel,
+            at(opt),
+            format!(
+                "{} is no security model: QEMU refuses to start",
+                quoted(written)
+            ),
+        )
+        .help(help),
+    );
+    None
+}
+
+fn unused(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
+    let Some(id) = fsdev.id() else { return };
+    let used = context
+        .line
+        .devices
+        .iter()
+        .any(|device| device.text("fsdev") == Some(&id.value));
+    // A device that cannot be read may be the one.
+    if used || fsdev.virtfs || !context.line.broken_json.is_empty() {
+        return;
+    }
+    findings.push(
+        Finding::warning(
+            Code::FsdevUnused,
+            at(id),
+            format!(
+                "no device uses fsdev {}: QEMU never opens the folder, and the guest sees no share",
+                quoted(&id.value)
+            ),
+        )
+        .help(format!(
+            "add <qemu:arg value='-device'/> and <qemu:arg value='virtio-9p-pci,fsdev={},mount_tag=TAG,bus=…,addr=…'/>",
+            id.value
+        )),
+    );
+}

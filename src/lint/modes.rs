@@ -1,0 +1,259 @@
+//! fmode and dmode: what QEMU makes of the text, and whether the share can work with it.
+
+use crate::lint::Context;
+use crate::lint::catalogue::Code;
+use crate::lint::finding::{Finding, Place};
+use crate::qemu::number::{Mode, effective_mode, is_plain_octal, option_number};
+use crate::qemu::opts::Opt;
+use crate::text::quoted;
+
+/// Which of the two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// `fmode` or `dmode`.
+    pub name: &'static str,
+    /// The bits QEMU cannot do without.
+    owner: u16,
+    /// The mode most people want.
+    usual: &'static str,
+    /// What gets the mode.
+    what: &'static str,
+}
+
+/// Both keys.
+pub const KEYS: [Key; 2] = [
+    Key {
+        name: "fmode",
+        owner: 0o600,
+        usual: "0644",
+        what: "files",
+    },
+    Key {
+        name: "dmode",
+        owner: 0o700,
+        usual: "0755",
+        what: "folders",
+    },
+];
+
+/// Where a mode is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// In an -fsdev, or a -set on one.
+    Fsdev,
+    /// In a -virtfs, which forgets it.
+    Virtfs,
+}
+
+/// Checks all occurrences of one key; `model` is the security model that counts.
+pub fn check(
+    context: Context,
+    host: Host,
+    key: Key,
+    occurrences: &[&Opt],
+    model: Option<&str>,
+    findings: &mut Vec<Finding>,
+) {
+    let Some((last, earlier)) = occurrences.split_last() else {
+        return;
+    };
+    // QEMU validates every occurrence when it reads the option (qemu_opt_parse).
+    for opt in earlier {
+        findings.extend(invalid(key, opt));
+    }
+    if let Some(finding) = invalid(key, last) {
+        findings.push(finding);
+        return;
+    }
+    if host == Host::Virtfs {
+        let default = if key.name == "fmode" { "0600" } else { "0700" };
+        findings.push(
+            Finding::warning(
+                Code::ModeIgnored,
+                place(last),
+                format!(
+                    "`{}` in -virtfs does nothing: no QEMU hands it on, and the guest's {} get mode \
+                     {default} on the host",
+                    key.name, key.what
+                ),
+            )
+            .help(format!(
+                "write `-fsdev local,id=NAME,…,{}={}` and `-device virtio-9p-pci,fsdev=NAME,…` instead",
+                key.name, key.usual
+            )),
+        );
+        return;
+    }
+    if matches!(model, Some("passthrough" | "none")) {
+        findings.push(
+            Finding::error(
+                Code::ModeNeedsMapped,
+                place(last),
+                format!(
+                    "`{}` goes with mapped security models only; with security_model={} QEMU refuses to start",
+                    key.name,
+                    model.unwrap_or("")
+                ),
+            )
+            .help(format!("write security_model=mapped, or leave {} out", key.name)),
+        );
+        return;
+    }
+    findings.extend(judge(context, key, last));
+}
+
+/// The key is not there: what QEMU does then.
+pub fn absent(key: Key, at: Place) -> Finding {
+    let default = if key.name == "fmode" { "0600" } else { "0700" };
+    Finding::note(
+        Code::ModeDefault,
+        at,
+        format!(
+            "no `{}`: the guest's {} get mode {default} on the host, for the QEMU user alone",
+            key.name, key.what
+        ),
+    )
+    .help(format!(
+        "add {}={} if others should read them",
+        key.name, key.usual
+    ))
+}
+
+fn place(opt: &Opt) -> Place {
+    Place::Arg(opt.arg, opt.value_range.clone())
+}
+
+/// A text that QEMU refuses.
+fn invalid(key: Key, opt: &Opt) -> Option<Finding> {
+    let why = match option_number(&opt.value) {
+        Mode::NotANumber => "is no number to QEMU",
+        Mode::TooLarge => "is too large a number",
+        Mode::Number(_) | Mode::Binary(_) => return None,
+    };
+    Some(
+        Finding::error(
+            Code::ModeInvalid,
+            place(opt),
+            format!("{} {why}, which refuses to start", spelled(key, opt)),
+        )
+        .help(format!(
+            "write the mode in octal with a leading 0, such as `{}={}`",
+            key.name, key.usual
+        )),
+    )
+}
+
+fn spelled(key: Key, opt: &Opt) -> String {
+    quoted(&format!("{}={}", key.name, opt.value))
+}
+
+/// A number that QEMU takes: is it what its author meant, and can QEMU work with it?
+fn judge(context: Context, key: Key, opt: &Opt) -> Option<Finding> {
+    let (number, binary) = match option_number(&opt.value) {
+        Mode::Number(number) => (number, false),
+        Mode::Binary(number) => (number, true),
+        Mode::NotANumber | Mode::TooLarge => return None,
+    };
+    let mode = effective_mode(number);
+    if !is_plain_octal(&opt.value) {
+        let reading = match opt.value.trim_start() {
+            text if binary => format!(
+                "{} is read as binary by some builds of QEMU and refused by others",
+                quoted(text)
+            ),
+            text if text.starts_with("0x") || text.starts_with("0X") => {
+                "QEMU reads it as hexadecimal".to_owned()
+            }
+            text if text.starts_with(['-', '+']) => {
+                "QEMU takes the sign and keeps the last nine bits".to_owned()
+            }
+            text if text.starts_with('0') => {
+                "there is white space before it, which QEMU skips".to_owned()
+            }
+            text => format!("without a leading 0 QEMU reads {} as decimal", quoted(text)),
+        };
+        return Some(
+            Finding::error(
+                Code::ModeNotOctal,
+                place(opt),
+                format!(
+                    "{} is not octal: {reading}, and the guest's {} would get mode {mode:04o}",
+                    spelled(key, opt),
+                    key.what
+                ),
+            )
+            .help(format!("write `{}={}`", key.name, meant(key, &opt.value))),
+        );
+    }
+    if number > 0o777 {
+        return Some(
+            Finding::error(
+                Code::ModeOutOfRange,
+                place(opt),
+                format!(
+                    "{} has more than nine permission bits: QEMU drops the rest, and the guest's {} \
+                     would get mode {mode:04o}",
+                    spelled(key, opt),
+                    key.what
+                ),
+            )
+            .help(format!("write `{}=0{:03o}`, or what you meant within 0777", key.name, number & 0o777)),
+        );
+    }
+    if mode & key.owner != key.owner {
+        let message = format!(
+            "with {} the guest's {} get mode {mode:04o}, which locks out QEMU itself: it needs {:04o} to \
+             work with what it creates",
+            spelled(key, opt),
+            key.what,
+            key.owner
+        );
+        // No mode stops root.
+        let finding = if context.assume.qemu_is_root == Some(true) {
+            Finding::warning(Code::ModeOwner, place(opt), message)
+        } else {
+            Finding {
+                uncertain: context.assume.qemu_is_root.is_none(),
+                ..Finding::error(Code::ModeOwner, place(opt), message)
+            }
+        };
+        return Some(finding.help(format!("write `{}={:04o}`", key.name, mode | key.owner)));
+    }
+    if number & 0o002 != 0 {
+        return Some(
+            Finding::warning(
+                Code::ModeUmask,
+                place(opt),
+                format!(
+                    "{} lets others write, but libvirt runs QEMU with umask 002: the guest's {} get mode \
+                     {mode:04o}",
+                    spelled(key, opt),
+                    key.what
+                ),
+            )
+            .help(format!(
+                "write `{}={mode:04o}`, and let others in by the group or a default ACL",
+                key.name
+            )),
+        );
+    }
+    None
+}
+
+/// What the author most likely meant: the same digits, if they are octal.
+fn meant(key: Key, text: &str) -> String {
+    let digits = text.trim_start().trim_start_matches(['+', '-']);
+    if let Some(hex) = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))
+    {
+        if let Ok(mode @ 0..=0o777) = u16::from_str_radix(hex, 16) {
+            return format!("{mode:04o}");
+        }
+        return key.usual.to_owned();
+    }
+    match u16::from_str_radix(digits, 8) {
+        Ok(mode @ 0..=0o777) if mode & key.owner == key.owner => format!("{mode:04o}"),
+        _ => key.usual.to_owned(),
+    }
+}

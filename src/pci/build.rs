@@ -1,0 +1,380 @@
+//! Everything of a domain on its buses, in the order in which QEMU creates it.
+//!
+//! All text `-device` come before all JSON ones, whatever their place in argv (vl.c,
+//! qemu_create_cli_devices; facts Q0). libvirt puts raw arguments after most of its own devices
+//! and before shmem, panic, vsock, crypto and pstore (qemuBuildCommandLine).
+
+use crate::domain::{Device, Domain};
+use crate::pci::machine;
+use crate::pci::topology::{BusKind, Party, Placement, Refusal, Request, Topology, User};
+use crate::qemu::command_line::{CommandLine, RawDevice};
+use crate::qemu::json::Value;
+use crate::qemu::number::{self, SlotFunction};
+use crate::qemu::opts;
+use crate::version::{DeviceForm, Version};
+
+/// What became of the raw devices.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The buses, everything placed.
+    pub topology: Topology,
+    /// Raw devices that found a place: index and place.
+    pub placed: Vec<(usize, Placement)>,
+    /// Raw devices that did not, or that were in the way of a device of libvirt's.
+    pub refused: Vec<Refused>,
+    /// Whether a raw device we cannot follow may take an automatic address too.
+    pub automatic_is_uncertain: bool,
+}
+
+/// One refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// The raw device concerned.
+    pub raw: usize,
+    /// The device QEMU would name: the raw one, or one of libvirt's that came later.
+    pub victim: Party,
+    /// Why.
+    pub why: Refusal,
+    /// Whether the raw device had no address of its own.
+    pub automatic: bool,
+}
+
+/// Where a raw device wants to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// No PCI device, or one we do not know to be one.
+    NotPci,
+    /// Its `addr` or `multifunction` cannot be read; said elsewhere.
+    Unreadable,
+    /// A PCI device.
+    Pci {
+        /// `bus=`
+        bus: Option<String>,
+        /// `addr=`
+        at: Option<SlotFunction>,
+        /// `multifunction=`
+        multifunction: bool,
+    },
+}
+
+/// The bus that a driver brings along, when it is a bridge.
+pub fn bridge_kind(driver: &str) -> Option<BusKind> {
+    match driver {
+        "pcie-root-port" | "ioh3420" | "xio3130-downstream" => Some(BusKind::Port),
+        "x3130-upstream" => Some(BusKind::Upstream),
+        "pci-bridge" | "pcie-pci-bridge" => Some(BusKind::Bridge),
+        "i82801b11-bridge" | "pxb" => Some(BusKind::Plain),
+        "pxb-pcie" => Some(BusKind::BridgesOnly),
+        _ => None,
+    }
+}
+
+/// The bus that a PCI controller of libvirt's brings along (facts L8.1).
+fn controller_kind(model: &str) -> Option<BusKind> {
+    match model {
+        "pcie-root-port" | "pcie-switch-downstream-port" => Some(BusKind::Port),
+        "pcie-switch-upstream-port" => Some(BusKind::Upstream),
+        "pci-bridge" | "pcie-to-pci-bridge" => Some(BusKind::Bridge),
+        "dmi-to-pci-bridge" | "pci-expander-bus" => Some(BusKind::Plain),
+        "pcie-expander-bus" => Some(BusKind::BridgesOnly),
+        _ => None,
+    }
+}
+
+/// QEMU's name of the bus behind a PCI controller of libvirt's.
+pub fn controller_bus(device: &Device) -> Option<(String, BusKind)> {
+    if !device.is_controller("pci") {
+        return None;
+    }
+    let kind = controller_kind(device.model.as_deref()?)?;
+    let name = match &device.alias {
+        Some(alias) => alias.clone(),
+        None => format!("pci.{}", device.index?),
+    };
+    Some((name, kind))
+}
+
+/// Whether `driver` is a PCI device for certain.
+pub fn is_pci_driver(driver: &str) -> bool {
+    const OTHERS: [&str; 14] = [
+        "e1000",
+        "e1000e",
+        "rtl8139",
+        "nvme",
+        "qemu-xhci",
+        "nec-usb-xhci",
+        "VGA",
+        "AC97",
+        "intel-hda",
+        "ich9-intel-hda",
+        "i6300esb",
+        "ivshmem-plain",
+        "virtio-9p",
+        "ich9-ahci",
+    ];
+    bridge_kind(driver).is_some()
+        || OTHERS.contains(&driver)
+        || ["-pci", "-pci-transitional", "-pci-non-transitional"]
+            .iter()
+            .any(|suffix| driver.ends_with(suffix))
+}
+
+/// Reads `bus`, `addr` and `multifunction` of a raw device.
+pub fn wish(device: &RawDevice) -> Wish {
+    let bus = device.text("bus").map(str::to_owned);
+    if !is_pci_driver(device.driver()) && (bus.is_none() || device.last("addr").is_none()) {
+        return Wish::NotPci;
+    }
+    let Some(at) = address(device) else {
+        return Wish::Unreadable;
+    };
+    let multifunction = match device.last("multifunction").map(|p| &p.value) {
+        None => false,
+        Some(Value::Bool(on)) => *on,
+        Some(Value::String(text)) if device.form == DeviceForm::Text => match opts::boolean(text) {
+            Some(on) => on,
+            None => return Wish::Unreadable,
+        },
+        Some(_) => return Wish::Unreadable,
+    };
+    Wish::Pci {
+        bus,
+        at,
+        multifunction,
+    }
+}
+
+/// The `addr` of a raw device: `Some(None)` is automatic, `None` cannot be read. In JSON a
+/// number is a devfn, and -1 is automatic.
+fn address(device: &RawDevice) -> Option<Option<SlotFunction>> {
+    match device.last("addr").map(|p| &p.value) {
+        None => Some(None),
+        Some(Value::String(text)) => number::pci_address(text).map(Some),
+        Some(Value::Integer(-1)) => Some(None),
+        Some(Value::Integer(devfn)) => {
+            let devfn = u8::try_from(*devfn).ok()?;
+            Some(Some(SlotFunction::from_devfn(devfn)))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Places the whole domain. `None` where the machine has no PCI bus we know.
+pub fn build(
+    domain: &Domain,
+    line: &CommandLine,
+    form: DeviceForm,
+    qemu: Option<Version>,
+) -> Option<Outcome> {
+    let (name, express) = machine::root_bus(domain)?;
+    let mut builder = Builder {
+        domain,
+        line,
+        outcome: Outcome {
+            topology: Topology {
+                buses: Vec::new(),
+                slot_zero_refused: machine::bridge_slot_zero_refused(domain, qemu) == Some(true),
+            },
+            placed: Vec::new(),
+            refused: Vec::new(),
+            automatic_is_uncertain: line.adds_devices,
+        },
+        unnamed: (if express { 0 } else { 1 }, 0),
+    };
+    builder.machine(name, express);
+    match form {
+        DeviceForm::Json => {
+            builder.raw(DeviceForm::Text);
+            builder.libvirt(false);
+            builder.raw(DeviceForm::Json);
+            builder.libvirt(true);
+        }
+        DeviceForm::Text => {
+            builder.libvirt(false);
+            builder.raw(DeviceForm::Text);
+            builder.libvirt(true);
+            builder.raw(DeviceForm::Json);
+        }
+    }
+    Some(builder.outcome)
+}
+
+struct Builder<'d> {
+    domain: &'d Domain,
+    line: &'d CommandLine,
+    outcome: Outcome,
+    /// How many buses without a name of their own there are: `pci.N` and `pcie.N`. The root bus
+    /// of i440fx is the first of its kind, that of q35 has a name (facts Q3).
+    unnamed: (u32, u32),
+}
+
+impl Builder<'_> {
+    fn machine(&mut self, name: &str, express: bool) {
+        let kind = if express {
+            BusKind::PcieRoot
+        } else {
+            BusKind::PciRoot
+        };
+        self.outcome.topology.add_bus(name, kind);
+        if let Some(root) = self.outcome.topology.buses.first_mut() {
+            for device in machine::built_in(self.domain) {
+                root.users.insert(
+                    device.at,
+                    User {
+                        party: Party::Machine(device.name),
+                        multifunction: device.multifunction,
+                    },
+                );
+            }
+        }
+    }
+
+    /// libvirt's devices; `late` are those it writes after the raw arguments.
+    fn libvirt(&mut self, late: bool) {
+        let domain = self.domain;
+        let devices = || {
+            domain
+                .devices
+                .iter()
+                .enumerate()
+                .filter(move |(_, device)| {
+                    let comes_late = matches!(
+                        device.element.as_str(),
+                        "shmem" | "panic" | "vsock" | "crypto" | "pstore"
+                    );
+                    comes_late == late
+                })
+        };
+        for (_, device) in devices() {
+            if let Some((name, kind)) = controller_bus(device) {
+                self.outcome.topology.add_bus(&name, kind);
+            }
+        }
+        for (index, device) in devices() {
+            self.libvirt_device(index, device);
+        }
+    }
+
+    fn libvirt_device(&mut self, index: usize, device: &Device) {
+        let Some(address) = device.pci else { return };
+        // The first <console> repeats the first <serial>, address and all (facts L8.4).
+        if device.element == "console" {
+            return;
+        }
+        let at = SlotFunction {
+            slot: address.slot,
+            function: address.function,
+        };
+        let bus = match self.bus_name(address.bus) {
+            Some(name) => name,
+            None => return,
+        };
+        let request = Request {
+            party: Party::Libvirt(index),
+            bus: Some(&bus),
+            at: Some(at),
+            multifunction: address.multifunction,
+            bridge: controller_bus(device).is_some(),
+        };
+        let raw = match self.outcome.topology.place(&request) {
+            Err(why) => match why {
+                Refusal::Taken(_, Party::Raw(raw))
+                | Refusal::BesideSingle(_, Party::Raw(raw))
+                | Refusal::SingleBeside(_, Party::Raw(raw)) => Some((raw, why)),
+                // Among libvirt's own devices, and with the machine's (the first IDE controller
+                // is the machine's, and in the XML too), libvirt sees to it itself.
+                _ => None,
+            },
+            Ok(_) => None,
+        };
+        if let Some((raw, why)) = raw {
+            self.refuse(raw, Party::Libvirt(index), why);
+        }
+    }
+
+    /// QEMU's name of the bus that the XML calls `index`.
+    fn bus_name(&self, index: u32) -> Option<String> {
+        if index == 0 {
+            return self
+                .outcome
+                .topology
+                .buses
+                .first()
+                .map(|bus| bus.name.clone());
+        }
+        self.domain
+            .devices
+            .iter()
+            .find(|device| device.is_controller("pci") && device.index == Some(index))
+            .and_then(controller_bus)
+            .map(|(name, _)| name)
+    }
+
+    fn raw(&mut self, form: DeviceForm) {
+        for (index, device) in self.line.devices.iter().enumerate() {
+            if device.form == form {
+                self.raw_device(index, device);
+            }
+        }
+    }
+
+    fn raw_device(&mut self, index: usize, device: &RawDevice) {
+        let (bus, at, multifunction) = match wish(device) {
+            Wish::NotPci => {
+                // It may be a PCI device all the same, and take the first free slot.
+                self.outcome.automatic_is_uncertain |= device.last("bus").is_none();
+                return;
+            }
+            Wish::Unreadable => return,
+            Wish::Pci {
+                bus,
+                at,
+                multifunction,
+            } => (bus, at, multifunction),
+        };
+        let kind = bridge_kind(device.driver());
+        let request = Request {
+            party: Party::Raw(index),
+            bus: bus.as_deref(),
+            at,
+            multifunction,
+            bridge: kind.is_some(),
+        };
+        match self.outcome.topology.place(&request) {
+            Ok(place) => self.outcome.placed.push((index, place)),
+            Err(why) => self.refuse(index, Party::Raw(index), why),
+        }
+        if let Some(kind) = kind {
+            let name = match device.id_text() {
+                Some(id) => id.to_owned(),
+                None => self.automatic_name(kind),
+            };
+            self.outcome.topology.add_bus(&name, kind);
+        }
+    }
+
+    fn automatic_name(&mut self, kind: BusKind) -> String {
+        let (pci, express) = &mut self.unnamed;
+        let (prefix, count) = match kind {
+            BusKind::Port | BusKind::Upstream | BusKind::BridgesOnly => ("pcie", express),
+            _ => ("pci", pci),
+        };
+        let name = format!("{prefix}.{count}");
+        *count += 1;
+        name
+    }
+
+    fn refuse(&mut self, raw: usize, victim: Party, why: Refusal) {
+        let automatic = self
+            .line
+            .devices
+            .get(raw)
+            .is_some_and(|device| matches!(wish(device), Wish::Pci { at: None, .. }));
+        self.outcome.refused.push(Refused {
+            raw,
+            victim,
+            why,
+            automatic,
+        });
+    }
+}

@@ -1,0 +1,128 @@
+//! What a machine type brings along: its root bus and the functions built into it.
+
+use crate::domain::Domain;
+use crate::qemu::number::SlotFunction;
+use crate::version::Version;
+
+/// The machine types whose built-in devices we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// `pc`, `pc-i440fx-*` and old relatives.
+    I440fx,
+    /// `q35`, `pc-q35-*`.
+    Q35,
+    /// `virt` of arm, riscv and loongarch.
+    Virt,
+    /// Anything else; its root bus is what the controller of index 0 says.
+    Other,
+}
+
+/// A function that the machine itself has.
+pub struct BuiltIn {
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// Where.
+    pub at: SlotFunction,
+    /// Whether function 0 allows others beside it.
+    pub multifunction: bool,
+}
+
+/// Which family a machine type is of (qemu_domain.c, qemuDomainMachineIs*).
+pub fn family(domain: &Domain) -> Family {
+    let machine = domain.machine.value.as_str();
+    if machine == "q35" || machine.starts_with("pc-q35-") {
+        Family::Q35
+    } else if machine == "pc"
+        || ["pc-i440fx-", "pc-0.", "pc-1.", "rhel"]
+            .iter()
+            .any(|prefix| machine.starts_with(prefix))
+    {
+        Family::I440fx
+    } else if machine == "virt" || machine.starts_with("virt-") {
+        Family::Virt
+    } else {
+        Family::Other
+    }
+}
+
+/// The version in a versioned machine type: `pc-q35-6.1` is 6.1. An alias such as `q35`, or a
+/// distribution's own name, has none.
+pub fn machine_version(domain: &Domain) -> Option<Version> {
+    let machine = domain.machine.value.as_str();
+    let numbers = machine.rsplit('-').next()?;
+    let (major, minor) = numbers.split_once('.')?;
+    Some(Version(major.parse().ok()?, minor.parse().ok()?, 0))
+}
+
+/// Name of the root bus and whether it is PCI Express; `None` where the machine has none we know.
+/// The controller of index 0 decides, as libvirt always writes it; its alias does not count,
+/// QEMU's name is fixed (facts L8.1).
+pub fn root_bus(domain: &Domain) -> Option<(&'static str, bool)> {
+    let root = domain
+        .devices
+        .iter()
+        .find(|device| device.is_controller("pci") && device.index == Some(0));
+    match root.and_then(|device| device.model.as_deref()) {
+        Some("pcie-root") => return Some(("pcie.0", true)),
+        Some("pci-root") => return Some(("pci.0", false)),
+        _ => {}
+    }
+    match family(domain) {
+        Family::I440fx => Some(("pci.0", false)),
+        Family::Q35 | Family::Virt => Some(("pcie.0", true)),
+        Family::Other => None,
+    }
+}
+
+/// The functions built into the machine (`info qtree` with -nodefaults, QEMU 5.2 to 11.1).
+pub fn built_in(domain: &Domain) -> Vec<BuiltIn> {
+    let single = |name, slot, function| BuiltIn {
+        name,
+        at: SlotFunction { slot, function },
+        multifunction: false,
+    };
+    let multi = |name, slot| BuiltIn {
+        name,
+        at: SlotFunction { slot, function: 0 },
+        multifunction: true,
+    };
+    match family(domain) {
+        Family::I440fx => {
+            let mut devices = vec![
+                single("the host bridge (i440FX)", 0, 0),
+                multi("the ISA bridge (PIIX3)", 1),
+                single("the IDE controller (piix3-ide)", 1, 1),
+            ];
+            if domain.acpi {
+                devices.push(single("the power management (PIIX4_PM)", 1, 3));
+            }
+            devices
+        }
+        Family::Q35 => vec![
+            single("the host bridge (mch)", 0, 0),
+            multi("the ISA bridge (ICH9-LPC)", 0x1f),
+            single("the SATA controller (ich9-ahci)", 0x1f, 2),
+            single("the SMBus (ICH9-SMB)", 0x1f, 3),
+        ],
+        Family::Virt => vec![single("the host bridge (gpex-root)", 0, 0)],
+        Family::Other => Vec::new(),
+    }
+}
+
+/// Whether slot 0 of a PCI bridge is refused ("Unsupported PCI slot 0 for standard hotplug
+/// controller"): it is where SHPC, not ACPI, handles hot-plug there, which on q35 is the case up
+/// to pc-q35-6.0 and on QEMU before 6.1. `None` where it cannot be known.
+pub fn bridge_slot_zero_refused(domain: &Domain, qemu: Option<Version>) -> Option<bool> {
+    let old = Version(6, 1, 0);
+    match family(domain) {
+        Family::I440fx => Some(!domain.acpi),
+        Family::Q35 => match (machine_version(domain), qemu) {
+            (_, Some(qemu)) if qemu < old => Some(true),
+            (Some(machine), _) if machine < old => Some(true),
+            (Some(_), _) => Some(!domain.acpi),
+            (None, Some(_)) if domain.machine.value == "q35" => Some(!domain.acpi),
+            _ => None,
+        },
+        Family::Virt | Family::Other => None,
+    }
+}

@@ -1,0 +1,9 @@
+//! The guest's PCI buses: what is where, what QEMU would refuse, what is free.
+//!
+//! [`machine`] knows what a machine type brings along, [`topology`] holds buses and places
+//! devices by QEMU's rules, [`build`] places everything of a domain in the order in which QEMU
+//! creates it.
+
+pub mod build;
+pub mod machine;
+pub mod topology;

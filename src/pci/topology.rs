@@ -1,0 +1,280 @@
+//! PCI buses and QEMU's rules for putting a device on one
+//! (hw/pci/pci.c, do_pci_register_device and pci_init_multifunction; facts Q4).
+
+use std::collections::BTreeMap;
+
+use crate::qemu::number::SlotFunction;
+
+/// What kind of bus it is, as far as the rules differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BusKind {
+    /// `pci.0` of a conventional machine.
+    PciRoot,
+    /// `pcie.0`.
+    PcieRoot,
+    /// Behind pci-bridge or pcie-pci-bridge: slot 0 may be refused.
+    Bridge,
+    /// Behind dmi-to-pci-bridge or pxb: all slots are fine.
+    Plain,
+    /// Behind a root or downstream port: the guest looks at slot 0 only.
+    Port,
+    /// Behind a switch's upstream port: meant for downstream ports only.
+    Upstream,
+    /// pxb-pcie: takes nothing but bridges and ports.
+    BridgesOnly,
+}
+
+/// Who has a function, or asks for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// Built into the machine.
+    Machine(&'static str),
+    /// Index into `Domain::devices`.
+    Libvirt(usize),
+    /// Index into `CommandLine::devices`.
+    Raw(usize),
+}
+
+/// Who created a bus.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    /// QEMU's name for it.
+    pub name: String,
+    /// Its kind.
+    pub kind: BusKind,
+    /// Taken functions.
+    pub users: BTreeMap<SlotFunction, User>,
+}
+
+/// A taken function.
+#[derive(Debug, Clone, Copy)]
+pub struct User {
+    /// By whom.
+    pub party: Party,
+    /// `multifunction=on`.
+    pub multifunction: bool,
+}
+
+/// What is to be put somewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// For whom.
+    pub party: Party,
+    /// `bus=`; without it the root bus.
+    pub bus: Option<&'a str>,
+    /// `addr=`; without it the lowest slot whose function 0 is free.
+    pub at: Option<SlotFunction>,
+    /// `multifunction=on`.
+    pub multifunction: bool,
+    /// Whether it is a bridge or a port itself.
+    pub bridge: bool,
+}
+
+/// Where it went: index of the bus, and the function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// Index into [`Topology::buses`].
+    pub bus: usize,
+    /// The function.
+    pub at: SlotFunction,
+}
+
+/// Why QEMU refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// `Bus 'x' not found`
+    NoBus,
+    /// `Only PCI/PCIe bridges can be plugged into pxb-pcie`
+    BridgesOnly,
+    /// `slot S function F not available for X, in use by Y`
+    Taken(Placement, Party),
+    /// `single function device can't be populated in function S.F`: who holds function 0.
+    BesideSingle(Placement, Party),
+    /// `S.0 indicates single function, but S.F is already populated`: who holds one of the others.
+    SingleBeside(Placement, Party),
+    /// `no slot/function available`
+    Full(usize),
+    /// `Unsupported PCI slot 0 for standard hotplug controller`
+    SlotZero(Placement),
+}
+
+/// All buses so far.
+#[derive(Debug, Clone, Default)]
+pub struct Topology {
+    /// In order of creation; the root bus first.
+    pub buses: Vec<Bus>,
+    /// Whether slot 0 of a [`BusKind::Bridge`] is refused.
+    pub slot_zero_refused: bool,
+}
+
+impl Topology {
+    /// Adds an empty bus.
+    pub fn add_bus(&mut self, name: &str, kind: BusKind) {
+        self.buses.push(Bus {
+            name: name.to_owned(),
+            kind,
+            users: BTreeMap::new(),
+        });
+    }
+
+    /// Finds a bus by name: the first of that name, as QEMU's search from the root does. A
+    /// trailing slash is no part of the name (qdev-monitor.c, qbus_find).
+    pub fn find(&self, name: &str) -> Option<usize> {
+        let name = name.strip_suffix('/').unwrap_or(name);
+        self.buses.iter().position(|bus| bus.name == name)
+    }
+
+    /// Puts a device on a bus, or says why QEMU would not. A device refused for want of
+    /// multifunction takes its place all the same, so that one mistake is reported once.
+    ///
+    /// # Errors
+    /// With QEMU's reason.
+    pub fn place(&mut self, request: &Request) -> Result<Placement, Refusal> {
+        let index = match request.bus {
+            Some(name) => self.find(name).ok_or(Refusal::NoBus)?,
+            None => 0,
+        };
+        let slot_zero_refused = self.slot_zero_refused;
+        let bus = self.buses.get_mut(index).ok_or(Refusal::NoBus)?;
+        if bus.kind == BusKind::BridgesOnly && !request.bridge {
+            return Err(Refusal::BridgesOnly);
+        }
+        let at = match request.at {
+            Some(at) => at,
+            None => bus.lowest_free().ok_or(Refusal::Full(index))?,
+        };
+        let place = Placement { bus: index, at };
+        if let Some(user) = bus.users.get(&at) {
+            return Err(Refusal::Taken(place, user.party));
+        }
+        let beside = bus.beside(at, request.multifunction);
+        bus.users.insert(
+            at,
+            User {
+                party: request.party,
+                multifunction: request.multifunction,
+            },
+        );
+        match beside {
+            Some(party) if at.function == 0 => Err(Refusal::SingleBeside(place, party)),
+            Some(party) => Err(Refusal::BesideSingle(place, party)),
+            None if bus.kind == BusKind::Bridge && at.slot == 0 && slot_zero_refused => {
+                Err(Refusal::SlotZero(place))
+            }
+            None => Ok(place),
+        }
+    }
+}
+
+impl Bus {
+    fn lowest_free(&self) -> Option<SlotFunction> {
+        (0..32)
+            .map(|slot| SlotFunction { slot, function: 0 })
+            .find(|at| !self.users.contains_key(at))
+    }
+
+    /// Who in the slot does not go together with a device at `at`: function 0 without
+    /// multifunction excludes all others of its slot, whichever came first.
+    fn beside(&self, at: SlotFunction, multifunction: bool) -> Option<Party> {
+        if at.function == 0 {
+            return (!multifunction)
+                .then(|| self.in_slot(at.slot).find(|(other, _)| other.function != 0))
+                .flatten()
+                .map(|(_, user)| user.party);
+        }
+        let zero = self.users.get(&SlotFunction {
+            slot: at.slot,
+            function: 0,
+        })?;
+        (!zero.multifunction).then_some(zero.party)
+    }
+
+    fn in_slot(&self, slot: u8) -> impl Iterator<Item = (&SlotFunction, &User)> {
+        self.users.iter().filter(move |(at, _)| at.slot == slot)
+    }
+
+    /// Whether nothing is in `slot`.
+    pub fn slot_is_empty(&self, slot: u8) -> bool {
+        self.in_slot(slot).next().is_none()
+    }
+
+    /// A whole free slot of a root bus, one that libvirt is unlikely to hand out: libvirt counts
+    /// up from slot 1, so we count down; on PCI Express we leave alone what libvirt likes to use
+    /// for USB, sound and the DMI bridge (facts L8.2).
+    pub fn free_slot(&self) -> Option<SlotFunction> {
+        let order: &[u8] = match self.kind {
+            BusKind::PcieRoot => &[
+                0x1c, 0x19, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x10, 0x0f, 0x0e, 0x0d,
+                0x0c, 0x0b, 0x0a, 0x09, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x1e, 0x1d, 0x1b,
+                0x1a, 0x01,
+            ],
+            _ => &[
+                0x1e, 0x1d, 0x1c, 0x1b, 0x1a, 0x19, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,
+                0x10, 0x0f, 0x0e, 0x0d, 0x0c, 0x0b, 0x0a, 0x09, 0x08, 0x07, 0x06, 0x05, 0x04, 0x03,
+                0x1f, 0x02, 0x01,
+            ],
+        };
+        order
+            .iter()
+            .find(|slot| self.slot_is_empty(**slot))
+            .map(|slot| SlotFunction {
+                slot: *slot,
+                function: 0,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(slot: u8, function: u8) -> SlotFunction {
+        SlotFunction { slot, function }
+    }
+
+    fn ask(party: usize, at: Option<SlotFunction>, multifunction: bool) -> Request<'static> {
+        Request {
+            party: Party::Raw(party),
+            bus: None,
+            at,
+            multifunction,
+            bridge: false,
+        }
+    }
+
+    #[test]
+    fn multifunction_is_a_matter_of_function_0() {
+        let mut root = Topology::default();
+        root.add_bus("pcie.0", BusKind::PcieRoot);
+        assert!(root.place(&ask(0, Some(at(5, 1)), true)).is_ok());
+        assert!(root.place(&ask(1, Some(at(5, 2)), false)).is_ok());
+        assert!(matches!(
+            root.place(&ask(2, Some(at(5, 0)), false)),
+            Err(Refusal::SingleBeside(_, Party::Raw(0)))
+        ));
+        assert!(root.place(&ask(3, Some(at(6, 0)), true)).is_ok());
+        assert!(root.place(&ask(4, Some(at(6, 7)), false)).is_ok());
+        assert!(root.place(&ask(5, Some(at(7, 0)), false)).is_ok());
+        assert!(matches!(
+            root.place(&ask(6, Some(at(7, 1)), true)),
+            Err(Refusal::BesideSingle(_, Party::Raw(5)))
+        ));
+        assert!(matches!(
+            root.place(&ask(7, Some(at(6, 7)), true)),
+            Err(Refusal::Taken(_, Party::Raw(4)))
+        ));
+    }
+
+    #[test]
+    fn automatic_addresses_look_at_function_0_only() {
+        let mut root = Topology::default();
+        root.add_bus("pcie.0", BusKind::PcieRoot);
+        assert_eq!(root.place(&ask(0, None, false)).unwrap().at, at(0, 0));
+        root.place(&ask(1, Some(at(1, 3)), false)).unwrap();
+        assert!(matches!(
+            root.place(&ask(2, None, false)),
+            Err(Refusal::SingleBeside(..))
+        ));
+        assert_eq!(root.buses[0].free_slot(), Some(at(0x1c, 0)));
+    }
+}

@@ -1,0 +1,11 @@
+//! QEMU's languages: argument words, option strings, JSON devices, numbers, and what the raw
+//! arguments of a domain mean taken together.
+
+pub mod command_line;
+pub mod json;
+pub mod number;
+pub mod options;
+pub mod opts;
+pub mod properties;
+pub mod spell;
+pub mod words;

@@ -1,0 +1,48 @@
+//! How a raw device is written: the JSON spelling of a text one, for help texts.
+
+use serde_json::{Map, Value as Json};
+
+use crate::qemu::command_line::RawDevice;
+use crate::qemu::json::Value;
+use crate::qemu::opts;
+use crate::qemu::properties::{Kind, virtio_9p_property};
+
+/// The device as JSON for `-device`, keys in the order in which they stand, the last of each.
+pub fn as_json(device: &RawDevice) -> String {
+    let mut object = Map::new();
+    for property in &device.properties {
+        let value = match &property.value {
+            Value::String(text) => typed(&property.key, text),
+            Value::Integer(number) => i64::try_from(*number).map_or(Json::Null, Json::from),
+            Value::Bool(on) => Json::from(*on),
+            Value::Other => Json::Null,
+        };
+        if property.key == "id" && object.contains_key("id") {
+            continue;
+        }
+        object.insert(property.key.clone(), value);
+    }
+    Json::Object(object).to_string()
+}
+
+/// JSON devices are typed: true and not "on", 3 and not "3". Addresses stay strings, because a
+/// number would be a devfn.
+fn typed(key: &str, text: &str) -> Json {
+    match virtio_9p_property(key).map(|property| property.kind) {
+        Some(Kind::Bool) => opts::boolean(text).map_or_else(|| Json::from(text), Json::from),
+        Some(Kind::Integer | Kind::Size) => text
+            .parse::<u64>()
+            .map_or_else(|_| Json::from(text), Json::from),
+        _ => Json::from(text),
+    }
+}
+
+/// A whole `<qemu:arg>` with this value, quoted as XML wants it.
+pub fn arg_element(value: &str) -> String {
+    let value = quick_xml::escape::minimal_escape(value);
+    if value.contains('\'') {
+        format!("<qemu:arg value=\"{}\"/>", value.replace('"', "&quot;"))
+    } else {
+        format!("<qemu:arg value='{value}'/>")
+    }
+}

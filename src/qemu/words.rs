@@ -1,0 +1,119 @@
+//! Which word of the command line is an option, and which is its argument.
+//!
+//! QEMU takes the word after an option that wants an argument whatever it looks like (vl.c,
+//! lookup_opt), so `-name -fsdev` has no `-fsdev` in it. Looking for `-fsdev` with a search
+//! would get that wrong.
+
+use crate::qemu::options::takes_argument;
+
+/// An option and its argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word<'a> {
+    /// The option without its one or two dashes.
+    pub name: &'a str,
+    /// Index of the option's word.
+    pub option: usize,
+    /// Index of the argument's word, when it takes one.
+    pub argument: Option<usize>,
+}
+
+/// A word QEMU would not know what to do with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stray {
+    /// The last word is an option that wants an argument.
+    NoArgument(usize),
+    /// An option that no QEMU known here has.
+    Unknown(usize),
+    /// Like the last, but meant to be `-fsdev`, `-virtfs` or `-device`.
+    Misspelt(usize, &'static str),
+    /// Not an option: QEMU takes it for the name of a disk image.
+    Image(usize),
+}
+
+/// Pairs the words of the command line.
+pub fn pair<'a>(words: &[&'a str]) -> (Vec<Word<'a>>, Vec<Stray>) {
+    let mut pairs = Vec::new();
+    let mut strays = Vec::new();
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        let option = at;
+        at += 1;
+        let Some(name) = word.strip_prefix('-') else {
+            strays.push(Stray::Image(option));
+            continue;
+        };
+        let name = name.strip_prefix('-').unwrap_or(name);
+        match takes_argument(name) {
+            Some(true) if at < words.len() => {
+                pairs.push(Word {
+                    name,
+                    option,
+                    argument: Some(at),
+                });
+                at += 1;
+            }
+            Some(true) => strays.push(Stray::NoArgument(option)),
+            Some(false) => pairs.push(Word {
+                name,
+                option,
+                argument: None,
+            }),
+            None => {
+                strays.push(match misspelt(name) {
+                    Some(meant) => Stray::Misspelt(option, meant),
+                    None => Stray::Unknown(option),
+                });
+                // What cannot be an option is most likely this one's argument.
+                if words.get(at).is_some_and(|next| !next.starts_with('-')) {
+                    at += 1;
+                }
+            }
+        }
+    }
+    (pairs, strays)
+}
+
+/// The option that `-fsdev=…`, `---fsdev` or `-Fsdev` was meant to be.
+fn misspelt(name: &str) -> Option<&'static str> {
+    let bare = name.trim_start_matches('-').to_ascii_lowercase();
+    let bare = bare.split(['=', ',', ' ']).next().unwrap_or("");
+    ["fsdev", "virtfs", "device"]
+        .into_iter()
+        .find(|known| bare == *known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_as_qemu_does() {
+        let (pairs, strays) = pair(&[
+            "-S",
+            "--fsdev",
+            "local",
+            "-name",
+            "-fsdev",
+            "x.img",
+            "-virtfs=a",
+            "-device",
+        ]);
+        let names: Vec<_> = pairs.iter().map(|p| (p.name, p.argument)).collect();
+        assert_eq!(names, [("S", None), ("fsdev", Some(2)), ("name", Some(4))]);
+        assert_eq!(
+            strays,
+            [
+                Stray::Image(5),
+                Stray::Misspelt(6, "virtfs"),
+                Stray::NoArgument(7)
+            ]
+        );
+    }
+
+    #[test]
+    fn guesses_the_argument_of_an_unknown_option() {
+        let (pairs, strays) = pair(&["-vendor", "x", "-fsdev", "local", "-other", "-S"]);
+        assert_eq!(pairs.len(), 2);
+        assert_eq!(strays, [Stray::Unknown(0), Stray::Unknown(4)]);
+    }
+}
