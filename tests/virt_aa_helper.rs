@@ -1,0 +1,505 @@
+//! Our rules and profiles beside those of the real `virt-aa-helper`, the program of libvirt that
+//! writes AppArmor rules for native shares.
+//!
+//! A raw share must get what the same folder would get as a native `<filesystem>`, must be refused
+//! where that is refused, and what we write must live through all that the helper does to a domain's
+//! profile between start and stop.
+//!
+//! Needs libvirt's helper and template (Debian: libvirt-daemon-system), `apparmor_parser`, and root
+//! with `unshare --mount`, because the helper knows its folder by one name only and that folder is
+//! replaced, for it alone, by a temporary one:
+//!
+//! ```text
+//! cargo test --test virt_aa_helper -- --ignored
+//! ```
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+// Shared with other tests, which use the rest of it.
+#[allow(dead_code)]
+#[path = "support/grant.rs"]
+mod grant;
+#[allow(dead_code)]
+#[path = "support/policy.rs"]
+mod policy;
+#[allow(dead_code)]
+#[path = "support/rawshare.rs"]
+mod rawshare;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{symlink, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use grant::{probes, show, Grant};
+use policy::Parser;
+use rawshare::{domain_xml, rules_in, run, said, virt_9p, xml_escape, Host, Share, UUID};
+
+const HELPER: &str = "/usr/lib/libvirt/virt-aa-helper";
+/// Where the helper looks, whatever one would like (libvirt.md 4).
+const PROFILES: &str = "/etc/apparmor.d/libvirt";
+
+fn share(path: impl Into<String>, readonly: bool) -> Share {
+    let path = path.into();
+    Share { path, readonly }
+}
+
+/// The same folder as a share of libvirt's own.
+fn native(share: &Share) -> String {
+    let readonly = if share.readonly { "<readonly/>" } else { "" };
+    let path = xml_escape(&share.path);
+    format!(
+        "    <filesystem type='mount' accessmode='mapped'>\
+         <source dir='{path}'/><target dir='tag'/>{readonly}</filesystem>\n"
+    )
+}
+
+/// What the helper would write for a domain with this native share and without any: the rules, or
+/// nothing if it refuses.
+fn helper_rules(share: &Share) -> Option<BTreeSet<String>> {
+    let answer = |devices: &str| {
+        let mut helper = Command::new(HELPER);
+        helper.env("LC_ALL", "C").args(["-d", "-c", "-u"]);
+        helper.arg(format!("libvirt-{UUID}"));
+        run(helper, &domain_xml(devices, &[]))
+    };
+    let rules = |output: &Output| -> BTreeSet<String> {
+        // The dry run reports on standard error.
+        let text = [&output.stdout[..], &output.stderr[..]].concat();
+        rules_in(&text).into_iter().collect()
+    };
+    let without = answer("");
+    assert!(without.status.success(), "{HELPER}: {}", said(&without));
+    assert!(!rules(&without).is_empty(), "{HELPER}: {}", said(&without));
+    let with = answer(&native(share));
+    if with.status.success() {
+        return Some(&rules(&with) - &rules(&without));
+    }
+    let text = said(&with);
+    assert!(
+        text.contains("skipped restricted file"),
+        "{share:?}: {text}"
+    );
+    None
+}
+
+/// What we would write for a domain with this raw share; nothing if we refuse.
+fn our_rules(share: &Share) -> Option<BTreeSet<String>> {
+    let output = virt_9p(
+        &["rules", "-"],
+        &domain_xml("", std::slice::from_ref(share)),
+    );
+    let rules: BTreeSet<String> = rules_in(&output.stdout).into_iter().collect();
+    match output.status.code() {
+        Some(0) => Some(rules),
+        Some(1) => {
+            assert!(rules.is_empty(), "refused and granted: {}", said(&output));
+            assert!(
+                !output.stderr.is_empty(),
+                "refused {share:?} without a word"
+            );
+            None
+        }
+        _ => panic!("{share:?}: {}", said(&output)),
+    }
+}
+
+/// A folder below which shares may be: neither a system path nor in anybody's home.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/var/tmp").expect("a folder in /var/tmp")
+}
+
+#[test]
+#[ignore = "needs real virt-aa-helper"]
+fn plain_share_gets_the_rules_of_a_native_one() {
+    let scratch = scratch();
+    let base = scratch.path().to_str().unwrap();
+    for folder in [
+        "plain",
+        "a-b_c.d",
+        "n/e/s/t/e/d",
+        ".hidden",
+        "UPPER.lower-0",
+    ] {
+        fs::create_dir_all(scratch.path().join(folder)).unwrap();
+    }
+    symlink(scratch.path().join("plain"), scratch.path().join("link")).unwrap();
+    symlink("n/e/../e/s", scratch.path().join("relative-link")).unwrap();
+    symlink("link", scratch.path().join("link-to-link")).unwrap();
+    let spellings = [
+        "plain",
+        "a-b_c.d",
+        "n/e/s/t/e/d",
+        "n",
+        ".hidden",
+        "UPPER.lower-0",
+        "plain/",
+        "plain//",
+        "plain/.",
+        "n/../plain",
+        "n//e/./s",
+        "link",
+        "link/",
+        "link-to-link",
+        "relative-link/t",
+    ];
+    for spelling in spellings {
+        for readonly in [false, true] {
+            let share = share(format!("{base}/{spelling}"), readonly);
+            let theirs = helper_rules(&share).expect("the helper grants it");
+            assert_eq!(theirs.len(), 2, "{share:?}: {theirs:?}");
+            assert_eq!(our_rules(&share).as_ref(), Some(&theirs), "{share:?}");
+        }
+    }
+}
+
+/// The helper escapes nothing and we escape much, so the text differs; what it means must not. Only
+/// names that it can write at all: no quotes, backslashes or patterns (libvirt.md 4.2).
+#[test]
+#[ignore = "needs real virt-aa-helper"]
+fn unusual_share_is_allowed_what_a_native_one_is() {
+    let scratch = scratch();
+    let base = scratch.path().to_str().unwrap();
+    let parser = Parser::new();
+    let profile = |rules: &BTreeSet<String>| {
+        let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+        let text = format!("profile share {{\n{}\n}}\n", rules.join("\n"));
+        let policy = parser.compile(text.as_bytes());
+        policy.unwrap_or_else(|error| panic!("{error:#}\n{text}"))
+    };
+    let mut rng = fastrand::Rng::with_seed(9);
+    for name in [
+        "two words",
+        " lead",
+        "trail ",
+        "a,b",
+        "a,,b",
+        "a#b",
+        "#a",
+        "a(b)",
+        "a'b",
+        "a&b",
+        "<a>",
+        "a=b",
+        "~",
+        "a:b",
+        "a@b",
+        "$HOME",
+        "!a",
+        "a;b",
+        "a|b",
+        "a+b",
+        "%41",
+        "é",
+        "文件",
+        "a\tb",
+        "a b (deleted) c",
+    ] {
+        fs::create_dir(scratch.path().join(name)).unwrap();
+        for readonly in [false, true] {
+            let share = share(format!("{base}/{name}"), readonly);
+            let native = profile(&helper_rules(&share).expect("the helper grants it"));
+            let raw = profile(&our_rules(&share).expect("we grant it"));
+            for path in probes(&Grant::new(&share.path, readonly), &mut rng) {
+                let (native, raw) = (native.perms(&path), raw.perms(&path));
+                assert_eq!(raw, native, "{share:?}: {}", show(&path));
+            }
+        }
+    }
+}
+
+/// What the helper says to a folder as a native share, and what we say to it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Answer {
+    /// Refused by both.
+    No,
+    /// Granted natively, refused by us: it can be written, and a system path is in it or is it.
+    OnlyNatively,
+    /// Granted by both.
+    Yes,
+}
+use Answer::{No, OnlyNatively, Yes};
+
+/// libvirt's lists (`valid_path`, libvirt.md 4.2), and design 3.5: folder, writable, read-only. A
+/// prefix in libvirt's list ends in a slash, so that it refuses what is in the folder and grants the
+/// folder itself; that is no reason for us to let a guest write there.
+const SYSTEM: &[(&str, Answer, Answer)] = &[
+    ("/etc/apparmor.d", No, No),
+    ("/etc/apparmor.d/libvirt", No, No),
+    ("/etc/libvirt", No, No),
+    ("/etc/libvirt/hooks", No, No),
+    ("/etc/apt", No, No),
+    ("/etc/cron.d", No, No),
+    ("/etc/default", No, No),
+    ("/lib", No, No),
+    ("/lib64", No, No),
+    ("/lib/systemd", No, No),
+    ("/usr/lib", No, No),
+    ("/usr/lib/libvirt", No, No),
+    ("/usr/lib/x86_64-linux-gnu", No, No),
+    ("/usr/libexec", No, No),
+    ("/usr/local/lib", No, No),
+    ("/usr/share/doc", No, No),
+    ("/usr/share/libvirt", No, No),
+    ("/usr/share/qemu", No, No),
+    ("/proc/1", No, No),
+    ("/proc/sys", No, No),
+    ("/sys/devices", No, No),
+    ("/sys/kernel", No, No),
+    // The same by other names.
+    ("/etc/../etc/apparmor.d", No, No),
+    ("//etc//apparmor.d/", No, No),
+    ("/proc/self/root/etc/apparmor.d", No, No),
+    ("/srv/../usr/lib", No, No),
+    // The folder itself, or one above.
+    ("/", OnlyNatively, Yes),
+    ("/usr", OnlyNatively, Yes),
+    ("/usr/local", OnlyNatively, Yes),
+    ("/etc", OnlyNatively, Yes),
+    ("/bin", OnlyNatively, Yes),
+    ("/sbin", OnlyNatively, Yes),
+    ("/usr/bin", OnlyNatively, Yes),
+    ("/usr/sbin", OnlyNatively, Yes),
+    ("/usr/share", OnlyNatively, Yes),
+    ("/boot", OnlyNatively, Yes),
+    ("/proc", OnlyNatively, Yes),
+    ("/sys", OnlyNatively, Yes),
+    // Not of the system.
+    ("/srv", Yes, Yes),
+    ("/home", Yes, Yes),
+    ("/opt", Yes, Yes),
+    ("/mnt", Yes, Yes),
+    ("/media", Yes, Yes),
+    ("/root", Yes, Yes),
+    ("/var", Yes, Yes),
+    ("/var/lib", Yes, Yes),
+    ("/var/tmp", Yes, Yes),
+    ("/tmp", Yes, Yes),
+    ("/run", Yes, Yes),
+    ("/usr/src", Yes, Yes),
+    ("/usr/include", Yes, Yes),
+    ("/usr/games", Yes, Yes),
+];
+
+#[test]
+#[ignore = "needs real virt-aa-helper"]
+fn system_path_that_is_refused_natively_is_refused() {
+    let scratch = scratch();
+    let mut tried = [0; 3];
+    let mut failures = Vec::new();
+    for (n, (path, writable, readonly)) in SYSTEM.iter().enumerate() {
+        // Not all of them are on each host.
+        if !Path::new(path).is_dir() {
+            eprintln!("not here: {path}");
+            continue;
+        }
+        let link = scratch.path().join(format!("link{n}"));
+        symlink(path, &link).unwrap();
+        for path in [path, link.to_str().unwrap()] {
+            for (readonly, answer) in [(false, writable), (true, readonly)] {
+                let share = share(path, readonly);
+                let theirs = helper_rules(&share);
+                let ours = our_rules(&share);
+                let have = match (&theirs, &ours) {
+                    (None, None) => No,
+                    (Some(_), None) => OnlyNatively,
+                    (Some(theirs), Some(ours)) if theirs == ours => Yes,
+                    other => {
+                        failures.push(format!("{share:?}: {other:?}"));
+                        continue;
+                    }
+                };
+                tried[have as usize] += 1;
+                if have != *answer {
+                    failures.push(format!("{share:?}: {have:?}, not {answer:?}"));
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    eprintln!("refused by both, by us alone, by none: {tried:?}");
+    // So that a host on which next to nothing was there does not pass.
+    assert!(
+        tried[0] >= 40 && tried[1] >= 10 && tried[2] >= 20,
+        "{tried:?}"
+    );
+}
+
+// ---------------------------------------------------------------------------------------------
+// The life of a profile
+
+/// Runs the helper where its folder is that of a temporary host, and `apparmor_parser` one that
+/// notes how it was called and compiles without loading. Nobody else sees either.
+struct Libvirt {
+    host: Host,
+}
+
+/// `$1` the folder to show as the helper's, `$2` the parser to show as the real one, then the helper.
+const IN_A_NAMESPACE: &str = r#"
+mount --bind "$1" /etc/apparmor.d/libvirt
+mount --bind "$2" "$(readlink -f /sbin/apparmor_parser)"
+shift 2
+exec "$@"
+"#;
+
+impl Libvirt {
+    fn new() -> Self {
+        let host = Host::new();
+        let root = host.root().to_str().unwrap();
+        // The real parser, where it is not hidden by the other one.
+        fs::copy("/sbin/apparmor_parser", host.path("real-parser")).expect("apparmor_parser");
+        let features = policy::feature_files();
+        let features = features.first().expect("a feature file").display();
+        let parser = format!(
+            "#!/bin/sh\necho \"$@\" >>{root}/parser-calls\n\
+             exec {root}/real-parser -Q -K -T -M {features} \"$@\"\n"
+        );
+        fs::write(host.path("parser"), parser).unwrap();
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(host.path("parser"), executable).unwrap();
+        // The template that the helper finds is the one that we find: the real one.
+        fs::copy(
+            Path::new(PROFILES).join("TEMPLATE.qemu"),
+            host.path(format!("{PROFILES}/TEMPLATE.qemu")),
+        )
+        .expect("libvirt's template");
+        Self { host }
+    }
+
+    fn run_helper(&self, args: &[&str], xml: &str) -> Output {
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--propagation", "private"])
+            .args(["sh", "-eu", "-c", IN_A_NAMESPACE, "sh"])
+            .arg(self.host.path(PROFILES))
+            .arg(self.host.path("parser"))
+            .arg(HELPER)
+            .args(args)
+            .arg("-u")
+            .arg(format!("libvirt-{UUID}"));
+        run(command, xml)
+    }
+
+    /// Run the helper and return how it called the parser.
+    fn helper(&self, args: &[&str], xml: &str) -> String {
+        let calls = self.host.path("parser-calls");
+        let _ = fs::remove_file(&calls);
+        let output = self.run_helper(args, xml);
+        assert!(
+            output.status.success(),
+            "virt-aa-helper {args:?} in a mount namespace (needs root): {}",
+            said(&output)
+        );
+        fs::read_to_string(&calls).unwrap_or_default()
+    }
+
+    fn profile(&self) -> String {
+        fs::read_to_string(self.host.profile_path()).expect("a profile")
+    }
+
+    fn dot_files(&self) -> Option<String> {
+        let mut path = self.host.profile_path().into_os_string();
+        path.push(".files");
+        fs::read_to_string(path).ok()
+    }
+}
+
+fn call(flag: &str) -> String {
+    format!("{flag} {PROFILES}/libvirt-{UUID}\n")
+}
+
+/// A domain with a raw share and a native one, and the host it is on.
+fn domain_on(libvirt: &Libvirt) -> String {
+    libvirt.host.create_folder(b"/srv/raw share");
+    let native = native(&share("/var/tmp", true));
+    domain_xml(&native, &[share("/srv/raw share", false)])
+}
+
+#[test]
+#[ignore = "needs real virt-aa-helper"]
+fn profile_lives_through_start_hotplug_stop_and_start() {
+    let libvirt = Libvirt::new();
+    let xml = domain_on(&libvirt);
+
+    // First start: we come first, so libvirt finds a profile and only "replaces" it.
+    let written = String::from_utf8(libvirt.host.prepare(&xml)).unwrap();
+    assert!(written.contains("raw\\040share"), "{written}");
+    assert!(libvirt.dot_files().is_none());
+    assert_eq!(libvirt.helper(&["-d", "-r"], &xml), "");
+    assert_eq!(libvirt.profile(), written, "after a dry run");
+    assert!(libvirt.dot_files().is_none(), "a dry run that writes");
+    assert_eq!(libvirt.helper(&["-r"], &xml), call("-r"));
+    assert_eq!(libvirt.profile(), written, "after the start");
+    let files = libvirt.dot_files().expect("the helper wrote its part");
+    assert!(files.contains("\"/var/tmp/\" r,"), "{files}");
+    // Why there is a virt-9p at all.
+    assert!(!files.contains("raw"), "{files}");
+
+    // A disk comes: its rule is added to .files, and our part is loaded again from the disk.
+    assert_eq!(
+        libvirt.helper(&["-r", "-F", "/var/tmp/disk.img"], &xml),
+        call("-r")
+    );
+    assert_eq!(libvirt.profile(), written, "after a hot-plug");
+    let files = libvirt.dot_files().expect("still there");
+    assert!(files.contains("/var/tmp/disk.img"), "{files}");
+
+    // Stop: the helper unloads, then we are called.
+    assert_eq!(libvirt.helper(&["-D"], &xml), call("-R"));
+    assert_eq!(libvirt.profile(), written, "after the stop");
+    assert!(libvirt.dot_files().is_none());
+    let output = libvirt.host.hook("release", "end", &xml);
+    assert!(output.status.success(), "{}", said(&output));
+    let released = libvirt.profile();
+    assert!(!released.contains("virt-9p"), "{released}");
+
+    // Second start: from what is left, the same again.
+    assert_eq!(libvirt.host.prepare(&xml), written.as_bytes());
+    assert_eq!(libvirt.helper(&["-r"], &xml), call("-r"));
+    assert_eq!(libvirt.profile(), written);
+}
+
+/// A profile we made and took our block out of is, byte for byte, what libvirt would have made; and
+/// one that libvirt made becomes, with our block in it, what we would have made.
+#[test]
+#[ignore = "needs real virt-aa-helper"]
+fn profile_is_libvirts_own_but_for_the_block() {
+    let first = Libvirt::new();
+    let xml = domain_on(&first);
+    let ours = first.host.prepare(&xml);
+    let output = first.host.hook("release", "end", &xml);
+    assert!(output.status.success(), "{}", said(&output));
+
+    let second = Libvirt::new();
+    let xml = domain_on(&second);
+    assert_eq!(second.helper(&["-c"], &xml), call("-a"));
+    assert_eq!(first.profile(), second.profile());
+    assert_eq!(second.host.prepare(&xml), ours);
+}
+
+/// A profile that does not compile fails the start: so the stand-in for the parser does compile, and
+/// the two tests above mean what they say.
+#[test]
+#[ignore = "needs real virt-aa-helper"]
+fn damaged_profile_would_be_noticed() {
+    let libvirt = Libvirt::new();
+    let xml = domain_on(&libvirt);
+    let written = libvirt.host.prepare(&xml);
+    let text = String::from_utf8(written).unwrap();
+    fs::write(
+        libvirt.host.profile_path(),
+        text.replace("\" rwl,", " rwl,"),
+    )
+    .unwrap();
+    let output = libvirt.run_helper(&["-r"], &xml);
+    let calls = fs::read_to_string(libvirt.host.path("parser-calls"));
+    assert_eq!(calls.expect("the parser was called"), call("-r"));
+    assert!(!output.status.success(), "loaded: {}", libvirt.profile());
+}
