@@ -88,6 +88,7 @@ impl Case {
              <address type='pci' domain='0x0000' bus='0x00' slot='0x01' function='0x1'/>\
              </controller>\n"
         });
+        xml.push_str("    <controller type='usb' index='0' model='none'/>\n");
         if !xml.contains("<memballoon") {
             xml.push_str("    <memballoon model='none'/>\n");
         }

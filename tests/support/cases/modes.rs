@@ -1,6 +1,6 @@
 //! Family a: texts for `fmode` and `dmode`, and the security models that allow them.
 
-use super::{Case, chance, doubled, either, noise, pick};
+use super::{chance, doubled, either, noise, pick, Case};
 use crate::shares::Shares;
 use fastrand::Rng;
 

@@ -6,7 +6,7 @@
 mod own;
 mod raw;
 
-use super::{Case, Dialect, Own, chance, is_q35, pick};
+use super::{chance, is_q35, pick, Case, Dialect, Own};
 use crate::shares::Shares;
 use fastrand::Rng;
 use std::collections::BTreeMap;
@@ -125,6 +125,7 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
     if chance(rng, 10) {
         drawing.file_system(rng, shares);
     }
+    drawing.own.sort_by_key(order);
     let raw = drawing.raw(rng, shares, dialect);
     Case {
         machine,
@@ -133,6 +134,19 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
         own: drawing.own,
         raw,
     }
+}
+
+/// libvirt's order, in the XML and on the command line (qemu_command.c:qemuBuildCommandLine).
+fn order(own: &Own) -> usize {
+    let kinds = [
+        "<controller",
+        "<filesystem",
+        "<interface",
+        "<memballoon",
+        "<rng",
+    ];
+    let place = kinds.iter().position(|kind| own.xml.starts_with(kind));
+    place.expect("a kind that is known")
 }
 
 impl Drawing {

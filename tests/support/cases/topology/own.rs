@@ -1,11 +1,11 @@
 //! libvirt's side of a topology: controllers and devices as libvirt 9.0 would lay them out and
 //! write them down, never in each other's way.
 
-use super::super::{Own, chance, doubled, pick};
+use super::super::{chance, doubled, pick, Own};
 use super::{Bus, Drawing, Kind};
 use crate::shares::Shares;
 use fastrand::Rng;
-use serde_json::{Map, Value, json};
+use serde_json::{json, Map, Value};
 use std::collections::BTreeMap;
 
 impl Drawing {
@@ -91,7 +91,7 @@ impl Drawing {
     fn another_pcie(&mut self, rng: &mut Rng) {
         match rng.u32(..6) {
             0 => {
-                let Some(parent) = self.find(rng, &[Kind::Root, Kind::Port]) else {
+                let Some(parent) = self.find(rng, &[Kind::Port]) else {
                     return;
                 };
                 self.controller(
@@ -282,49 +282,38 @@ impl Drawing {
             let multi = *function == 0 && functions.len() > 1;
             let mut device = Map::new();
             device.insert("driver".to_owned(), json!("virtio-rng-pci"));
-            let kind = rng.u32(..3);
-            if kind == 0 && !self.balloon {
+            let (number, kind) = (self.own.len(), rng.u32(..3));
+            let (alias, inside, close) = if kind == 0 && !self.balloon {
                 self.balloon = true;
-                let (id, alias) = alias(rng, "balloon0", "ua-balloon");
-                let address = self.place(bus, slot, *function, multi, &id, &mut device);
-                self.push(
-                    format!("<memballoon model='virtio'>{alias}{address}</memballoon>"),
-                    device,
-                );
+                (
+                    alias(rng, "balloon0", "ua-balloon"),
+                    "<memballoon model='virtio'>".to_owned(),
+                    "</memballoon>",
+                )
             } else if kind == 1 {
-                let number = self.nets;
-                self.nets += 1;
-                let (id, alias) = alias(rng, &format!("net{number}"), &format!("ua-net{number}"));
-                let address = self.place(bus, slot, *function, multi, &id, &mut device);
-                self.push(
+                (
+                    numbered(rng, "net", &mut self.nets, number),
                     format!(
                         "<interface type='user'><mac address='52:54:00:00:00:{number:02x}'/>\
-                         <model type='virtio'/>{alias}{address}</interface>"
+                         <model type='virtio'/>"
                     ),
-                    device,
-                );
+                    "</interface>",
+                )
             } else {
-                let number = self.rngs;
-                self.rngs += 1;
-                let (id, alias) = alias(rng, &format!("rng{number}"), &format!("ua-rng{number}"));
-                let address = self.place(bus, slot, *function, multi, &id, &mut device);
-                self.push(
-                    format!(
-                        "<rng model='virtio'><backend model='random'>/dev/urandom</backend>\
-                         {alias}{address}</rng>"
-                    ),
-                    device,
-                );
-            }
+                (
+                    numbered(rng, "rng", &mut self.rngs, number),
+                    "<rng model='virtio'><backend model='random'>/dev/urandom</backend>".to_owned(),
+                    "</rng>",
+                )
+            };
+            let (id, alias) = alias;
+            let address = self.place(bus, slot, *function, multi, &id, &mut device);
+            self.own.push(Own {
+                xml: format!("{inside}{alias}{address}{close}"),
+                fsdev: None,
+                device,
+            });
         }
-    }
-
-    fn push(&mut self, xml: String, device: Map<String, Value>) {
-        self.own.push(Own {
-            xml,
-            fsdev: None,
-            device,
-        });
     }
 
     pub fn file_system(&mut self, rng: &mut Rng, shares: &Shares) {
@@ -367,4 +356,15 @@ fn alias(rng: &mut Rng, plain: &str, user: &str) -> (String, String) {
         2 | 3 => (plain.to_owned(), format!("<alias name='{plain}'/>")),
         _ => (plain.to_owned(), String::new()),
     }
+}
+
+/// `rng0`, `rng1` and so on: libvirt counts those that have no alias of the user's
+/// (qemu_alias.c:qemuAssignDeviceRNGAlias).
+fn numbered(rng: &mut Rng, kind: &str, plain: &mut u32, unique: usize) -> (String, String) {
+    let name = format!("{kind}{plain}");
+    let (id, alias) = alias(rng, &name, &format!("ua-{kind}{unique}"));
+    if id == name {
+        *plain += 1;
+    }
+    (id, alias)
 }

@@ -1,9 +1,11 @@
 //! Family b: the words of `-fsdev`, `-virtfs` and `-set`, and how words are paired.
 
-use super::{Case, Own, chance, doubled, either, pick, words};
+mod native;
+mod virtfs;
+
+use super::{chance, doubled, either, pick, words, Case};
 use crate::shares::{self, Shares};
 use fastrand::Rng;
-use serde_json::json;
 
 /// Spellings QEMU takes for a switch (qapi/qapi-util.c:qapi_bool_parse).
 const SWITCHES: &[&str] = &["on", "off", "yes", "no", "true", "false", "y", "n"];
@@ -100,7 +102,7 @@ impl Raw {
 
 pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
     if chance(rng, 18) {
-        let raw = virtfs(rng, shares);
+        let raw = virtfs::words_of(rng, shares);
         return Case::bare(rng, raw);
     }
     let id = pick(rng, IDS);
@@ -120,9 +122,9 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
         case.raw.extend(second.words(rng));
     }
     if chance(rng, 20) {
-        case.own.push(native(&case, shares));
+        case.own.push(native::own(&case, shares));
         if chance(rng, 50) {
-            let clash = around_native(rng, shares);
+            let clash = native::clash(rng, shares);
             case.raw.extend(clash);
         }
     }
@@ -421,150 +423,4 @@ fn set(rng: &mut Rng, shares: &Shares, id: &str) -> Vec<String> {
         _ => format!("fsdev.{id}.writeout=immediate"),
     };
     vec!["-set".to_owned(), value]
-}
-
-/// `-virtfs`: the same grammar with `mount_tag`, without throttling
-/// (softmmu/vl.c, case QEMU_OPTION_virtfs).
-fn virtfs(rng: &mut Rng, shares: &Shares) -> Vec<String> {
-    let path = doubled(&shares.path(either(rng, 88, shares::GOOD, shares::BAD)));
-    let mut options = vec![
-        "local".to_owned(),
-        format!("path={path}"),
-        format!(
-            "security_model={}",
-            pick(rng, &["mapped", "mapped-file", "none"])
-        ),
-    ];
-    let tag = match rng.u32(..100) {
-        0..=76 => Some("tag"),
-        77..=82 => Some("my tag"),
-        83..=86 => Some("0123456789012345678901234567890"),
-        87..=89 => Some("a12345678901234567890123456789x"),
-        90..=93 => Some("a12345678901234567890123456789xy"),
-        94..=96 => Some(""),
-        _ => None,
-    };
-    if let Some(tag) = tag {
-        options.push(format!("mount_tag={tag}"));
-    }
-    if chance(rng, 40) {
-        let id = either(rng, 80, IDS, NOT_IDS);
-        options.push(format!("id={id}"));
-    }
-    if chance(rng, 45) {
-        let word = either(
-            rng,
-            60,
-            &[
-                "readonly=on",
-                "readonly",
-                "writeout=immediate",
-                "multidevs=forbid",
-                "fmode=0644",
-                "fmode=644",
-                "dmode=0755",
-                "security_model=mapped",
-            ],
-            &[
-                "bus=pci.0",
-                "addr=5",
-                "throttling.bps-total=1",
-                "foo=1",
-                "fmode=rw",
-                "security_model=x",
-                "multidevs=x",
-                "readonly=2",
-                "fsdriver=bogus",
-                "foo",
-            ],
-        );
-        options.push(word.to_owned());
-    }
-    let (_, tail) = options.split_at_mut(1);
-    rng.shuffle(tail);
-    if chance(rng, 4) {
-        options.remove(0);
-    }
-    let option = either(
-        rng,
-        97,
-        &["-virtfs", "--virtfs"],
-        &["-virtfs_synth", "-virtf"],
-    );
-    let mut raw = vec![option.to_owned(), options.join(",")];
-    if chance(rng, 25) {
-        let mut second = vec![
-            "local".to_owned(),
-            format!("path={}", doubled(&shares.path("b"))),
-            "security_model=none".to_owned(),
-        ];
-        // A second one of the same tag has the same fsdev id, unless one is given.
-        second.push(
-            pick(
-                rng,
-                &["mount_tag=other", "mount_tag=tag", "mount_tag=tag,id=two"],
-            )
-            .into(),
-        );
-        raw.extend(["-virtfs".to_owned(), second.join(",")]);
-    }
-    if chance(rng, 8) {
-        raw = words(either(
-            rng,
-            70,
-            &[&["-virtfs", "synth,mount_tag=tag"] as &[&str]],
-            &[
-                &["-virtfs", "synth"],
-                &["-virtfs", "synth,mount_tag=t,path=/"],
-            ],
-        ));
-    }
-    if chance(rng, 12) {
-        let set = set(rng, shares, "tag");
-        raw.extend(set);
-    }
-    raw
-}
-
-/// A native `<filesystem>`, as libvirt 9.0 gives it to QEMU
-/// (qemu_command.c:qemuBuildFilesystemCommandLine).
-fn native(case: &Case, shares: &Shares) -> Own {
-    let path = shares.path("b");
-    let bus = if case.is_q35() { "pcie.0" } else { "pci.0" };
-    let device = json!({
-        "driver": "virtio-9p-pci", "id": "fs0", "fsdev": "fsdev-fs0",
-        "mount_tag": "native", "bus": bus, "addr": "0xa",
-    });
-    Own {
-        xml: format!(
-            "<filesystem type='mount' accessmode='mapped'><source dir='{path}'/>\
-             <target dir='native'/>\
-             <address type='pci' domain='0x0000' bus='0x00' slot='0x0a' function='0x0'/>\
-             </filesystem>"
-        ),
-        fsdev: Some(format!(
-            "local,security_model=mapped,id=fsdev-fs0,path={}",
-            doubled(&path)
-        )),
-        device: device.as_object().expect("an object").clone(),
-    }
-}
-
-/// Raw words that touch the native one.
-fn around_native(rng: &mut Rng, shares: &Shares) -> Vec<String> {
-    let path = doubled(&shares.path("a"));
-    let local = |id: &str| format!("local,id={id},path={path},security_model=none");
-    let device =
-        |id: &str, fsdev: &str| format!("virtio-9p-pci,id={id},fsdev={fsdev},mount_tag=more");
-    match rng.u32(..9) {
-        0 => vec!["-fsdev".into(), local("fsdev-fs0")],
-        1 => vec!["-fsdev".into(), local("fs0")],
-        2 => vec!["-device".into(), device("more", "fsdev-fs0")],
-        3 => vec!["-device".into(), device("fs0", "fsdev-fs0")],
-        4 => vec!["-device".into(), device("fsdev-fs0", "fsdev-fs0")],
-        5 => vec!["-device".into(), device("more", "fs0")],
-        6 => words(&["-set", "fsdev.fsdev-fs0.fmode=0640"]),
-        7 => words(&["-set", "fsdev.fsdev-fs0.security_model=bogus"]),
-        _ => words(&["-set", "fsdev.fs0.fmode=0640"]),
-    }
 }
