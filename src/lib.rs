@@ -1,8 +1,22 @@
-//! placeholder
+//! virt-9p: raw 9p shares of QEMU guests, checked and let through AppArmor.
+//!
+//! The way of the data: domain XML is read into a [`domain::Domain`]; the words of its
+//! `<qemu:commandline>` become a [`qemu::command_line::CommandLine`] by QEMU's own grammar;
+//! [`lint`] and [`pci`] turn both into findings, [`share`] into the folders QEMU will open;
+//! [`apparmor`] turns folders into rules and a profile into a new profile. All of that is pure.
+//! [`inspect`] goes this way once, with facts from [`host`]; [`hook`] (for libvirt) and [`cli`]
+//! (for people) act on the result, [`report`] puts it into words.
+
+pub mod apparmor;
+pub mod cli;
 pub mod domain;
+pub mod hook;
+pub mod host;
+pub mod inspect;
 pub mod lint;
 pub mod pci;
 pub mod qemu;
+pub mod report;
 pub mod share;
 pub mod text;
 pub mod version;

@@ -1,1 +1,26 @@
-fn main() {}
+//! Which face: libvirt's hook, or the command line.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+use virt_9p::{cli, hook, host::Root};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let arguments: Vec<OsString> = arguments.collect();
+    if is_hook(Path::new(&name)) {
+        let status = hook::run(&Root::default(), &arguments, std::io::stdin().lock());
+        return ExitCode::from(status);
+    }
+    cli::run(arguments)
+}
+
+/// The name it was called by decides, never the arguments: a guest may be called `check`.
+/// libvirt runs `…/hooks/qemu` and `…/hooks/qemu.d/NAME` with that path as the name.
+fn is_hook(name: &Path) -> bool {
+    name.parent()
+        .is_some_and(|folder| folder.iter().any(|part| part == OsStr::new("hooks")))
+        || name.file_name() == Some(OsStr::new("qemu"))
+}

@@ -36,9 +36,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use grant::{check, show, Grant, Verdict};
+use grant::{Grant, Verdict, check, show};
 use policy::{Owner, Parser, Perms, Policy};
-use rawshare::{domain_xml, rules_in, said, virt_9p, xml_can_carry, Host, Share, UUID};
+use rawshare::{Host, Share, UUID, domain_xml, rules_in, said, virt_9p, xml_can_carry};
 
 const BEGIN: &str = "  # virt-9p begin (managed by virt-9p; do not edit)\n";
 const END: &str = "  # virt-9p end\n";

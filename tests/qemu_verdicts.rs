@@ -29,8 +29,8 @@ use shares::Shares;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const CASES: u64 = 3200;
 
@@ -177,14 +177,16 @@ fn run(family: &Family) {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= numbers.end {
-                    break;
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= numbers.end {
+                        break;
+                    }
+                    let case = (family.case)(&mut random(seed, number), &shares);
+                    let outcome = compare(&case, &shares, &installed);
+                    count(&mut tally.lock().unwrap(), number, outcome);
                 }
-                let case = (family.case)(&mut random(seed, number), &shares);
-                let outcome = compare(&case, &shares, &installed);
-                count(&mut tally.lock().unwrap(), number, outcome);
             });
         }
     });

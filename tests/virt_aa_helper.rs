@@ -34,13 +34,13 @@ mod rawshare;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{symlink, PermissionsExt};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use grant::{probes, show, Grant};
+use grant::{Grant, probes, show};
 use policy::Parser;
-use rawshare::{domain_xml, rules_in, run, said, virt_9p, xml_escape, Host, Share, UUID};
+use rawshare::{Host, Share, UUID, domain_xml, rules_in, run, said, virt_9p, xml_escape};
 
 const HELPER: &str = "/usr/lib/libvirt/virt-aa-helper";
 /// Where the helper looks, whatever one would like (libvirt.md 4).

@@ -8,6 +8,7 @@ mod devices;
 pub mod finding;
 mod fsdevs;
 mod modes;
+pub mod paths;
 mod throttling;
 
 use crate::domain::Domain;

@@ -1,9 +1,9 @@
 //! Family c: the words of `-device virtio-9p-pci`, as text and as JSON.
 
-use super::{chance, doubled, either, noise, pick, Case};
+use super::{Case, chance, doubled, either, noise, pick};
 use crate::shares::Shares;
 use fastrand::Rng;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// Addresses as QEMU reads them: always hexadecimal
 /// (hw/core/qdev-properties-system.c:set_pci_devfn).

@@ -1,6 +1,6 @@
 //! Family a: texts for `fmode` and `dmode`, and the security models that allow them.
 
-use super::{chance, doubled, either, noise, pick, Case};
+use super::{Case, chance, doubled, either, noise, pick};
 use crate::shares::Shares;
 use fastrand::Rng;
 

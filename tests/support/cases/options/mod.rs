@@ -3,7 +3,7 @@
 mod native;
 mod virtfs;
 
-use super::{chance, doubled, either, pick, words, Case};
+use super::{Case, chance, doubled, either, pick, words};
 use crate::shares::{self, Shares};
 use fastrand::Rng;
 

@@ -1,6 +1,6 @@
 //! A share of libvirt's own beside the raw ones.
 
-use super::super::{doubled, words, Case, Own};
+use super::super::{Case, Own, doubled, words};
 use crate::shares::Shares;
 use fastrand::Rng;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! `-virtfs`, which makes an fsdev and a device in one word.
 
 use super::super::{chance, doubled, either, pick, words};
-use super::{set, IDS, NOT_IDS};
+use super::{IDS, NOT_IDS, set};
 use crate::shares::{self, Shares};
 use fastrand::Rng;
 

@@ -6,7 +6,7 @@
 mod own;
 mod raw;
 
-use super::{chance, is_q35, pick, Case, Dialect, Own};
+use super::{Case, Dialect, Own, chance, is_q35, pick};
 use crate::shares::Shares;
 use fastrand::Rng;
 use std::collections::BTreeMap;

@@ -1,11 +1,11 @@
 //! libvirt's side of a topology: controllers and devices as libvirt 9.0 would lay them out and
 //! write them down, never in each other's way.
 
-use super::super::{chance, doubled, pick, Own};
+use super::super::{Own, chance, doubled, pick};
 use super::{Bus, Drawing, Kind};
 use crate::shares::Shares;
 use fastrand::Rng;
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 impl Drawing {

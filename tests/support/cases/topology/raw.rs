@@ -1,11 +1,11 @@
 //! The raw side of a topology: shares, and ports and bridges to put them on, somewhere beside what
 //! libvirt has.
 
-use super::super::{as_text, chance, doubled, either, pick, Dialect};
+use super::super::{Dialect, as_text, chance, doubled, either, pick};
 use super::{Bus, Drawing, Kind};
 use crate::shares::Shares;
 use fastrand::Rng;
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 impl Drawing {

@@ -1,0 +1,8 @@
+//! AppArmor policy text: escaping, rules, the managed block (all pure), and the store that
+//! replaces one profile under a lock.
+
+pub mod block;
+pub mod escape;
+pub mod rules;
+pub mod store;
+pub mod system_paths;

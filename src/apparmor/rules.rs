@@ -1,0 +1,103 @@
+//! Which folders a guest is granted, and the rules that say so.
+
+use std::collections::BTreeMap;
+
+use crate::apparmor::escape::escape;
+
+/// More shares than this are refused: the time to compile a profile explodes with long paths,
+/// and the start of the guest waits for it (facts A1).
+pub const MOST_SHARES: usize = 64;
+
+/// More bytes of rules than this are refused.
+pub const MOST_BYTES: usize = 64 * 1024;
+
+/// Folders by name (the kernel's, without slash at the end), and whether writing is granted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grants {
+    folders: BTreeMap<Vec<u8>, bool>,
+}
+
+/// More than AppArmor can be asked to compile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMuch {
+    /// How many folders.
+    pub shares: usize,
+    /// How many bytes of rules.
+    pub bytes: usize,
+}
+
+impl Grants {
+    /// Grants one folder; what is granted twice may be written if either may.
+    pub fn add(&mut self, name: &[u8], readonly: bool) {
+        let name = if name == b"/" {
+            Vec::new()
+        } else {
+            name.to_vec()
+        };
+        let writable = self.folders.entry(name).or_insert(false);
+        *writable |= !readonly;
+    }
+
+    /// How many folders.
+    pub fn len(&self) -> usize {
+        self.folders.len()
+    }
+
+    /// Whether nothing is granted.
+    pub fn is_empty(&self) -> bool {
+        self.folders.is_empty()
+    }
+
+    /// The rules, two lines a folder, sorted: the same as libvirt writes for `<filesystem>`
+    /// (virt-aa-helper.c, get_files: "r" on the folder, "rwl" or "r" below it). The folder itself
+    /// needs a rule of its own, because `/**` does not match it; read-only is the absence of `w`,
+    /// never a `deny`, which would take writing away from other shares too (facts A2).
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn render(&self) -> Result<String, TooMuch> {
+        let mut text = String::new();
+        for (name, writable) in &self.folders {
+            let path = escape(name);
+            let rights = if *writable { "rwl" } else { "r" };
+            text.push_str(&format!("  \"{path}/\" r,\n  \"{path}/**\" {rights},\n"));
+        }
+        if self.len() > MOST_SHARES || text.len() > MOST_BYTES {
+            return Err(TooMuch {
+                shares: self.len(),
+                bytes: text.len(),
+            });
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merges_and_sorts() {
+        let mut grants = Grants::default();
+        grants.add(b"/srv/b", true);
+        grants.add(b"/srv/a b", true);
+        grants.add(b"/srv/b", false);
+        grants.add(b"/", true);
+        assert_eq!(
+            grants.render().unwrap(),
+            "  \"/\" r,\n  \"/**\" r,\n  \"/srv/a\\040b/\" r,\n  \"/srv/a\\040b/**\" r,\n  \"/srv/b/\" r,\n  \"/srv/b/**\" rwl,\n"
+        );
+    }
+
+    #[test]
+    fn has_limits() {
+        let mut grants = Grants::default();
+        for n in 0..=MOST_SHARES {
+            grants.add(format!("/srv/{n}").as_bytes(), false);
+        }
+        assert!(grants.render().is_err());
+        let mut grants = Grants::default();
+        grants.add(&[b"/srv/".as_slice(), &[b'*'; 9000]].concat(), false);
+        assert!(grants.render().is_err());
+    }
+}

@@ -1,0 +1,359 @@
+//! The profile of one VM on disk: read with care, replaced whole, under a lock.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fs2::FileExt;
+use rustix::fs::OFlags;
+
+use crate::apparmor::block::{self, Damage};
+use crate::domain::Uuid;
+use crate::host::Root;
+
+/// Where libvirt keeps the profiles of VMs.
+pub const FOLDER: &str = "/etc/apparmor.d/libvirt";
+
+/// What libvirt makes new profiles from.
+pub const TEMPLATE: &str = "/etc/apparmor.d/libvirt/TEMPLATE.qemu";
+
+/// One lock for all VMs. Not the profile folder and not /run/lock: those any local user can
+/// open, and so hold a lock on.
+pub const LOCK: &str = "/run/virt-9p.lock";
+
+/// libvirt's own limit for a profile (MAX_FILE_LEN).
+const MOST_BYTES: u64 = 10 << 20;
+
+/// How long to wait for the lock: holders need milliseconds. Counted in tries, not by a clock
+/// that may jump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// One try: for a domain that is none of our business.
+    None,
+    /// About five seconds.
+    Seconds,
+}
+
+const PAUSE: Duration = Duration::from_millis(20);
+const TRIES: u32 = 250;
+
+/// Why a profile could not be read or written.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The file, and what is wrong with it.
+    Unfit(PathBuf, String),
+    /// The file, and the damage in it.
+    Damaged(PathBuf, Damage),
+    /// What was done, to which file, and the error.
+    Io(&'static str, PathBuf, io::Error),
+    /// The lock is held by somebody else.
+    Locked(PathBuf),
+}
+
+impl std::fmt::Display for StoreError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StoreError::Unfit(path, why) => write!(f, "{} {why}", path.display()),
+            StoreError::Damaged(path, damage) => write!(f, "{}: {damage}", path.display()),
+            StoreError::Io(what, path, error) => {
+                write!(f, "cannot {what} {}: {error}", path.display())
+            }
+            StoreError::Locked(path) => {
+                write!(f, "{} is locked by another process", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl StoreError {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        match self {
+            StoreError::Unfit(path, _) => {
+                format!(
+                    "make {} a regular file of root's that nobody else can write, or move it away: libvirt makes a new one",
+                    path.display()
+                )
+            }
+            StoreError::Damaged(path, Damage::Template) => {
+                format!("restore {} from the libvirt package", path.display())
+            }
+            StoreError::Damaged(path, Damage::NoAnchor) => {
+                format!(
+                    "move {} away: libvirt makes a new one, and add your own rules to that",
+                    path.display()
+                )
+            }
+            StoreError::Damaged(path, _) => format!(
+                "in {}, remove what is left between `{}` and `{}`, markers included; virt-9p writes the block anew",
+                path.display(),
+                block::BEGIN.trim(),
+                block::END.trim()
+            ),
+            StoreError::Io(_, path, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                format!(
+                    "a hook that lies in /etc/libvirt/hooks as a file of its own runs in libvirtd's AppArmor profile, which forbids \
+                 writing {}: install the program as /usr/sbin/virt-9p and make the hook a symlink to it",
+                    path.display()
+                )
+            }
+            StoreError::Io(_, path, _) => format!(
+                "see that the file system of {} can be written to and has room",
+                path.display()
+            ),
+            StoreError::Locked(path) => format!("`fuser -v {}` shows who holds it", path.display()),
+        }
+    }
+}
+
+/// What became of the profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It says what it should; nothing was written.
+    None,
+    /// It was made.
+    Created,
+    /// It was changed.
+    Replaced,
+    /// There is neither a profile nor a template: no libvirt with AppArmor here.
+    NoTemplate,
+}
+
+/// Makes the profile of `uuid` hold exactly these rules in its block; without rules, no block.
+///
+/// A profile that is right is not written, and then no lock is taken either. One that is missing
+/// or empty is made from the template (virt-aa-helper throws an empty one away).
+///
+/// # Errors
+/// When the profile is not fit to be edited or cannot be written; it is then as it was.
+pub fn apply(
+    root: &Root,
+    uuid: &Uuid,
+    rules: &str,
+    patience: Patience,
+) -> Result<Change, StoreError> {
+    let leftovers = !rules.is_empty() && !leftovers(root, uuid).is_empty();
+    if !leftovers && let Planned::Nothing(change) = plan(root, uuid, rules)? {
+        return Ok(change);
+    }
+    let locked = Locked::acquire(root, patience)?;
+    locked.sweep(uuid);
+    // Read again: what was read before the lock may be old by now.
+    match plan(root, uuid, rules)? {
+        Planned::Nothing(change) => Ok(change),
+        Planned::Write(content, change) => locked.replace(uuid, &content).map(|()| change),
+    }
+}
+
+/// Takes our block out of the profile of `uuid`, and temporary files that a crash left.
+///
+/// # Errors
+/// As [`apply`].
+pub fn strip(root: &Root, uuid: &Uuid, patience: Patience) -> Result<Change, StoreError> {
+    if !leftovers(root, uuid).is_empty() {
+        Locked::acquire(root, patience)?.sweep(uuid);
+    }
+    apply(root, uuid, "", patience)
+}
+
+enum Planned {
+    Nothing(Change),
+    Write(Vec<u8>, Change),
+}
+
+fn plan(root: &Root, uuid: &Uuid, rules: &str) -> Result<Planned, StoreError> {
+    let path = profile(root, uuid);
+    let current = read_profile(root, &path)?.filter(|content| !content.is_empty());
+    let damaged = |damage| StoreError::Damaged(path.clone(), damage);
+    match current {
+        Some(current) => {
+            if rules.is_empty() && !block::has_block(&current) {
+                return Ok(Planned::Nothing(Change::None));
+            }
+            let wanted = block::edit(&current, uuid, rules).map_err(damaged)?;
+            Ok(if wanted == current {
+                Planned::Nothing(Change::None)
+            } else {
+                Planned::Write(wanted, Change::Replaced)
+            })
+        }
+        None if rules.is_empty() => Ok(Planned::Nothing(Change::None)),
+        None => {
+            let template = match root.read(TEMPLATE, MOST_BYTES) {
+                Ok(template) => template,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Ok(Planned::Nothing(Change::NoTemplate));
+                }
+                Err(error) => return Err(StoreError::Io("read", root.path(TEMPLATE), error)),
+            };
+            let made = block::create(&template, uuid, rules)
+                .map_err(|damage| StoreError::Damaged(root.path(TEMPLATE), damage))?;
+            Ok(Planned::Write(made, Change::Created))
+        }
+    }
+}
+
+/// Where the profile of `uuid` is.
+pub fn profile(root: &Root, uuid: &Uuid) -> PathBuf {
+    root.path(FOLDER).join(format!("libvirt-{uuid}"))
+}
+
+/// Reads the profile if it is there; refuses one that somebody but root could have prepared.
+fn read_profile(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    let file = match open_checked(root, path, OpenOptions::new().read(true)) {
+        Ok(file) => file,
+        Err(StoreError::Io(_, _, error)) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let mut content = Vec::new();
+    file.take(MOST_BYTES + 1)
+        .read_to_end(&mut content)
+        .map_err(|error| StoreError::Io("read", path.to_owned(), error))?;
+    if content.len() as u64 > MOST_BYTES {
+        return Err(StoreError::Unfit(
+            path.to_owned(),
+            "is larger than 10 MiB".to_owned(),
+        ));
+    }
+    Ok(Some(content))
+}
+
+/// Opens a file without following a symlink or waiting on a FIFO, and looks at what was opened.
+fn open_checked(root: &Root, path: &Path, options: &mut OpenOptions) -> Result<File, StoreError> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let unfit = |why: String| Err(StoreError::Unfit(path.to_owned(), why));
+    let file = match options.custom_flags(flags.bits().cast_signed()).open(path) {
+        Ok(file) => file,
+        // ELOOP: NOFOLLOW met a symlink. ENXIO: a FIFO or a socket.
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return unfit("is a symbolic link".to_owned());
+        }
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
+            return unfit("is not a regular file".to_owned());
+        }
+        Err(error) => return Err(StoreError::Io("open", path.to_owned(), error)),
+    };
+    let meta = file
+        .metadata()
+        .map_err(|error| StoreError::Io("look at", path.to_owned(), error))?;
+    if !meta.is_file() {
+        return unfit("is not a regular file".to_owned());
+    }
+    if meta.uid() != root.owner() {
+        return unfit(format!("belongs to user {} and not to root", meta.uid()));
+    }
+    if meta.mode() & 0o022 != 0 {
+        return unfit("can be written by others than its owner".to_owned());
+    }
+    if meta.nlink() != 1 {
+        return unfit(format!("has {} hard links", meta.nlink()));
+    }
+    Ok(file)
+}
+
+/// Temporary files for this VM that a crash left behind.
+fn leftovers(root: &Root, uuid: &Uuid) -> Vec<PathBuf> {
+    let prefix = temporary_prefix(uuid);
+    let Ok(entries) = std::fs::read_dir(root.path(FOLDER)) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter(|entry| {
+            entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(prefix.as_bytes())
+        })
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// A leading dot is the one kind of name that no AppArmor parser takes for a profile (facts A3).
+fn temporary_prefix(uuid: &Uuid) -> String {
+    format!(".virt-9p.{uuid}.")
+}
+
+/// Holds the lock; the only way to write.
+struct Locked<'r> {
+    root: &'r Root,
+    /// Closing it gives the lock back.
+    _file: File,
+}
+
+impl<'r> Locked<'r> {
+    fn acquire(root: &'r Root, patience: Patience) -> Result<Self, StoreError> {
+        let path = root.path(LOCK);
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600);
+        let file = open_checked(root, &path, &mut options)?;
+        let tries = match patience {
+            Patience::None => 1,
+            Patience::Seconds => TRIES,
+        };
+        for attempt in 1..=tries {
+            match file.try_lock_exclusive() {
+                Ok(()) => return Ok(Locked { root, _file: file }),
+                Err(error)
+                    if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() =>
+                {
+                    if attempt < tries {
+                        std::thread::sleep(PAUSE);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(StoreError::Io("lock", path, error)),
+            }
+        }
+        Err(StoreError::Locked(path))
+    }
+
+    /// Removes what a crash left for this VM. What cannot be removed does no harm.
+    fn sweep(&self, uuid: &Uuid) {
+        for path in leftovers(self.root, uuid) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Replaces the profile whole: a reader sees the old or the new one, also after a crash.
+    fn replace(&self, uuid: &Uuid, content: &[u8]) -> Result<(), StoreError> {
+        let folder = self.root.path(FOLDER);
+        let target = profile(self.root, uuid);
+        let failed = |what| {
+            let target = target.clone();
+            move |error| StoreError::Io(what, target, error)
+        };
+        let mut temporary = tempfile::Builder::new()
+            .prefix(&temporary_prefix(uuid))
+            .rand_bytes(8)
+            .permissions(Permissions::from_mode(0o600))
+            .tempfile_in(&folder)
+            .map_err(failed("write"))?;
+        temporary.write_all(content).map_err(failed("write"))?;
+        // By hand, so that the umask has no say: libvirt's own are 0644.
+        temporary
+            .as_file()
+            .set_permissions(Permissions::from_mode(0o644))
+            .map_err(failed("write"))?;
+        temporary.as_file().sync_all().map_err(failed("write"))?;
+        temporary
+            .persist(&target)
+            .map_err(|error| failed("replace")(error.error))?;
+        // The new profile is in place; that the folder's entry is on disk too is worth a try.
+        if let Ok(folder) = File::open(&folder) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Options that several commands share.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+use crate::host::Root;
+use crate::text::quoted;
+use crate::version::Assumptions;
+
+/// One word of the command line.
+pub enum Word {
+    /// An option, with its dashes.
+    Option(String),
+    /// Anything else.
+    Value(OsString),
+}
+
+/// The next word. The library's own type borrows the parser, which its value is then asked of.
+pub fn next(parser: &mut lexopt::Parser) -> anyhow::Result<Option<Word>> {
+    Ok(match parser.next()? {
+        None => None,
+        Some(Long(name)) => Some(Word::Option(format!("--{name}"))),
+        Some(Short(letter)) => Some(Word::Option(format!("-{letter}"))),
+        Some(Value(value)) => Some(Word::Value(value)),
+    })
+}
+
+/// A word that has no place here.
+pub fn unexpected(word: &Word) -> anyhow::Error {
+    match word {
+        Word::Option(name) => anyhow::anyhow!("there is no option {} here", quoted(name)),
+        Word::Value(value) => {
+            anyhow::anyhow!("{} is one word too many", quoted(&value.to_string_lossy()))
+        }
+    }
+}
+
+/// What was given so far.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// `--root`
+    pub root: Root,
+    /// `--no-host`
+    pub no_host: bool,
+    /// `--libvirt`, `--qemu`
+    pub assume: Assumptions,
+}
+
+impl Options {
+    /// Takes an option that every command has; whether it was one.
+    pub fn common(&mut self, option: &str, parser: &mut lexopt::Parser) -> anyhow::Result<bool> {
+        if option == "--root" {
+            let dir = PathBuf::from(parser.value()?);
+            anyhow::ensure!(
+                dir.is_dir(),
+                "--root {}: there is no such folder",
+                dir.display()
+            );
+            self.root = Root::below(std::path::absolute(dir)?);
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Takes an option of the commands that look at a domain; whether it was one.
+    pub fn looking(&mut self, option: &str, parser: &mut lexopt::Parser) -> anyhow::Result<bool> {
+        match option {
+            "--no-host" => self.no_host = true,
+            "--libvirt" => self.assume.libvirt = Some(version(parser)?),
+            "--qemu" => self.assume.qemu = Some(version(parser)?),
+            _ => return self.common(option, parser),
+        }
+        Ok(true)
+    }
+
+    /// The host to ask, unless `--no-host` forbids it.
+    pub fn host(&self) -> Option<&Root> {
+        (!self.no_host).then_some(&self.root)
+    }
+}
+
+fn version(parser: &mut lexopt::Parser) -> anyhow::Result<crate::version::Version> {
+    let value = parser.value()?;
+    value
+        .to_string_lossy()
+        .parse()
+        .map_err(|error: String| anyhow::anyhow!(error))
+}

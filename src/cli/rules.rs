@@ -1,0 +1,39 @@
+//! `virt-9p rules`: the AppArmor rules a domain would get, and nothing written.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::inspect::Confinement;
+use crate::lint::finding::Level;
+use crate::report::stderr;
+
+use super::input::Input;
+use super::options::{Options, Word, next, unexpected};
+use super::{complain, print};
+
+pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
+    let mut file: Option<OsString> = None;
+    while let Some(word) = next(&mut parser)? {
+        match word {
+            Word::Option(option) if options.looking(&option, &mut parser)? => {}
+            Word::Value(name) if file.is_none() => file = Some(name),
+            other => return Err(unexpected(&other)),
+        }
+    }
+    let input = Input::read(&file.unwrap_or_else(|| "-".into()))?;
+    let found = input.inspect(&options)?;
+    let errors = found
+        .findings
+        .iter()
+        .filter(|finding| finding.level == Level::Error);
+    for finding in errors {
+        complain(&stderr::one(finding));
+    }
+    if let Confinement::Free(why) = found.confinement {
+        complain(&format!("note: the hook would write nothing: {why}"));
+    }
+    if let Ok(rules) = found.grants.render() {
+        print(&rules)?;
+    }
+    Ok(ExitCode::from(u8::from(found.has_errors())))
+}

@@ -1,0 +1,350 @@
+//! libvirt's side: `hooks/qemu GUEST OPERATION SUBOPERATION EXTRA`, domain XML on stdin.
+//!
+//! The first law is to do no harm. libvirt kills a running guest when a hook fails at
+//! `reconnect`, and refuses a start when it fails at `prepare`, so only `prepare begin` of a
+//! domain with raw 9p arguments may ever fail; everything else ends with 0 (facts L1, L2).
+//! Nothing goes to stdout: for `restore` and `migrate` libvirt would take it for a new domain.
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+
+use crate::apparmor::store::{self, Change, Patience, StoreError};
+use crate::domain::xml::QEMU_NAMESPACE;
+use crate::domain::{self, Domain, Uuid, find_uuid};
+use crate::host::Root;
+use crate::inspect::{self, Confinement, Inspection};
+use crate::lint::finding::Level;
+use crate::qemu::command_line::CommandLine;
+use crate::report::stderr;
+use crate::report::syslog::Log;
+use crate::text::{line_column, visible};
+use crate::version::Assumptions;
+
+/// More XML than this is refused; libvirt's own virt-aa-helper stops there too (MAX_FILE_LEN).
+pub const MOST_XML: usize = 10 << 20;
+
+/// What libvirt wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Before the profile is made or reloaded: grant.
+    Prepare,
+    /// After it is unloaded: take away.
+    Release,
+    /// Not ours.
+    Other,
+}
+
+/// The operation of libvirt's second and third argument.
+pub fn operation(op: Option<&OsStr>, subop: Option<&OsStr>) -> Operation {
+    match (op.and_then(OsStr::to_str), subop.and_then(OsStr::to_str)) {
+        (Some("prepare"), Some("begin")) => Operation::Prepare,
+        (Some("release"), Some("end")) => Operation::Release,
+        _ => Operation::Other,
+    }
+}
+
+/// How a call ends: the exit status, and what to say on stderr.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// 0 or 1.
+    pub status: u8,
+    /// Shown by virsh when the status is 1.
+    pub stderr: String,
+}
+
+impl Ending {
+    fn fine() -> Self {
+        Ending {
+            status: 0,
+            stderr: String::new(),
+        }
+    }
+
+    fn refuse(stderr: String) -> Self {
+        Ending { status: 1, stderr }
+    }
+}
+
+/// Runs the hook for arguments `GUEST OPERATION SUBOPERATION EXTRA`; returns the exit status.
+pub fn run(root: &Root, arguments: &[std::ffi::OsString], input: impl Read) -> u8 {
+    let argument = |position: usize| arguments.get(position).map(|a| a.as_os_str());
+    let ending = match operation(argument(1), argument(2)) {
+        Operation::Other => return 0,
+        Operation::Prepare => {
+            stop_panics(1);
+            prepare(root, input)
+        }
+        Operation::Release => {
+            stop_panics(0);
+            release(root, input);
+            Ending::fine()
+        }
+    };
+    // Nobody may be listening, and that is no reason to fail.
+    let _ = std::io::stderr().write_all(ending.stderr.as_bytes());
+    ending.status
+}
+
+/// A mistake of ours must not look like a crash, and at `release` must not be seen at all.
+fn stop_panics(status: i32) {
+    std::panic::set_hook(Box::new(move |info| {
+        let _ = writeln!(
+            std::io::stderr(),
+            "virt-9p: internal error, please report it: {}",
+            visible(&info.to_string())
+        );
+        std::process::exit(status);
+    }));
+}
+
+/// What came in on stdin.
+enum Input {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// More than [`MOST_XML`]; whether it speaks of QEMU arguments and of 9p.
+    TooLarge(bool),
+}
+
+fn read_input(mut input: impl Read) -> std::io::Result<Input> {
+    let mut content = Vec::new();
+    input
+        .by_ref()
+        .take(MOST_XML as u64 + 1)
+        .read_to_end(&mut content)?;
+    if content.len() <= MOST_XML {
+        return Ok(Input::Whole(content));
+    }
+    let ours = has_namespace(&content);
+    let mut speaks = speaks_of_9p(&content);
+    // Whether the rest speaks of 9p decides whether we may refuse; it is not kept.
+    let mut window = content.split_off(content.len().saturating_sub(64));
+    drop(content);
+    let mut chunk = vec![0; 64 * 1024];
+    while ours && !speaks {
+        let read = input.read(&mut chunk)?;
+        if read == 0 {
+            break;
+        }
+        window.extend_from_slice(chunk.get(..read).unwrap_or(&[]));
+        speaks = speaks_of_9p(&window);
+        window.drain(..window.len().saturating_sub(64));
+    }
+    Ok(Input::TooLarge(ours && speaks))
+}
+
+fn has_namespace(content: &[u8]) -> bool {
+    memchr::memmem::find(content, QEMU_NAMESPACE.as_bytes()).is_some()
+}
+
+/// For XML that cannot be read: whether it could be one of ours. libvirt writes letters as
+/// letters, so a plain search is enough.
+fn speaks_of_9p(content: &[u8]) -> bool {
+    ["fsdev", "virtfs", "virtio-9p"]
+        .iter()
+        .any(|word| memchr::memmem::find(content, word.as_bytes()).is_some())
+}
+
+/// `release end`: take the block away. Whatever happens, nothing is said and nothing fails.
+fn release(root: &Root, input: impl Read) {
+    let Ok(Input::Whole(content)) = read_input(input) else {
+        return;
+    };
+    let Some(uuid) = std::str::from_utf8(&content).ok().and_then(find_uuid) else {
+        return;
+    };
+    strip(root, &uuid, Patience::Seconds);
+}
+
+/// Takes a block away that should not be there (any more), quietly.
+fn strip(root: &Root, uuid: &Uuid, patience: Patience) {
+    if !root.may_write() {
+        return;
+    }
+    match store::strip(root, uuid, patience) {
+        Ok(Change::Replaced) => {
+            Log::open(root).info(&format!("{uuid}: took the 9p rules out of its profile"))
+        }
+        Ok(_) => {}
+        Err(error) => Log::open(root).warning(&format!(
+            "{uuid}: cannot take the 9p rules out of its profile: {error}"
+        )),
+    }
+}
+
+/// `prepare begin`.
+fn prepare(root: &Root, input: impl Read) -> Ending {
+    let content = match read_input(input) {
+        Ok(Input::Whole(content)) => content,
+        Ok(Input::TooLarge(false)) | Err(_) => return Ending::fine(),
+        Ok(Input::TooLarge(true)) => {
+            return unreadable(
+                root,
+                &format!("its XML has more than {} MiB", MOST_XML >> 20),
+            );
+        }
+    };
+    if !has_namespace(&content) {
+        return not_ours(root, &content);
+    }
+    let text = match std::str::from_utf8(&content) {
+        Ok(text) => inspect::without_mark(text),
+        Err(_) if !speaks_of_9p(&content) => return Ending::fine(),
+        Err(error) => {
+            return unreadable(
+                root,
+                &format!("its XML is not UTF-8 (byte {})", error.valid_up_to()),
+            );
+        }
+    };
+    let domain = match domain::read(text) {
+        Ok(domain) => domain,
+        Err(_) if !speaks_of_9p(&content) => return not_ours(root, &content),
+        Err(error) => {
+            let (line, column) = line_column(text, error.at);
+            return unreadable(
+                root,
+                &format!("its XML cannot be read: line {line}, column {column}: {error}"),
+            );
+        }
+    };
+    let line = CommandLine::read(&domain);
+    if !line.has_9p() {
+        return not_ours(root, &content);
+    }
+    let inspection = inspect::judge(text, domain, line, Some(root), Assumptions::default());
+    decide(root, &inspection)
+}
+
+/// A domain without raw 9p arguments: a block it may still have goes away, if that can be done at
+/// once.
+fn not_ours(root: &Root, content: &[u8]) -> Ending {
+    if let Some(uuid) = std::str::from_utf8(content).ok().and_then(find_uuid) {
+        strip(root, &uuid, Patience::None);
+    }
+    Ending::fine()
+}
+
+fn unreadable(root: &Root, why: &str) -> Ending {
+    Log::open(root).error(&format!(
+        "a guest with raw 9p arguments was not started: {why}"
+    ));
+    Ending::refuse(format!(
+        "virt-9p: this guest has raw 9p arguments, but {why}; nothing was checked or granted\n"
+    ))
+}
+
+/// Refuse, or grant.
+fn decide(root: &Root, inspection: &Inspection) -> Ending {
+    let domain = &inspection.domain;
+    let mut log = Log::open(root);
+    let who = who(domain);
+    for finding in &inspection.findings {
+        let text = format!("{who}: {}", stderr::one(finding));
+        match finding.level {
+            Level::Error => log.error(&text),
+            Level::Warning => log.warning(&text),
+            Level::Note => {}
+        }
+    }
+    if inspection.has_errors() {
+        if !domain.errors_only_warn {
+            log.error(&format!("{who}: not started"));
+            return Ending::refuse(stderr::refusal(domain, &inspection.findings));
+        }
+        log.warning(&format!(
+            "{who}: started all the same, as its metadata asks"
+        ));
+    }
+    match grant(root, inspection) {
+        Ok(done) => {
+            log.info(&format!("{who}: {done}"));
+            Ending::fine()
+        }
+        Err((message, help)) => {
+            log.error(&format!("{who}: {message}"));
+            if domain.errors_only_warn {
+                log.warning(&format!(
+                    "{who}: started all the same, as its metadata asks"
+                ));
+                return Ending::fine();
+            }
+            Ending::refuse(stderr::failure(domain, &message, &help))
+        }
+    }
+}
+
+fn who(domain: &Domain) -> String {
+    let uuid = domain.uuid.as_ref().map_or("no UUID", |uuid| uuid.as_str());
+    format!("guest '{}' ({uuid})", domain.name)
+}
+
+/// Writes the rules; says what was done, or what went wrong and what to do about it.
+fn grant(root: &Root, inspection: &Inspection) -> Result<String, (String, String)> {
+    if let Confinement::Free(why) = inspection.confinement {
+        return Ok(format!("no rules needed: {why}"));
+    }
+    if !root.may_write() {
+        return Ok("no rules written: not root, as in a session daemon".to_owned());
+    }
+    let Some(uuid) = &inspection.domain.uuid else {
+        return Err((
+            "its XML has no UUID, by which its profile is named".to_owned(),
+            "define the domain in libvirt, which gives it one".to_owned(),
+        ));
+    };
+    // Too many rules are an error by themselves; here only where errors do not count.
+    let rules = inspection.grants.render().unwrap_or_default();
+    let failed = |error: StoreError| {
+        (
+            format!("its AppArmor profile cannot be written: {error}"),
+            error.help(),
+        )
+    };
+    let change = store::apply(root, uuid, &rules, Patience::Seconds).map_err(failed)?;
+    let count = inspection.grants.len();
+    Ok(match change {
+        Change::NoTemplate => {
+            "no rules written: there is no AppArmor profile and no template".to_owned()
+        }
+        Change::None => format!("rules for {count} shared folders are in place"),
+        Change::Created => format!("made its profile, with rules for {count} shared folders"),
+        Change::Replaced => format!("put rules for {count} shared folders into its profile"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_two_operations_are_ours() {
+        let operation =
+            |op: &str, subop: &str| operation(Some(OsStr::new(op)), Some(OsStr::new(subop)));
+        assert_eq!(operation("prepare", "begin"), Operation::Prepare);
+        assert_eq!(operation("release", "end"), Operation::Release);
+        for (op, subop) in [
+            ("prepare", "end"),
+            ("reconnect", "begin"),
+            ("start", "begin"),
+            ("", ""),
+            ("PREPARE", "begin"),
+        ] {
+            assert_eq!(operation(op, subop), Operation::Other);
+        }
+    }
+
+    #[test]
+    fn too_large_is_ours_only_when_it_speaks_of_9p() {
+        let mut xml = format!("<domain xmlns:qemu='{QEMU_NAMESPACE}'>").into_bytes();
+        xml.resize(MOST_XML + 100_000, b' ');
+        assert!(matches!(
+            read_input(xml.as_slice()),
+            Ok(Input::TooLarge(false))
+        ));
+        xml.extend_from_slice(b"<qemu:arg value='-fsdev'/>");
+        assert!(matches!(
+            read_input(xml.as_slice()),
+            Ok(Input::TooLarge(true))
+        ));
+    }
+}

@@ -1,0 +1,144 @@
+//! The folder that a share's path leads to: its one true name, and whether it will do.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use crate::host::Root;
+
+/// A folder, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// The kernel's own name for it, without the root: what AppArmor matches (without the slash
+    /// at the end; `/` is just that).
+    pub name: Vec<u8>,
+    /// Where it is on this machine.
+    pub path: PathBuf,
+    /// Whether it takes attributes in the user namespace; `None` when it cannot be told.
+    pub user_xattr: Option<bool>,
+    /// Whether its file system decides about permissions elsewhere (NFS, FUSE and the like).
+    pub remote: bool,
+}
+
+/// Why a path leads to no folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoFolder {
+    /// Nothing there.
+    Missing,
+    /// Something else is there.
+    NotAFolder,
+    /// Another error, in the system's words.
+    Failed(String),
+    /// The name does not lead back to it; the name.
+    Unstable(String),
+}
+
+/// Finds the folder that `path` leads to, symbolic links followed as QEMU follows them.
+///
+/// The name is taken from the kernel (`/proc/self/fd`), because that is what it will compare
+/// with the rule, and is believed only if it leads back to the same inode: that sorts out
+/// removed folders ("… (deleted)"), unreachable ones and other mount namespaces (facts A4).
+///
+/// # Errors
+/// When there is no such folder, or it has no dependable name.
+pub fn resolve(root: &Root, path: &str) -> Result<Folder, NoFolder> {
+    if path.is_empty() {
+        return Err(NoFolder::Missing);
+    }
+    // A relative path counts from QEMU's working directory, which is / under libvirt.
+    let absolute = Path::new("/").join(path);
+    let handle = open(root, &absolute).map_err(no_folder)?;
+    let link = format!("/proc/self/fd/{}", raw(&handle));
+    let path = fs::readlink(link.as_str(), Vec::new()).map_err(no_folder)?;
+    let path = PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes()));
+    let unstable = || NoFolder::Unstable(path.to_string_lossy().into_owned());
+    let opened = fs::fstat(&handle).map_err(no_folder)?;
+    let named = fs::lstat(&path).map_err(|_| unstable())?;
+    if (opened.st_dev, opened.st_ino) != (named.st_dev, named.st_ino) {
+        return Err(unstable());
+    }
+    let name = below_root(root, &path).ok_or_else(unstable)?;
+    if !name.starts_with(b"/") {
+        return Err(unstable());
+    }
+    Ok(Folder {
+        name,
+        user_xattr: user_xattr(&path),
+        remote: fs::statfs(&path).is_ok_and(|fs| is_remote(fs.f_type)),
+        path,
+    })
+}
+
+fn open(root: &Root, absolute: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match root.dir() {
+        None => fs::open(absolute, flags, Mode::empty()),
+        // As if DIR were /: absolute links stay inside.
+        Some(dir) => {
+            let dir = fs::open(dir, flags, Mode::empty())?;
+            fs::openat2(&dir, absolute, flags, Mode::empty(), ResolveFlags::IN_ROOT)
+        }
+    }
+}
+
+fn raw(handle: &OwnedFd) -> i32 {
+    use std::os::fd::AsRawFd;
+    handle.as_raw_fd()
+}
+
+fn no_folder(error: Errno) -> NoFolder {
+    match error {
+        Errno::NOENT => NoFolder::Missing,
+        Errno::NOTDIR => NoFolder::NotAFolder,
+        other => NoFolder::Failed(std::io::Error::from(other).to_string()),
+    }
+}
+
+/// The host path of `path`, which lies below the root.
+fn below_root(root: &Root, path: &Path) -> Option<Vec<u8>> {
+    let Some(dir) = root.dir() else {
+        return Some(path.as_os_str().as_bytes().to_vec());
+    };
+    let dir = std::fs::canonicalize(dir).ok()?;
+    let inside = path.strip_prefix(dir).ok()?;
+    Some(Path::new("/").join(inside).into_os_string().into_vec())
+}
+
+/// Asks for an attribute that QEMU would use: "not supported" is the answer we are after.
+fn user_xattr(path: &Path) -> Option<bool> {
+    let mut value = [0_u8; 1];
+    match fs::getxattr(path, "user.virtfs.uid", &mut value) {
+        Ok(_) | Err(Errno::NODATA | Errno::RANGE) => Some(true),
+        Err(Errno::OPNOTSUPP) => Some(false),
+        Err(_) => None,
+    }
+}
+
+/// File systems whose permission bits do not tell all (statfs(2)): 9p, NFS, CIFS, SMB2, FUSE,
+/// Ceph, AFS, GFS2.
+fn is_remote(kind: impl TryInto<i64>) -> bool {
+    matches!(
+        kind.try_into().unwrap_or(0) & 0xffff_ffff,
+        0x0102_1997
+            | 0x6969
+            | 0xff53_4d42
+            | 0xfe53_4d42
+            | 0x6573_5546
+            | 0x00c3_6400
+            | 0x5346_414f
+            | 0x0116_1970
+    )
+}
+
+/// The folders above `path`, from the root of the host down to `path` itself, as places on this
+/// machine.
+pub fn chain(root: &Root, folder: &Folder) -> Vec<PathBuf> {
+    let name = Path::new(OsStr::from_bytes(&folder.name));
+    let mut chain: Vec<PathBuf> = name.ancestors().map(|host| root.path(host)).collect();
+    chain.reverse();
+    chain
+}

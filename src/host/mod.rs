@@ -1,0 +1,77 @@
+//! Everything we ask the host, below a root folder that `--root` can move.
+//!
+//! Nothing here decides anything: it reads, and hands facts to the pure parts.
+
+pub mod folder;
+pub mod qemu_user;
+pub mod versions;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Where host paths begin: `/`, or the folder of `--root`.
+#[derive(Debug, Clone, Default)]
+pub struct Root {
+    dir: Option<PathBuf>,
+}
+
+impl Root {
+    /// Below `dir`; `/` is the same as no root at all.
+    pub fn below(dir: PathBuf) -> Self {
+        Root {
+            dir: (dir != Path::new("/")).then_some(dir),
+        }
+    }
+
+    /// Whether it is not the real root.
+    pub fn is_moved(&self) -> bool {
+        self.dir.is_some()
+    }
+
+    /// The folder of `--root`.
+    pub fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
+    /// Where the host path `absolute` really is.
+    pub fn path(&self, absolute: impl AsRef<Path>) -> PathBuf {
+        let absolute = absolute.as_ref();
+        match &self.dir {
+            None => absolute.to_owned(),
+            Some(dir) => dir.join(absolute.strip_prefix("/").unwrap_or(absolute)),
+        }
+    }
+
+    /// The user that files of ours must belong to: root, or the caller below a moved root.
+    pub fn owner(&self) -> u32 {
+        if self.is_moved() {
+            rustix::process::geteuid().as_raw()
+        } else {
+            0
+        }
+    }
+
+    /// Whether we may write: as root, or below a moved root.
+    pub fn may_write(&self) -> bool {
+        self.is_moved() || rustix::process::geteuid().is_root()
+    }
+
+    /// Reads a file of the host, at most `most` bytes of it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(&self, absolute: &str, most: u64) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        File::open(self.path(absolute))?
+            .take(most)
+            .read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    /// Whether the kernel has AppArmor switched on.
+    pub fn apparmor_enabled(&self) -> bool {
+        self.read("/sys/module/apparmor/parameters/enabled", 8)
+            .is_ok_and(|text| text.starts_with(b"Y"))
+    }
+}

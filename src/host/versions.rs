@@ -1,0 +1,102 @@
+//! Which libvirt and which QEMU the host has, without running either.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use crate::domain::Domain;
+use crate::host::Root;
+use crate::version::{Assumptions, Version};
+
+/// libvirt's cache of what each QEMU binary can do; libvirt refreshes it before it starts a guest.
+const CAPABILITIES: &str = "/var/cache/libvirt/qemu/capabilities";
+
+/// No cache file is that large (about 150 kB).
+const MOST_BYTES: u64 = 4 << 20;
+
+/// No host has that many QEMU binaries.
+const MOST_FILES: usize = 64;
+
+/// Fills in what is not known yet.
+pub fn complete(root: &Root, domain: &Domain, assume: &mut Assumptions) {
+    let cache = capabilities(root, domain);
+    let told = assume.qemu.is_some();
+    if assume.libvirt.is_none() {
+        assume.libvirt = libvirt(root).or(cache.as_ref().and_then(|cache| cache.libvirt));
+    }
+    if let Some(cache) = cache.filter(|_| !told) {
+        assume.qemu = cache.qemu;
+        assume.json_capability = Some(cache.json);
+    }
+}
+
+/// The installed libvirt, from the name its library links to: libvirt.so.0 -> libvirt.so.0.9000.0
+/// is 9.0.0.
+pub fn libvirt(root: &Root) -> Option<Version> {
+    let mut folders = vec![root.path("/usr/lib64"), root.path("/usr/lib")];
+    let multiarch = std::fs::read_dir(root.path("/usr/lib"));
+    folders.extend(
+        multiarch
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.file_name().as_bytes().ends_with(b"-linux-gnu"))
+            .map(|entry| entry.path()),
+    );
+    folders
+        .into_iter()
+        .filter_map(|folder: PathBuf| std::fs::read_link(folder.join("libvirt.so.0")).ok())
+        .find_map(|target| {
+            let name = target.file_name()?.to_str()?;
+            let (number, micro) = name.strip_prefix("libvirt.so.0.")?.split_once('.')?;
+            let number: u32 = number.parse().ok()?;
+            Some(Version(number / 1000, number % 1000, micro.parse().ok()?))
+        })
+}
+
+/// What a cache file says.
+struct Capabilities {
+    libvirt: Option<Version>,
+    qemu: Option<Version>,
+    json: bool,
+}
+
+/// The cache file of the domain's emulator. Files of libvirt before 6 do not name theirs, but
+/// there libvirt's own version decides everything.
+fn capabilities(root: &Root, domain: &Domain) -> Option<Capabilities> {
+    let mut found = None;
+    for entry in std::fs::read_dir(root.path(CAPABILITIES))
+        .ok()?
+        .take(MOST_FILES)
+    {
+        let path = format!("{CAPABILITIES}/{}", entry.ok()?.file_name().to_str()?);
+        let Ok(content) = root.read(&path, MOST_BYTES) else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(&content);
+        let emulator = element(&text, "emulator");
+        if domain.emulator.is_some() && emulator != domain.emulator.as_deref() {
+            continue;
+        }
+        let version = |name| {
+            element(&text, name)
+                .and_then(|packed| packed.parse().ok())
+                .map(Version::from_packed)
+        };
+        let capabilities = Capabilities {
+            libvirt: version("selfvers"),
+            qemu: version("version"),
+            json: text.contains("<flag name='device.json+hotplug'/>"),
+        };
+        // Two files for one emulator, or no emulator to choose by: only what both say is sure.
+        if found.is_some() {
+            return None;
+        }
+        found = Some(capabilities);
+    }
+    found
+}
+
+fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    rest.split_once('<').map(|(value, _)| value)
+}

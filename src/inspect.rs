@@ -1,0 +1,187 @@
+//! From the text of a domain to everything we have to say about it: the way all commands and
+//! the hook go.
+
+use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_SHARES};
+use crate::domain::xml::XmlError;
+use crate::domain::{self, Domain};
+use crate::host::folder::{self, Folder};
+use crate::host::{Root, qemu_user, versions};
+use crate::lint::catalogue::Code;
+use crate::lint::finding::{Finding, Level, Place};
+use crate::lint::paths::{self, ShareFacts};
+use crate::lint::{self};
+use crate::qemu::command_line::CommandLine;
+use crate::share::{self, Share};
+use crate::version::Assumptions;
+
+/// A domain, looked at from all sides.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The domain.
+    pub domain: Domain,
+    /// Its raw arguments.
+    pub line: CommandLine,
+    /// Everything found, in the order of the text.
+    pub findings: Vec<Finding>,
+    /// What AppArmor would have to grant.
+    pub grants: Grants,
+    /// Whether AppArmor rules matter to this domain on this host.
+    pub confinement: Confinement,
+}
+
+/// Whether the domain gets AppArmor rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confinement {
+    /// Yes.
+    Confined,
+    /// No, for this reason.
+    Free(&'static str),
+}
+
+impl Inspection {
+    /// Whether anything was found that stops a start.
+    pub fn has_errors(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| finding.level == Level::Error)
+    }
+
+    /// How many findings there are of a level.
+    pub fn count(&self, level: Level) -> usize {
+        self.findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    }
+}
+
+/// The text without a byte order mark. Places count from there, as editors count.
+pub fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Looks at the domain in `text`. `root` is the host to ask, or nothing (`--no-host`).
+///
+/// # Errors
+/// When `text` is no domain XML.
+pub fn inspect(
+    text: &str,
+    root: Option<&Root>,
+    assume: Assumptions,
+) -> Result<Inspection, XmlError> {
+    let domain = domain::read(text)?;
+    let line = CommandLine::read(&domain);
+    Ok(judge(text, domain, line, root, assume))
+}
+
+/// [`inspect`] for a domain that is read already.
+pub fn judge(
+    text: &str,
+    domain: Domain,
+    line: CommandLine,
+    root: Option<&Root>,
+    mut assume: Assumptions,
+) -> Inspection {
+    let mut findings = lint::run(&domain, &line, &assume);
+    // The host is asked only where the answer matters: most domains need none.
+    if let Some(root) = root.filter(|_| findings.iter().any(|finding| finding.uncertain)) {
+        versions::complete(root, &domain, &mut assume);
+        assume.qemu_is_root = qemu_user::find(root, &domain).map(|user| user.uid == 0);
+        findings = lint::run(&domain, &line, &assume);
+    }
+    let confinement = confinement(root, &domain);
+    let shares = share::shares(&domain, &line);
+    let mut grants = Grants::default();
+    let user = root
+        .filter(|_| !shares.is_empty())
+        .and_then(|root| qemu_user::find(root, &domain));
+    for share in &shares {
+        let facts = facts(root, share, user.as_ref());
+        let found = paths::check(share, &facts, confinement == Confinement::Confined);
+        let refused = found.iter().any(|finding| finding.code == Code::PathSystem);
+        if let Ok(folder) = facts.folder.as_ref()
+            && !refused
+        {
+            grants.add(&folder.name, share.readonly);
+        }
+        findings.extend(found);
+    }
+    if let (Confinement::Confined, Err(much)) = (confinement, grants.render()) {
+        findings.push(
+            Finding::error(
+                Code::TooManyShares,
+                Place::Domain,
+                format!(
+                    "{} shares with {} bytes of rules: the time to compile them would hold up the guest, so more than \
+                     {MOST_SHARES} shares or {MOST_BYTES} bytes are not granted",
+                    much.shares, much.bytes
+                ),
+            )
+            .help("share a common parent folder instead"),
+        );
+    }
+    lint::sort(&mut findings, &domain, text);
+    Inspection {
+        domain,
+        line,
+        findings,
+        grants,
+        confinement,
+    }
+}
+
+fn facts(root: Option<&Root>, share: &Share, user: Option<&qemu_user::QemuUser>) -> ShareFacts {
+    let Some(root) = root else {
+        return ShareFacts {
+            folder: Ok(unseen(&share.path)),
+            reach: None,
+        };
+    };
+    let folder = folder::resolve(root, &share.path);
+    let reach = match (&folder, user) {
+        (Ok(folder), Some(user)) => Some((user.clone(), qemu_user::reach(root, user, folder))),
+        _ => None,
+    };
+    ShareFacts { folder, reach }
+}
+
+/// The folder as its path names it, dots and double slashes resolved: the best that can be said
+/// without looking.
+fn unseen(path: &str) -> Folder {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    let name = format!("/{}", parts.join("/"));
+    Folder {
+        path: name.clone().into(),
+        name: name.into_bytes(),
+        user_xattr: None,
+        remote: true,
+    }
+}
+
+/// Whether libvirt will load a profile for this domain (facts A6). Its own test, whether the
+/// daemon is confined, is not repeated: a profile too many does no harm.
+fn confinement(root: Option<&Root>, domain: &Domain) -> Confinement {
+    if root.is_some_and(|root| !root.apparmor_enabled()) {
+        return Confinement::Free("AppArmor is not enabled");
+    }
+    let label = domain
+        .seclabels
+        .iter()
+        .find(|label| matches!(label.model.as_deref(), None | Some("apparmor")));
+    match label.map(|label| label.kind.as_str()) {
+        Some("none") => Confinement::Free("the domain's seclabel is none"),
+        Some("static") => {
+            Confinement::Free("the domain's seclabel is static: its profile is the admin's")
+        }
+        _ => Confinement::Confined,
+    }
+}

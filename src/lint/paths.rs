@@ -1,0 +1,172 @@
+//! The shared folders on this host: there, reachable, fit for the security model, and not the
+//! system's own. Judges facts; [`crate::host`] gathers them.
+
+use crate::apparmor::system_paths;
+use crate::host::folder::{Folder, NoFolder};
+use crate::host::qemu_user::{QemuUser, Reach};
+use crate::lint::catalogue::Code;
+use crate::lint::finding::{Finding, Level};
+use crate::share::Share;
+use crate::text::{quoted, visible};
+
+/// What is known of a share's folder.
+#[derive(Debug, Clone)]
+pub struct ShareFacts {
+    /// Where the path leads.
+    pub folder: Result<Folder, NoFolder>,
+    /// Whether the QEMU user gets there, where that user is known.
+    pub reach: Option<(QemuUser, Reach)>,
+}
+
+/// Judges one share. `confined` tells whether a rule is to be granted at all: where none is,
+/// nobody needs protecting from it.
+pub fn check(share: &Share, facts: &ShareFacts, confined: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let place = || share.place.clone();
+    let path = quoted(&share.path);
+    if !share.path.starts_with('/') && !share.path.is_empty() {
+        findings.push(
+            Finding::warning(
+                Code::PathRelative,
+                place(),
+                format!("path {path} is relative: QEMU takes it from its working directory, which under libvirt is /"),
+            )
+            .help("write the whole path"),
+        );
+    }
+    let folder = match &facts.folder {
+        Ok(folder) => folder,
+        Err(why) => {
+            findings.push(no_folder(share, &path, why));
+            return findings;
+        }
+    };
+    let name = String::from_utf8_lossy(&folder.name);
+    if confined && let Some(refused) = system_paths::refused(&folder.name, share.readonly) {
+        let what = match refused {
+            system_paths::Refused::Below(prefix) => {
+                format!("lies in {prefix}, which belongs to the system")
+            }
+            system_paths::Refused::Contains(prefix) => {
+                format!("contains {prefix}, which belongs to the system")
+            }
+        };
+        findings.push(
+            Finding::error(
+                Code::PathSystem,
+                place(),
+                format!(
+                    "{} {what}: no guest is let at it, as with libvirt's own <filesystem>",
+                    led(&path, &name, &share.path)
+                ),
+            )
+            .help("share a folder below /srv, /home or /var instead"),
+        );
+    }
+    if folder.name.starts_with(b"/dev/") || folder.name == b"/dev" {
+        findings.push(
+            Finding::warning(
+                Code::PathInDev,
+                place(),
+                format!("path {path} is below /dev: libvirt gives QEMU a /dev of its own, where it may not be"),
+            )
+            .help("share a folder elsewhere"),
+        );
+    }
+    if let Some((user, Reach::Stopped(at, is_share))) = &facts.reach {
+        findings.push(unreachable(
+            share,
+            folder,
+            user,
+            &visible(&at.to_string_lossy()),
+            *is_share,
+        ));
+    }
+    if share.wants_xattr && folder.user_xattr == Some(false) {
+        findings.push(
+            Finding::warning(
+                Code::PathNoXattr,
+                place(),
+                format!(
+                    "the file system of {path} has no user attributes, in which security_model=mapped keeps owners and \
+                     modes: QEMU starts, and creating anything fails"
+                ),
+            )
+            .help("write `security_model=mapped-file`"),
+        );
+    }
+    findings
+}
+
+/// The path, and where it leads when that is somewhere else.
+fn led(path: &str, name: &str, written: &str) -> String {
+    if name == written {
+        format!("path {path}")
+    } else {
+        format!("path {path} leads to {}, which", quoted(name))
+    }
+}
+
+fn no_folder(share: &Share, path: &str, why: &NoFolder) -> Finding {
+    let finding = |code, text: String| Finding::error(code, share.place.clone(), text);
+    match why {
+        NoFolder::Missing => finding(
+            Code::PathMissing,
+            format!("path {path} does not exist: QEMU refuses to start with \"No such file or directory\""),
+        )
+        .help("create the folder, or mount what should be there, first"),
+        NoFolder::NotAFolder => finding(
+            Code::PathNotFolder,
+            format!("path {path} is not a folder: QEMU refuses to start with \"Not a directory\""),
+        )
+        .help("share the folder that holds it"),
+        NoFolder::Failed(error) => finding(
+            Code::PathMissing,
+            format!("path {path} cannot be opened ({error}): QEMU refuses to start"),
+        )
+        .help("see that every folder on the way is there and can be entered"),
+        NoFolder::Unstable(name) => finding(
+            Code::PathUnstable,
+            format!(
+                "path {path} leads to a folder that the kernel calls {}, and that name does not lead back: no rule can hold it",
+                quoted(name)
+            ),
+        )
+        .help("name the folder by a path that is visible to the whole host"),
+    }
+}
+
+fn unreachable(
+    share: &Share,
+    folder: &Folder,
+    user: &QemuUser,
+    at: &str,
+    is_share: bool,
+) -> Finding {
+    let (what, help) = if is_share {
+        (
+            "does not let it in",
+            format!("`setfacl -m u:{}:rwx {at}`, or chmod", user.name),
+        )
+    } else {
+        (
+            "lets it not pass",
+            format!("`setfacl -m u:{}:x {at}`, or `chmod o+x {at}`", user.name),
+        )
+    };
+    let message = format!(
+        "QEMU runs as {}, and folder {} {what}: it refuses to start with \"Permission denied\"",
+        quoted(&user.name),
+        quoted(at)
+    );
+    let finding = Finding::error(Code::PathUnreachable, share.place.clone(), message).help(help);
+    Finding {
+        // Elsewhere somebody else decides.
+        level: if folder.remote {
+            Level::Warning
+        } else {
+            Level::Error
+        },
+        ..finding
+    }
+}

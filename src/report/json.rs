@@ -1,0 +1,43 @@
+//! Findings as one JSON object a file, on one line; the form is a contract (schema 1).
+
+use serde_json::{Value, json};
+
+use crate::domain::Domain;
+use crate::lint::finding::{Finding, Level};
+use crate::text::line_column;
+
+/// The line for one file, without its line end.
+pub fn line(file: &str, domain: &Domain, text: &str, findings: &[Finding]) -> String {
+    let count = |level| {
+        findings
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    };
+    let list: Vec<Value> = findings
+        .iter()
+        .map(|finding| {
+            let (line, column) = line_column(text, finding.place.span(domain, text).start);
+            json!({
+                "code": finding.code.word(),
+                "level": finding.level.word(),
+                "line": line,
+                "column": column,
+                "message": finding.message,
+                "help": finding.help,
+            })
+        })
+        .collect();
+    json!({
+        "schema": 1,
+        "file": file,
+        "domain": {
+            "name": domain.name,
+            "uuid": domain.uuid.as_ref().map(|uuid| uuid.as_str()),
+        },
+        "findings": list,
+        "errors": count(Level::Error),
+        "warnings": count(Level::Warning),
+    })
+    .to_string()
+}

@@ -1,0 +1,61 @@
+//! What the person reads whose VM did not start: virsh shows the hook's stderr in its error.
+
+use crate::domain::Domain;
+use crate::lint::finding::{Finding, Level, Place};
+use crate::text::{quoted, visible};
+
+/// The errors of a domain, and the way out.
+pub fn refusal(domain: &Domain, findings: &[Finding]) -> String {
+    let errors: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.level == Level::Error)
+        .collect();
+    let count = match errors.len() {
+        1 => "1 error".to_owned(),
+        several => format!("{several} errors"),
+    };
+    let mut out = format!(
+        "virt-9p: guest {} was not started: {count} in its raw 9p arguments\n",
+        quoted(&domain.name)
+    );
+    for finding in errors {
+        out.push_str(&one(finding));
+        out.push('\n');
+        if let Some(help) = &finding.help {
+            out.push_str(&format!("  help: {help}\n"));
+        }
+    }
+    out.push_str(&way_out(domain));
+    out
+}
+
+/// One finding on one line, with the argument it is in.
+pub fn one(finding: &Finding) -> String {
+    let place = match &finding.place {
+        Place::Arg(index, _) => format!(" in <qemu:arg> {}", index + 1),
+        Place::Xml(_) | Place::Domain => String::new(),
+    };
+    format!(
+        "{}[{}]{place}: {}",
+        finding.level.word(),
+        finding.code.word(),
+        finding.message
+    )
+}
+
+/// Another reason not to start, and the way out.
+pub fn failure(domain: &Domain, message: &str, help: &str) -> String {
+    format!(
+        "virt-9p: guest {} was not started: {message}\n  help: {help}\n{}",
+        quoted(&domain.name),
+        way_out(domain)
+    )
+}
+
+/// How to start all the same (design 3.17).
+fn way_out(domain: &Domain) -> String {
+    let name = visible(&domain.name).replace('\'', "'\\''");
+    format!(
+        "to start it all the same: virsh metadata '{name}' urn:virt-9p:policy:1 --config --key virt-9p --set \"<policy errors='warn'/>\"\n"
+    )
+}

@@ -1,0 +1,91 @@
+//! Findings as compilers show them: place, level, code, the line, a caret, and what to write.
+
+use crate::domain::Domain;
+use crate::lint::finding::{Finding, Level};
+use crate::text::{self, line_at, line_column, visible};
+
+/// How much of a very long line is shown, in characters.
+const WIDTH: usize = 100;
+
+/// One finding of `file`, whose text is `text`.
+pub fn finding(file: &str, domain: &Domain, text: &str, finding: &Finding, colour: bool) -> String {
+    let span = finding.place.span(domain, text);
+    let (line, column) = line_column(text, span.start);
+    let (paint, bold, plain) = if colour {
+        let paint = match finding.level {
+            Level::Error => "\x1b[1;31m",
+            Level::Warning => "\x1b[1;33m",
+            Level::Note => "\x1b[1;36m",
+        };
+        (paint, "\x1b[1m", "\x1b[0m")
+    } else {
+        ("", "", "")
+    };
+    let mut out = format!(
+        "{bold}{}:{line}:{column}: {paint}{}[{}]{plain}: {}\n",
+        visible(file),
+        finding.level.word(),
+        finding.code.word(),
+        finding.message
+    );
+    let (shown, caret, length) = excerpt(
+        line_at(text, span.start),
+        column,
+        text::Span::of(span, text),
+    );
+    out.push_str(&format!(
+        "{line:>5} | {shown}\n      | {}{paint}{}{plain}\n",
+        " ".repeat(caret),
+        "^".repeat(length)
+    ));
+    if let Some(help) = &finding.help {
+        out.push_str(&format!("      = help: {help}\n"));
+    }
+    out
+}
+
+/// The part of the line around the place, where the caret goes, and how long it is.
+fn excerpt(line: &str, column: usize, marked: &str) -> (String, usize, usize) {
+    let column = column - 1;
+    let marked = marked.lines().next().unwrap_or("").chars().count().max(1);
+    let total = line.chars().count();
+    let from = if total <= WIDTH {
+        0
+    } else {
+        column.saturating_sub(WIDTH / 3)
+    };
+    // One cell for one character, so that the caret stands where it should.
+    let cells: String = line
+        .chars()
+        .skip(from)
+        .take(WIDTH)
+        .map(|c| match c {
+            '\t' => ' ',
+            c if visible(c.encode_utf8(&mut [0; 4])).chars().count() > 1 => '\u{fffd}',
+            c => c,
+        })
+        .collect();
+    let (before, after) = (
+        if from > 0 { "…" } else { "" },
+        if from + WIDTH < total { "…" } else { "" },
+    );
+    let caret = column - from + before.chars().count();
+    let length = marked.min(WIDTH.saturating_sub(column - from)).max(1);
+    (format!("{before}{cells}{after}"), caret, length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caret_stands_under_the_value() {
+        let line = format!("{}fmode=644{}", "é\t".repeat(100), "x".repeat(300));
+        let (shown, caret, length) = excerpt(&line, 207, "644");
+        assert_eq!(
+            shown.chars().skip(caret).take(length).collect::<String>(),
+            "644"
+        );
+        assert_eq!(excerpt("ab", 1, ""), ("ab".into(), 0, 1));
+    }
+}
