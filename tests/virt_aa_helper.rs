@@ -40,7 +40,7 @@ use std::process::{Command, Output};
 
 use grant::{Grant, probes, show};
 use policy::Parser;
-use rawshare::{Host, Share, UUID, domain_xml, rules_in, run, said, virt_9p, xml_escape};
+use rawshare::{Host, Share, UUID, domain_xml, rules_in, run, said, xml_escape};
 
 const HELPER: &str = "/usr/lib/libvirt/virt-aa-helper";
 /// Where the helper looks, whatever one would like (libvirt.md 4).
@@ -90,30 +90,56 @@ fn helper_rules(share: &Share) -> Option<BTreeSet<String>> {
     None
 }
 
+/// Run a command where it finds AppArmor switched on, whatever this kernel has: without AppArmor
+/// there is nobody to protect system paths from, and the program says so.
+const WITH_APPARMOR: &str = r#"
+mount -t tmpfs none /sys/module
+mkdir -p /sys/module/apparmor/parameters
+echo Y >/sys/module/apparmor/parameters/enabled
+exec "$@"
+"#;
+
+/// A command in a mount namespace of its own, after this script, which gets `args` and runs the last
+/// of them.
+fn in_a_namespace(script: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "--propagation", "private"])
+        .args(["sh", "-eu", "-c", script, "sh"]);
+    command
+}
+
 /// What we would write for a domain with this raw share; nothing if we refuse.
 fn our_rules(share: &Share) -> Option<BTreeSet<String>> {
-    let output = virt_9p(
-        &["rules", "-"],
-        &domain_xml("", std::slice::from_ref(share)),
-    );
+    let mut command = in_a_namespace(WITH_APPARMOR);
+    command.args([env!("CARGO_BIN_EXE_virt-9p"), "rules", "-"]);
+    let output = run(command, &domain_xml("", std::slice::from_ref(share)));
     let rules: BTreeSet<String> = rules_in(&output.stdout).into_iter().collect();
+    let text = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
-        Some(0) => Some(rules),
+        Some(0) => {
+            assert!(!rules.is_empty(), "{share:?}: {}", said(&output));
+            Some(rules)
+        }
         Some(1) => {
             assert!(rules.is_empty(), "refused and granted: {}", said(&output));
-            assert!(
-                !output.stderr.is_empty(),
-                "refused {share:?} without a word"
-            );
+            assert!(text.contains("path-system"), "{share:?}: {}", said(&output));
             None
         }
-        _ => panic!("{share:?}: {}", said(&output)),
+        _ => panic!(
+            "{share:?} in a mount namespace (needs root): {}",
+            said(&output)
+        ),
     }
 }
 
 /// A folder below which shares may be: neither a system path nor in anybody's home.
 fn scratch() -> tempfile::TempDir {
-    tempfile::tempdir_in("/var/tmp").expect("a folder in /var/tmp")
+    let everybody = fs::Permissions::from_mode(0o755);
+    tempfile::Builder::new()
+        .permissions(everybody)
+        .tempdir_in("/var/tmp")
+        .expect("a folder in /var/tmp")
 }
 
 #[test]
@@ -220,7 +246,7 @@ fn unusual_share_is_allowed_what_a_native_one_is() {
 enum Answer {
     /// Refused by both.
     No,
-    /// Granted natively, refused by us: it can be written, and a system path is in it or is it.
+    /// Granted natively, refused by us: it is a system path, or is writable and one is in it.
     OnlyNatively,
     /// Granted by both.
     Yes,
@@ -229,7 +255,7 @@ use Answer::{No, OnlyNatively, Yes};
 
 /// libvirt's lists (`valid_path`, libvirt.md 4.2), and design 3.5: folder, writable, read-only. A
 /// prefix in libvirt's list ends in a slash, so that it refuses what is in the folder and grants the
-/// folder itself; that is no reason for us to let a guest write there.
+/// folder itself; that is no reason for us to do so.
 const SYSTEM: &[(&str, Answer, Answer)] = &[
     ("/etc/apparmor.d", No, No),
     ("/etc/apparmor.d/libvirt", No, No),
@@ -249,6 +275,7 @@ const SYSTEM: &[(&str, Answer, Answer)] = &[
     ("/usr/share/doc", No, No),
     ("/usr/share/libvirt", No, No),
     ("/usr/share/qemu", No, No),
+    ("/usr/share/seabios", No, No),
     ("/proc/1", No, No),
     ("/proc/sys", No, No),
     ("/sys/devices", No, No),
@@ -258,26 +285,26 @@ const SYSTEM: &[(&str, Answer, Answer)] = &[
     ("//etc//apparmor.d/", No, No),
     ("/proc/self/root/etc/apparmor.d", No, No),
     ("/srv/../usr/lib", No, No),
-    // The folder itself, or one above.
+    // Above one of them.
     ("/", OnlyNatively, Yes),
     ("/usr", OnlyNatively, Yes),
     ("/usr/local", OnlyNatively, Yes),
-    ("/etc", OnlyNatively, Yes),
-    ("/bin", OnlyNatively, Yes),
-    ("/sbin", OnlyNatively, Yes),
-    ("/usr/bin", OnlyNatively, Yes),
-    ("/usr/sbin", OnlyNatively, Yes),
-    ("/usr/share", OnlyNatively, Yes),
+    // One of them.
+    ("/etc", OnlyNatively, OnlyNatively),
+    ("/bin", OnlyNatively, OnlyNatively),
+    ("/sbin", OnlyNatively, OnlyNatively),
+    ("/usr/bin", OnlyNatively, OnlyNatively),
+    ("/usr/sbin", OnlyNatively, OnlyNatively),
+    ("/usr/share", OnlyNatively, OnlyNatively),
     ("/boot", OnlyNatively, Yes),
-    ("/proc", OnlyNatively, Yes),
-    ("/sys", OnlyNatively, Yes),
+    ("/proc", OnlyNatively, OnlyNatively),
+    ("/sys", OnlyNatively, OnlyNatively),
     // Not of the system.
     ("/srv", Yes, Yes),
     ("/home", Yes, Yes),
     ("/opt", Yes, Yes),
     ("/mnt", Yes, Yes),
     ("/media", Yes, Yes),
-    ("/root", Yes, Yes),
     ("/var", Yes, Yes),
     ("/var/lib", Yes, Yes),
     ("/var/tmp", Yes, Yes),
@@ -342,7 +369,7 @@ struct Libvirt {
 }
 
 /// `$1` the folder to show as the helper's, `$2` the parser to show as the real one, then the helper.
-const IN_A_NAMESPACE: &str = r#"
+const ON_A_TEMPORARY_HOST: &str = r#"
 mount --bind "$1" /etc/apparmor.d/libvirt
 mount --bind "$2" "$(readlink -f /sbin/apparmor_parser)"
 shift 2
@@ -374,10 +401,8 @@ impl Libvirt {
     }
 
     fn run_helper(&self, args: &[&str], xml: &str) -> Output {
-        let mut command = Command::new("unshare");
+        let mut command = in_a_namespace(ON_A_TEMPORARY_HOST);
         command
-            .args(["--mount", "--propagation", "private"])
-            .args(["sh", "-eu", "-c", IN_A_NAMESPACE, "sh"])
             .arg(self.host.path(PROFILES))
             .arg(self.host.path("parser"))
             .arg(HELPER)
