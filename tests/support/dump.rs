@@ -3,14 +3,15 @@
 /// The regular files of a dump, with their contents.
 ///
 /// An entry begins with its kind, its mode and its path; the lines of a file follow, each behind
-/// `  | `, and a last line without newline is said to be so.
+/// `  | `, and a last line without newline is said to be so. A carriage return is shown as `\r`.
 pub fn files(dump: &str) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> = Vec::new();
     let mut in_file = false;
     for line in dump.lines() {
         if let Some(content) = line.strip_prefix("  |") {
             if let (true, Some((_, text))) = (in_file, files.last_mut()) {
-                text.push_str(content.strip_prefix(' ').unwrap_or(content));
+                let content = content.strip_prefix(' ').unwrap_or(content);
+                text.push_str(&content.replace("\\r", "\r"));
                 text.push('\n');
             }
         } else if line == "  \\ no newline" {

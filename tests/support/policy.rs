@@ -202,6 +202,14 @@ impl<'a> Stream<'a> {
     }
 }
 
+/// The first value of a profile; a child profile has its parent's name and `//` before its own.
+fn profile_name(members: &[(String, Value<'_>)]) -> Result<String> {
+    match members.first() {
+        Some((_, Value::Text(name))) => Ok(String::from_utf8_lossy(name).into_owned()),
+        _ => bail!("a profile without a name"),
+    }
+}
+
 fn member<'v, 'a>(members: &'v [(String, Value<'a>)], name: &str) -> Option<&'v Value<'a>> {
     members.iter().find(|(n, _)| n == name).map(|(_, v)| v)
 }
@@ -475,10 +483,14 @@ impl Policy {
             _ => None,
         });
         let profile = profiles.next().ok_or_else(|| anyhow!("no profile"))?;
-        ensure!(profiles.next().is_none(), "more than one profile");
-        let Some((_, Value::Text(name))) = profile.first() else {
-            bail!("a profile without a name");
-        };
+        let name = profile_name(profile)?;
+        for other in profiles {
+            let other = profile_name(other)?;
+            ensure!(
+                other.starts_with(&format!("{name}//")),
+                "{other} beside {name}"
+            );
+        }
         // unpack_profile: the automaton for files may be one of its own, or a part of the common one.
         let (blob, start) = if let Some(Value::Blob(blob)) = member(profile, "aadfa") {
             let start = match member(profile, "dfa_start") {
@@ -497,11 +509,7 @@ impl Policy {
         };
         let dfa = Dfa::read(blob)?;
         let start = start.unwrap_or_else(|| dfa.step(START, CLASS_FILE));
-        Ok(Self {
-            name: String::from_utf8_lossy(name).into_owned(),
-            dfa,
-            start,
-        })
+        Ok(Self { name, dfa, start })
     }
 
     pub fn name(&self) -> &str {
