@@ -17,7 +17,7 @@ use crate::lint::finding::Level;
 use crate::qemu::command_line::CommandLine;
 use crate::report::stderr;
 use crate::report::syslog::Log;
-use crate::text::{line_column, visible};
+use crate::text::{count, line_column, quoted, visible};
 use crate::version::Assumptions;
 
 /// More XML than this is refused; libvirt's own virt-aa-helper stops there too (MAX_FILE_LEN).
@@ -72,7 +72,8 @@ pub fn run(root: &Root, arguments: &[std::ffi::OsString], input: impl Read) -> u
         Operation::Other => return 0,
         Operation::Prepare => {
             stop_panics(1);
-            prepare(root, input)
+            let guest = argument(0).unwrap_or_default().to_string_lossy();
+            prepare(root, &guest, input)
         }
         Operation::Release => {
             stop_panics(0);
@@ -172,13 +173,14 @@ fn strip(root: &Root, uuid: &Uuid, patience: Patience) {
 }
 
 /// `prepare begin`.
-fn prepare(root: &Root, input: impl Read) -> Ending {
+fn prepare(root: &Root, guest: &str, input: impl Read) -> Ending {
     let content = match read_input(input) {
         Ok(Input::Whole(content)) => content,
         Ok(Input::TooLarge(false)) | Err(_) => return Ending::fine(),
         Ok(Input::TooLarge(true)) => {
             return unreadable(
                 root,
+                guest,
                 &format!("its XML has more than {} MiB", MOST_XML >> 20),
             );
         }
@@ -192,6 +194,7 @@ fn prepare(root: &Root, input: impl Read) -> Ending {
         Err(error) => {
             return unreadable(
                 root,
+                guest,
                 &format!("its XML is not UTF-8 (byte {})", error.valid_up_to()),
             );
         }
@@ -203,6 +206,7 @@ fn prepare(root: &Root, input: impl Read) -> Ending {
             let (line, column) = line_column(text, error.at);
             return unreadable(
                 root,
+                guest,
                 &format!("its XML cannot be read: line {line}, column {column}: {error}"),
             );
         }
@@ -224,13 +228,14 @@ fn not_ours(root: &Root, content: &[u8]) -> Ending {
     Ending::fine()
 }
 
-fn unreadable(root: &Root, why: &str) -> Ending {
-    Log::open(root).error(&format!(
-        "a guest with raw 9p arguments was not started: {why}"
-    ));
-    Ending::refuse(format!(
-        "virt-9p: this guest has raw 9p arguments, but {why}; nothing was checked or granted\n"
-    ))
+/// XML that cannot be read has no policy element either, so there is no way out but to mend it.
+fn unreadable(root: &Root, guest: &str, why: &str) -> Ending {
+    let message = format!(
+        "guest {} was not started: it has raw 9p arguments, but {why}; nothing was checked or granted",
+        quoted(guest)
+    );
+    Log::open(root).error(&message);
+    Ending::refuse(format!("virt-9p: {message}\n"))
 }
 
 /// Refuse, or grant.
@@ -301,14 +306,14 @@ fn grant(root: &Root, inspection: &Inspection) -> Result<String, (String, String
         )
     };
     let change = store::apply(root, uuid, &rules, Patience::Seconds).map_err(failed)?;
-    let count = inspection.grants.len();
+    let folders = count(inspection.grants.len(), "shared folder");
     Ok(match change {
         Change::NoTemplate => {
             "no rules written: there is no AppArmor profile and no template".to_owned()
         }
-        Change::None => format!("rules for {count} shared folders are in place"),
-        Change::Created => format!("made its profile, with rules for {count} shared folders"),
-        Change::Replaced => format!("put rules for {count} shared folders into its profile"),
+        Change::None => format!("rules for {folders} are in place"),
+        Change::Created => format!("made its profile, with rules for {folders}"),
+        Change::Replaced => format!("put rules for {folders} into its profile"),
     })
 }
 

@@ -112,8 +112,8 @@ pub fn judge(
                 Code::TooManyShares,
                 Place::Domain,
                 format!(
-                    "{} shares with {} bytes of rules: the time to compile them would hold up the guest, so more than \
-                     {MOST_SHARES} shares or {MOST_BYTES} bytes are not granted",
+                    "{} shares with {} bytes of paths: AppArmor would take too long to compile rules for them, or could not, \
+                     so more than {MOST_SHARES} shares or {MOST_BYTES} bytes are not granted",
                     much.shares, much.bytes
                 ),
             )

@@ -62,6 +62,12 @@ pub fn visible(text: &str) -> String {
     out
 }
 
+/// `1 error`, `2 errors`.
+pub fn count(number: usize, word: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{ending}")
+}
+
 /// `text` made visible and put between backquotes, shortened where it is very long.
 pub fn quoted(text: &str) -> String {
     const MOST: usize = 160;

@@ -73,12 +73,13 @@ impl StoreError {
     /// What to do about it.
     pub fn help(&self) -> String {
         match self {
-            StoreError::Unfit(path, _) => {
-                format!(
-                    "make {} a regular file of root's that nobody else can write, or move it away: libvirt makes a new one",
-                    path.display()
-                )
+            StoreError::Unfit(path, _) if path.ends_with(LOCK.trim_start_matches('/')) => {
+                format!("remove {}: virt-9p makes a new one", path.display())
             }
+            StoreError::Unfit(path, _) => format!(
+                "make {} a regular file of root's that nobody else can write, or move it away: libvirt makes a new one",
+                path.display()
+            ),
             StoreError::Damaged(path, Damage::Template) => {
                 format!("restore {} from the libvirt package", path.display())
             }
@@ -280,6 +281,16 @@ fn temporary_prefix(uuid: &Uuid) -> String {
     format!(".virt-9p.{uuid}.")
 }
 
+/// The system's error inside tempfile's own, which names the random file.
+fn plain(error: io::Error) -> io::Error {
+    let inner =
+        std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
+    }
+}
+
 /// Holds the lock; the only way to write.
 struct Locked<'r> {
     root: &'r Root,
@@ -339,8 +350,12 @@ impl<'r> Locked<'r> {
             .rand_bytes(8)
             .permissions(Permissions::from_mode(0o600))
             .tempfile_in(&folder)
+            .map_err(plain)
             .map_err(failed("write"))?;
-        temporary.write_all(content).map_err(failed("write"))?;
+        temporary
+            .write_all(content)
+            .map_err(plain)
+            .map_err(failed("write"))?;
         // By hand, so that the umask has no say: libvirt's own are 0644.
         temporary
             .as_file()

@@ -21,8 +21,9 @@ const RESTRICTED: [&str; 16] = [
     "/usr/local/sbin/",
 ];
 
-/// Below these only reading is granted: boot files and firmware (libvirt 11.3).
-const READ_ONLY: [&str; 13] = [
+/// Below these only reading is granted: boot files and firmware (libvirt 9.0;
+/// 11.3 adds /usr/share/qemu/, which 9.0 refuses).
+const READ_ONLY: [&str; 12] = [
     "/boot/",
     "/vmlinuz",
     "/initrd",
@@ -34,7 +35,6 @@ const READ_ONLY: [&str; 13] = [
     "/usr/share/AAVMF/",
     "/usr/share/qemu-efi/",
     "/usr/share/qemu-efi-aarch64/",
-    "/usr/share/qemu/",
     "/usr/lib/riscv64-linux-gnu/opensbi",
 ];
 
@@ -63,23 +63,30 @@ pub fn refused(name: &[u8], readonly: bool) -> Option<Refused> {
     if !folder.ends_with(b"/") {
         folder.push(b'/');
     }
-    let below = |list: &[&'static str]| {
+    let starts = |name: &[u8], list: &[&'static str]| {
         list.iter()
             .copied()
-            .find(|prefix| folder.starts_with(prefix.as_bytes()))
+            .find(|prefix| name.starts_with(prefix.as_bytes()))
     };
-    if below(&EXCEPTED).is_some() || (readonly && below(&READ_ONLY).is_some()) {
+    // libvirt compares the name without a slash at its end: /usr/share/ovmf itself is no exception.
+    if starts(name, &EXCEPTED).is_some() || (readonly && starts(name, &READ_ONLY).is_some()) {
         return None;
     }
-    if let Some(prefix) = below(&RESTRICTED).or_else(|| below(&READ_ONLY)) {
+    if let Some(prefix) = starts(&folder, &RESTRICTED) {
         return Some(Refused::Below(prefix));
     }
-    let contained = RESTRICTED
+    if readonly {
+        return None;
+    }
+    if let Some(prefix) = starts(&folder, &READ_ONLY) {
+        return Some(Refused::Below(prefix));
+    }
+    RESTRICTED
         .iter()
         .chain(&READ_ONLY)
         .copied()
-        .find(|prefix| !readonly && prefix.as_bytes().starts_with(&folder));
-    contained.map(Refused::Contains)
+        .find(|prefix| prefix.as_bytes().starts_with(&folder))
+        .map(Refused::Contains)
 }
 
 #[cfg(test)]
@@ -98,6 +105,7 @@ mod tests {
             ("/libvirt", false, Some(Below("/lib"))),
             ("/usr/share/ovmf/x", false, Some(Below("/usr/share/"))),
             ("/usr/share/ovmf/x", true, None),
+            ("/usr/share/ovmf", true, Some(Below("/usr/share/"))),
             ("/boot", true, None),
             ("/boot", false, Some(Below("/boot/"))),
             ("/", true, None),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::lint::finding::Level;
 use crate::report::{json, terminal};
-use crate::text::visible;
+use crate::text::{count, visible};
 
 use super::input::Input;
 use super::options::{Options, Word, next, unexpected};
@@ -69,18 +69,16 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
         }
     }
     if !as_json && (files.len() > 1 || errors + warnings > 0) {
+        let more = if unreadable > 0 {
+            format!(", {unreadable} unreadable")
+        } else {
+            String::new()
+        };
         print(&format!(
-            "{}: {errors} errors, {warnings} warnings{}\n",
-            if files.len() == 1 {
-                "1 file".to_owned()
-            } else {
-                format!("{} files", files.len())
-            },
-            if unreadable > 0 {
-                format!(", {unreadable} unreadable")
-            } else {
-                String::new()
-            }
+            "{}: {}, {}{more}\n",
+            count(files.len(), "file"),
+            count(errors, "error"),
+            count(warnings, "warning")
         ))?;
     }
     Ok(if unreadable > 0 {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::inspect::Confinement;
+use crate::lint::catalogue::Code;
 use crate::lint::finding::Level;
 use crate::report::stderr;
 
@@ -22,12 +23,17 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
     }
     let input = Input::read(&file.unwrap_or_else(|| "-".into()))?;
     let found = input.inspect(&options)?;
-    let errors = found
+    // A system folder gets no rules anywhere, also where AppArmor is off and nobody is refused.
+    let refusals: Vec<_> = found
         .findings
         .iter()
-        .filter(|finding| finding.level == Level::Error);
-    for finding in errors {
+        .filter(|finding| finding.level == Level::Error || finding.code == Code::PathSystem)
+        .collect();
+    for finding in &refusals {
         complain(&stderr::one(finding));
+        if let Some(help) = &finding.help {
+            complain(&format!("  help: {help}"));
+        }
     }
     if let Confinement::Free(why) = found.confinement {
         complain(&format!("note: the hook would write nothing: {why}"));
@@ -35,5 +41,5 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
     if let Ok(rules) = found.grants.render() {
         print(&rules)?;
     }
-    Ok(ExitCode::from(u8::from(found.has_errors())))
+    Ok(ExitCode::from(u8::from(!refusals.is_empty())))
 }

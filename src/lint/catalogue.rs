@@ -376,8 +376,8 @@ codes! {
     TooManyShares "too-many-shares"
     "more shares, or longer paths, than AppArmor can be asked to compile"
     "The time apparmor_parser needs grows very fast with long paths (fifty of 4 kB take minutes), \
-     and libvirt waits for it with the start of the guest. virt-9p grants at most 64 shares with \
-     64 KiB of rules.\n\
+     and libvirt waits for it with the start of the guest; beyond 64 KiB it gives up. virt-9p \
+     grants at most 64 shares with 32 KiB of paths.\n\
      Share a common parent folder instead."
 }
 

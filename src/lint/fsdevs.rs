@@ -142,7 +142,7 @@ fn driver<'f>(context: Context, fsdev: &'f Fsdev, findings: &mut Vec<Finding>) -
             Code::FsdriverUnknown,
             at(opt),
             format!(
-                "fsdriver {} {what}, which refuses to start",
+                "fsdriver {} {what}: it refuses to start",
                 quoted(&opt.value)
             ),
         )

@@ -127,7 +127,7 @@ fn place(opt: &Opt) -> Place {
 fn invalid(key: Key, opt: &Opt) -> Option<Finding> {
     let why = match option_number(&opt.value) {
         Mode::NotANumber => "is no number to QEMU",
-        Mode::TooLarge => "is too large a number",
+        Mode::TooLarge => "is too large a number for QEMU",
         Mode::Number(_) | Mode::Binary(_) => return None,
     };
     Some(

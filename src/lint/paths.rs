@@ -18,8 +18,7 @@ pub struct ShareFacts {
     pub reach: Option<(QemuUser, Reach)>,
 }
 
-/// Judges one share. `confined` tells whether a rule is to be granted at all: where none is,
-/// nobody needs protecting from it.
+/// Judges one share. `confined` tells whether a rule is to be granted at all.
 pub fn check(share: &Share, facts: &ShareFacts, confined: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     let place = || share.place.clone();
@@ -42,7 +41,7 @@ pub fn check(share: &Share, facts: &ShareFacts, confined: bool) -> Vec<Finding> 
         }
     };
     let name = String::from_utf8_lossy(&folder.name);
-    if confined && let Some(refused) = system_paths::refused(&folder.name, share.readonly) {
+    if let Some(refused) = system_paths::refused(&folder.name, share.readonly) {
         let what = match refused {
             system_paths::Refused::Below(prefix) => {
                 format!("lies in {prefix}, which belongs to the system")
@@ -51,17 +50,16 @@ pub fn check(share: &Share, facts: &ShareFacts, confined: bool) -> Vec<Finding> 
                 format!("contains {prefix}, which belongs to the system")
             }
         };
-        findings.push(
-            Finding::error(
-                Code::PathSystem,
-                place(),
-                format!(
-                    "{} {what}: no guest is let at it, as with libvirt's own <filesystem>",
-                    led(&path, &name, &share.path)
-                ),
-            )
-            .help("share a folder below /srv, /home or /var instead"),
+        let text = format!(
+            "{} {what}: no guest under AppArmor is let at it, as with libvirt's own <filesystem>",
+            led(&path, &name, &share.path)
         );
+        let finding = Finding::error(Code::PathSystem, place(), text);
+        findings.push(Finding {
+            // Where nothing is confined, nothing is refused.
+            level: if confined { Level::Error } else { Level::Note },
+            ..finding.help("share a folder below /srv, /home or /var instead")
+        });
     }
     if folder.name.starts_with(b"/dev/") || folder.name == b"/dev" {
         findings.push(

@@ -2,7 +2,7 @@
 
 use crate::domain::Domain;
 use crate::lint::finding::{Finding, Level, Place};
-use crate::text::{quoted, visible};
+use crate::text::{count, quoted, visible};
 
 /// The errors of a domain, and the way out.
 pub fn refusal(domain: &Domain, findings: &[Finding]) -> String {
@@ -10,10 +10,7 @@ pub fn refusal(domain: &Domain, findings: &[Finding]) -> String {
         .iter()
         .filter(|finding| finding.level == Level::Error)
         .collect();
-    let count = match errors.len() {
-        1 => "1 error".to_owned(),
-        several => format!("{several} errors"),
-    };
+    let count = count(errors.len(), "error");
     let mut out = format!(
         "virt-9p: guest {} was not started: {count} in its raw 9p arguments\n",
         quoted(&domain.name)

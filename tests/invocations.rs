@@ -1,0 +1,297 @@
+//! How the program is called: which face, which exit status, what on which stream; and inputs too
+//! large to keep as files.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_virt-9p");
+const NAMESPACE: &str = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'";
+
+fn feed(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that ends without reading is right to do so.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn cli(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
+    told(feed(Command::new(PROGRAM).args(arguments), input))
+}
+
+fn told(output: Output) -> (i32, String, String) {
+    (
+        output.status.code().expect("not killed by a signal"),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+/// A scratch host.
+fn host() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let at = |path: &str| root.path().join(path);
+    for dir in [
+        "srv/share",
+        "run",
+        "etc/apparmor.d/libvirt",
+        "sys/module/apparmor/parameters",
+    ] {
+        fs::create_dir_all(at(dir)).unwrap();
+    }
+    fs::write(at("sys/module/apparmor/parameters/enabled"), "Y\n").unwrap();
+    fs::write(
+        at("etc/apparmor.d/libvirt/TEMPLATE.qemu"),
+        "\nprofile LIBVIRT_TEMPLATE {\n  #include <abstractions/libvirt-qemu>\n}\n",
+    )
+    .unwrap();
+    root
+}
+
+fn prepare(root: &Path, input: &[u8]) -> (i32, String, String) {
+    let root = root.to_str().unwrap();
+    cli(
+        &["hook", "--root", root, "guest", "prepare", "begin", "-"],
+        input,
+    )
+}
+
+fn profiles(root: &Path) -> usize {
+    fs::read_dir(root.join("etc/apparmor.d/libvirt"))
+        .unwrap()
+        .count()
+        - 1
+}
+
+fn domain(arguments: &str) -> Vec<u8> {
+    format!(
+        "<domain type='kvm' {NAMESPACE}><name>guest</name><uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>\
+         <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os><devices/>\
+         <qemu:commandline>{arguments}</qemu:commandline></domain>"
+    )
+    .into_bytes()
+}
+
+fn arg(value: &str) -> String {
+    format!("<qemu:arg value='{value}'/>")
+}
+
+#[test]
+fn the_name_it_is_called_by_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    let hooks = folder.path().join("hooks/qemu.d");
+    fs::create_dir_all(&hooks).unwrap();
+    for name in ["hooks/qemu", "hooks/qemu.d/virt-9p"] {
+        let link = folder.path().join(name);
+        symlink(PROGRAM, &link).unwrap();
+        // A guest of the name of a command, and one of an option: still the hook, and silent.
+        for guest in ["check", "--help", "--version", ""] {
+            let mut command = Command::new(&link);
+            command.args([guest, "reconnect", "begin", "-"]);
+            assert_eq!(
+                told(feed(&mut command, b"garbage")),
+                (0, String::new(), String::new()),
+                "{name} {guest}"
+            );
+        }
+        // No arguments at all, too many, words that are not UTF-8.
+        assert_eq!(told(feed(&mut Command::new(&link), b"")).0, 0);
+        assert_eq!(told(feed(Command::new(&link).args(["a"; 9]), b"")).0, 0);
+        use std::os::unix::ffi::OsStrExt;
+        let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+        assert_eq!(told(feed(Command::new(&link).args([odd, odd]), b"")).0, 0);
+    }
+    // libvirt gives the whole path as the name; a shell in the folder gives less.
+    let mut command = Command::new(folder.path().join("hooks/qemu"));
+    command
+        .arg0("./qemu")
+        .args(["check", "started", "begin", "-"]);
+    assert_eq!(told(feed(&mut command, b"")).0, 0);
+    let (status, out, _) = cli(&["--version"], b"");
+    assert_eq!(
+        (status, out),
+        (0, format!("virt-9p {}\n", env!("CARGO_PKG_VERSION")))
+    );
+}
+
+#[test]
+fn usage_errors_are_2_and_say_what_was_there() {
+    for (arguments, expected) in [
+        (&[][..], "no command is given"),
+        (&["chekc"], "there is no command `chekc`"),
+        (
+            &["check", "--frobnicate"],
+            "there is no option `--frobnicate`",
+        ),
+        (&["check", "--format", "xml"], "--format is text or json"),
+        (&["check", "--libvirt", "nine"], "`nine` is no version"),
+        (
+            &["check", "/nonexistent.xml"],
+            "cannot read /nonexistent.xml",
+        ),
+        (&["rules", "a", "b"], "`b` is one word too many"),
+        (&["explain", "no-such"], "there is no finding `no-such`"),
+        (
+            &["hook", "guest", "prepare"],
+            "hook wants DOMAIN OPERATION SUBOPERATION EXTRA",
+        ),
+        (
+            &["--root", "/nonexistent", "check"],
+            "there is no such folder",
+        ),
+    ] {
+        let (status, out, err) = cli(arguments, b"");
+        assert_eq!((status, out.as_str()), (2, ""), "{arguments:?}");
+        assert!(err.contains(expected), "{arguments:?}: {err}");
+    }
+    for input in [&b""[..], b"no xml", b"<network/>", b"\xff"] {
+        assert_eq!(cli(&["check", "--no-host"], input).0, 2);
+    }
+}
+
+#[test]
+fn help_and_explanations_go_to_stdout() {
+    let (status, out, err) = cli(&["--help"], b"");
+    assert!(status == 0 && out.contains("usage:") && err.is_empty());
+    let (_, list, _) = cli(&["explain"], b"");
+    assert_eq!(
+        list.lines().count(),
+        virt_9p::lint::catalogue::Code::ALL.len()
+    );
+    for line in list.lines() {
+        let word = line.split_whitespace().next().unwrap();
+        let (status, text, _) = cli(&["explain", word], b"");
+        assert!(status == 0 && text.starts_with(word), "{word}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 100),
+            "{word}"
+        );
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let script = format!("'{PROGRAM}' explain | head -n 1");
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+}
+
+#[test]
+fn ten_thousand_arguments_are_read() {
+    let root = host();
+    let filler: String = (0..10_000)
+        .map(|n| arg("-name") + &arg(&format!("x{n}")))
+        .collect();
+    let share = [
+        "-fsdev",
+        "local,id=a,path=/srv/share,security_model=mapped,fmode=0644,dmode=0755",
+        "-device",
+        "virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c",
+    ];
+    let share: String = share.iter().map(|value| arg(value)).collect();
+    let (status, out, err) = prepare(root.path(), &domain(&(filler + &share)));
+    assert_eq!((status, out.as_str(), err.as_str()), (0, "", ""));
+    assert_eq!(profiles(root.path()), 1);
+}
+
+#[test]
+fn ten_thousand_shares_are_refused() {
+    let root = host();
+    let shares: String = (0..10_000)
+        .map(|n| {
+            arg("-fsdev")
+                + &arg(&format!(
+                    "local,id=s{n},path=/srv/share,security_model=none"
+                ))
+                + &arg("-device")
+                + &arg(&format!("virtio-9p-pci,fsdev=s{n},mount_tag=t{n}"))
+        })
+        .collect();
+    let (status, out, _) = prepare(root.path(), &domain(&shares));
+    assert_eq!((status, out.as_str(), profiles(root.path())), (1, "", 0));
+}
+
+#[test]
+fn huge_xml_is_refused_only_when_it_is_ours() {
+    let root = host();
+    let comment = format!("<!--{}-->", "x".repeat(11 << 20));
+    let ours = domain(&(comment.clone() + &arg("-fsdev") + &arg("local,id=a,path=/srv/share")));
+    let (status, out, err) = prepare(root.path(), &ours);
+    assert!(
+        status == 1 && out.is_empty() && err.contains("more than 10 MiB"),
+        "{err}"
+    );
+    let others = domain(&(comment.clone() + &arg("-name") + &arg("x")));
+    assert_eq!(
+        prepare(root.path(), &others),
+        (0, String::new(), String::new())
+    );
+    let plain = format!("<domain><name>x</name>{comment}</domain>");
+    assert_eq!(
+        prepare(root.path(), plain.as_bytes()),
+        (0, String::new(), String::new())
+    );
+    assert_eq!(profiles(root.path()), 0);
+}
+
+#[test]
+fn depth_is_no_danger() {
+    let root = host();
+    let deep = "<a>".repeat(200_000) + &arg("-fsdev") + &"</a>".repeat(200_000);
+    let (status, out, _) = prepare(root.path(), &domain(&deep));
+    // Whatever the verdict, it is one, and nothing is written.
+    assert!((status == 0 || status == 1) && out.is_empty());
+    assert_eq!(profiles(root.path()), 0);
+}
+
+#[test]
+fn ten_megabytes_of_devices_are_read() {
+    let device = "<interface type='network'><source network='default'/><model type='virtio'/>\
+                  <address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></interface>";
+    let devices = device.repeat((9 << 20) / device.len());
+    let xml = String::from_utf8(domain(
+        &(arg("-fsdev") + &arg("local,id=a,path=/srv/share,security_model=none")),
+    ))
+    .unwrap();
+    let xml = xml.replace("<devices/>", &format!("<devices>{devices}</devices>"));
+    let root = host();
+    assert_eq!(prepare(root.path(), xml.as_bytes()).0, 0);
+}
+
+#[test]
+#[ignore = "needs root, to be somebody else"]
+fn a_session_daemon_runs_the_hook_as_a_user() {
+    // As nobody, without --root: nothing may be written, and what QEMU would refuse still is.
+    let good = domain(&(arg("-fsdev") + &arg("local,id=a,path=/srv,security_model=none")));
+    let bad = domain(&(arg("-fsdev") + &arg("local,id=a,path=/srv,security_model=bogus")));
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("virt-9p");
+    fs::copy(PROGRAM, &copy).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(folder.path(), mode).unwrap();
+    for (input, expected) in [(good, 0), (bad, 1)] {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command
+            .arg(&copy)
+            .args(["hook", "guest", "prepare", "begin", "-"]);
+        let (status, out, err) = told(feed(&mut command, &input));
+        assert_eq!((status, out.as_str()), (expected, ""), "{err}");
+    }
+}
