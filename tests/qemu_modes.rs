@@ -82,6 +82,8 @@ enum Written {
     Twice,
     /// By `-set`, over another one.
     Set,
+    /// By `-set` on what `-virtfs` made: that is not forgotten.
+    VirtfsSet,
 }
 
 #[test]
@@ -102,6 +104,7 @@ fn modes_are_what_the_linter_says() {
             Written::Fsdev("mapped-file"),
             Written::Twice,
             Written::Set,
+            Written::VirtfsSet,
         ] {
             try_out(&shares, written, text, table, &mut failures);
         }
@@ -215,6 +218,17 @@ fn words(written: Written, text: Option<&str>, share: &str) -> Vec<String> {
     let fsdev = |model: &str, modes: &str| {
         format!("local,id=share,path={share},security_model={model}{modes}")
     };
+    let virtfs = |model: &str, modes: &str| {
+        vec![
+            // -virtfs takes the first free slot; these keep it from taking another one than 4.
+            "-device".to_owned(),
+            "virtio-rng-pci,addr=2".to_owned(),
+            "-device".to_owned(),
+            "virtio-rng-pci,addr=3".to_owned(),
+            "-virtfs".to_owned(),
+            format!("local,path={share},mount_tag=share,security_model={model}{modes}"),
+        ]
+    };
     match written {
         Written::Fsdev(model) => ninep::with_fsdev(&fsdev(model, &given)),
         Written::Twice => {
@@ -223,22 +237,21 @@ fn words(written: Written, text: Option<&str>, share: &str) -> Vec<String> {
         }
         Written::Set => {
             let mut words = ninep::with_fsdev(&fsdev("mapped", &modes("0604")));
-            for key in ["fmode", "dmode"] {
-                let text = text.unwrap();
-                words.extend(["-set".to_owned(), format!("fsdev.share.{key}={text}")]);
-            }
+            words.extend(set(text.unwrap()));
             words
         }
-        Written::Virtfs(model) => vec![
-            // -virtfs takes the first free slot; these keep it from taking another one than 4.
-            "-device".to_owned(),
-            "virtio-rng-pci,addr=2".to_owned(),
-            "-device".to_owned(),
-            "virtio-rng-pci,addr=3".to_owned(),
-            "-virtfs".to_owned(),
-            format!("local,path={share},mount_tag=share,security_model={model}{given}"),
-        ],
+        Written::VirtfsSet => {
+            let mut words = virtfs("mapped", "");
+            words.extend(set(text.unwrap()));
+            words
+        }
+        Written::Virtfs(model) => virtfs(model, &given),
     }
+}
+
+fn set(text: &str) -> Vec<String> {
+    let set = |key| ["-set".to_owned(), format!("fsdev.share.{key}={text}")];
+    ["fmode", "dmode"].into_iter().flat_map(set).collect()
 }
 
 fn versions() -> Versions {

@@ -48,10 +48,59 @@ struct Stricter {
     applies: fn(&Case, &Finding) -> bool,
 }
 
-const STRICTER: &[Stricter] = &[Stricter {
-    why: "a mode that is not written in octal is not the mode QEMU uses (644 is 0204)",
-    applies: |_, finding| finding.code == "mode-not-octal",
-}];
+const STRICTER: &[Stricter] = &[
+    Stricter {
+        why: "a mode that is not written in octal is not the mode QEMU uses (644 is 0204)",
+        applies: |case, finding| {
+            finding.code == "mode-not-octal" && modes_of(case).any(|mode| octal(mode).is_none())
+        },
+    },
+    Stricter {
+        why: "QEMU drops set-user-id and its like, and anything above",
+        applies: |case, finding| {
+            let above = |mode: &str| octal(mode).is_some_and(|mode| mode > 0o777);
+            finding.code == "mode-out-of-range" && modes_of(case).any(above)
+        },
+    },
+    Stricter {
+        why: "a mode without the owner's bits locks QEMU out, though not one run as root, as here",
+        applies: |case, finding| {
+            let narrow = |mode: &str| octal(mode).is_none_or(|mode| mode & 0o700 != 0o700);
+            finding.code == "mode-owner" && modes_of(case).any(narrow)
+        },
+    },
+    Stricter {
+        why: "a bare 0x in an address is 0 before glibc 2.38 only",
+        applies: |case, finding| {
+            finding.code == "address-invalid" && case.raw.iter().any(|word| has_bare_0x(word))
+        },
+    },
+];
+
+/// Whether there is an `addr` with a `0x` that no digit follows, as text or in JSON.
+fn has_bare_0x(word: &str) -> bool {
+    let after = word.split("addr").skip(1);
+    after
+        .flat_map(|value| value.split([',', '}']).take(1))
+        .flat_map(|value| value.split(['=', ':', '"', '\'', '.', ' ']))
+        .any(|number| number.eq_ignore_ascii_case("0x"))
+}
+
+/// The texts of all modes among the raw words.
+fn modes_of(case: &Case) -> impl Iterator<Item = &str> {
+    let words = case.raw.iter().flat_map(|word| word.split(','));
+    words.filter_map(|word| {
+        let (key, value) = word.split_once('=')?;
+        (key.ends_with("fmode") || key.ends_with("dmode")).then_some(value)
+    })
+}
+
+/// A mode as it should be written: digits of octal with a 0 before them.
+fn octal(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix('0')?;
+    let plain = digits.bytes().all(|digit| digit.is_ascii_digit());
+    plain.then(|| u64::from_str_radix(text, 8).ok()).flatten()
+}
 
 #[test]
 #[ignore = "needs real QEMU"]

@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const RING: u64 = 0x10_0000;
 const REQUEST: u64 = 0x20_0000;
 const REPLY: u64 = 0x30_0000;
-const REPLY_SIZE: u32 = 8192;
+/// Above 8192, of which QEMU would complain.
+const REPLY_SIZE: u32 = 16384;
 
 /// Slot 4 of the machine `pc`, and where its first BAR is put.
 const SLOT: u32 = 4;
@@ -173,10 +174,9 @@ impl Guest {
             assert!(start.elapsed() < PATIENCE, "no answer to {message:?}");
             std::thread::sleep(Duration::from_millis(1));
         }
-        let reply = self.read(REPLY, u64::from(REPLY_SIZE));
-        let size = u32::from_le_bytes(reply[..4].try_into().expect("four bytes"));
-        let size = usize::try_from(size).expect("small");
-        let (kind, body) = (reply[4], &reply[7..size]);
+        let size = self.read(REPLY, 4).try_into().expect("four bytes");
+        let reply = self.read(REPLY, u64::from(u32::from_le_bytes(size)));
+        let (kind, body) = (reply[4], &reply[7..]);
         if kind == RLERROR {
             return Err(u32::from_le_bytes(body.try_into().expect("four bytes")));
         }
