@@ -23,6 +23,10 @@ const FEATURES: [&str; 2] = [
     "/etc/apparmor.d/abi/3.0",
 ];
 
+/// The start of a guest waits for the parser: what takes it this many seconds (of the processor, so
+/// that a busy machine does not matter) is as bad as what it refuses.
+const WITH_A_LIMIT: &str = r#"ulimit -t 120; exec apparmor_parser "$@""#;
+
 /// The feature files that exist here, best first.
 pub fn feature_files() -> Vec<PathBuf> {
     FEATURES
@@ -64,8 +68,9 @@ impl Parser {
         self.create_dot_files(profile)?;
         let file = self.base.path().join("profile");
         std::fs::write(&file, profile)?;
-        let output = Command::new("apparmor_parser")
+        let output = Command::new("sh")
             .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
+            .args(["-c", WITH_A_LIMIT, "sh"])
             // Do not load, ignore the cache, do not write it; the policy goes to standard output.
             .args(["-Q", "-K", "-T", "-S", "-M"])
             .arg(&self.features)
