@@ -43,7 +43,7 @@ use policy::Parser;
 use rawshare::{Host, Share, UUID, domain_xml, rules_in, run, said, xml_escape};
 
 const HELPER: &str = "/usr/lib/libvirt/virt-aa-helper";
-/// Where the helper looks, whatever one would like (libvirt.md 4).
+/// Where the helper looks, whatever one would like (facts L4).
 const PROFILES: &str = "/etc/apparmor.d/libvirt";
 
 fn share(path: impl Into<String>, readonly: bool) -> Share {
@@ -187,7 +187,7 @@ fn plain_share_gets_the_rules_of_a_native_one() {
 }
 
 /// The helper escapes nothing and we escape much, so the text differs; what it means must not. Only
-/// names that it can write at all: no quotes, backslashes or patterns (libvirt.md 4.2).
+/// names that it can write at all: no quotes, backslashes or patterns (facts L4.2).
 #[test]
 #[ignore = "needs real virt-aa-helper"]
 fn unusual_share_is_allowed_what_a_native_one_is() {
@@ -253,7 +253,7 @@ enum Answer {
 }
 use Answer::{No, OnlyNatively, Yes};
 
-/// libvirt's lists (`valid_path`, libvirt.md 4.2), and design 3.5: folder, writable, read-only. A
+/// libvirt's lists (`valid_path`, facts L4.2), and what we refuse beyond them: folder, writable, read-only. A
 /// prefix in libvirt's list ends in a slash, so that it refuses what is in the folder and grants the
 /// folder itself; that is no reason for us to do so.
 const SYSTEM: &[(&str, Answer, Answer)] = &[

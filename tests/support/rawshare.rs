@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 pub const UUID: &str = "4a1bb3d2-6cfd-4b41-a8c8-8d5e1a0c9f37";
 pub const NAME: &str = "oracle";
 
-/// The text Debian's and upstream's TEMPLATE.qemu have had from 4.0 to 12.8 (libvirt.md 4.2).
+/// The text Debian's and upstream's TEMPLATE.qemu have had from 4.0 to 12.8 (facts L4.2).
 const TEMPLATE: &str = "#\n\
     # This profile is for the domain whose UUID matches this file.\n\
     #\n\
@@ -72,7 +72,7 @@ pub fn domain_xml(devices: &str, shares: &[Share]) -> String {
             ""
         };
         let readonly = if share.readonly { ",readonly=on" } else { "" };
-        // In an option string a comma ends the value; two stand for one (Q2).
+        // In an option string a comma ends the value; two stand for one (facts Q2).
         let path = share.path.replace(',', ",,");
         arg("-fsdev");
         arg(&format!(
