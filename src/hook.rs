@@ -17,7 +17,7 @@ use crate::lint::finding::Level;
 use crate::qemu::command_line::CommandLine;
 use crate::report::stderr;
 use crate::report::syslog::Log;
-use crate::text::{count, line_column, quoted, visible};
+use crate::text::{Lines, count, quoted, visible};
 use crate::version::Assumptions;
 
 /// More XML than this is refused; libvirt's own virt-aa-helper stops there too (MAX_FILE_LEN).
@@ -203,7 +203,7 @@ fn prepare(root: &Root, guest: &str, input: impl Read) -> Ending {
         Ok(domain) => domain,
         Err(_) if !speaks_of_9p(&content) => return not_ours(root, &content),
         Err(error) => {
-            let (line, column) = line_column(text, error.at);
+            let (line, column) = Lines::new(text).position(error.at);
             return unreadable(
                 root,
                 guest,

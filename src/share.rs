@@ -1,7 +1,10 @@
 //! The shares that raw arguments make: which folders QEMU will open, and how.
 
-use crate::domain::{Domain, TakenId, libvirt_ids};
+use std::collections::BTreeSet;
+
+use crate::domain::Domain;
 use crate::lint::finding::Place;
+use crate::lint::index::Index;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::opts;
 
@@ -22,12 +25,12 @@ pub struct Share {
 /// (facts Q2), so nothing is granted for one.
 pub fn shares(domain: &Domain, line: &CommandLine) -> Vec<Share> {
     let mut shares = Vec::new();
+    let devices = line.devices.iter().filter(|device| device.looks_like_9p());
+    let used: BTreeSet<&str> = devices.filter_map(|device| device.text("fsdev")).collect();
     for fsdev in &line.fsdevs {
-        let used = fsdev.id().is_some_and(|id| {
-            line.devices
-                .iter()
-                .any(|device| device.looks_like_9p() && device.text("fsdev") == Some(&id.value))
-        });
+        let used = fsdev
+            .id()
+            .is_some_and(|id| used.contains(id.value.as_str()));
         let local = fsdev.value("fsdriver") == Some("local");
         if let Some(path) = fsdev.last("path").filter(|_| used && local) {
             shares.push(Share {
@@ -48,28 +51,29 @@ pub fn shares(domain: &Domain, line: &CommandLine) -> Vec<Share> {
 /// libvirt's own `<filesystem>` with another path by `-set fsdev.fsdev-fs0.path=…`: libvirt's
 /// rules name the old one.
 fn redirected(domain: &Domain, line: &CommandLine) -> Vec<Share> {
-    let ids = libvirt_ids(domain);
+    let index = Index::new(domain, line);
     let mut shares = Vec::new();
-    for (position, set) in line.sets.iter().enumerate() {
-        let later = || line.sets.iter().skip(position + 1);
+    let mut seen = BTreeSet::new();
+    // From the end: the last of each counts.
+    for set in line.sets.iter().rev() {
+        if set.group != "fsdev" || set.opt.key != "path" || !seen.insert(&set.id) {
+            continue;
+        }
         let same = |key: &str| {
             line.sets
                 .iter()
                 .rev()
                 .find(|other| other.group == "fsdev" && other.id == set.id && other.opt.key == key)
         };
-        let overridden = later().any(|other| {
-            other.group == set.group && other.id == set.id && other.opt.key == set.opt.key
-        });
-        let Some(native) = native(&ids, &set.id).and_then(|index| domain.devices.get(index)) else {
+        let Some(native) = index
+            .native(&set.id)
+            .and_then(|index| domain.devices.get(index))
+        else {
             continue;
         };
         let Some(fs) = native.filesystem.as_ref() else {
             continue;
         };
-        if set.group != "fsdev" || set.opt.key != "path" || overridden {
-            continue;
-        }
         let readonly = match same("readonly") {
             Some(set) => opts::boolean(&set.opt.value) == Some(true),
             None => fs.readonly,
@@ -82,12 +86,4 @@ fn redirected(domain: &Domain, line: &CommandLine) -> Vec<Share> {
         });
     }
     shares
-}
-
-/// The `<filesystem>` whose fsdev has this id: libvirt calls it `fsdev-` and the alias.
-pub fn native(ids: &[TakenId], fsdev: &str) -> Option<usize> {
-    let alias = fsdev.strip_prefix("fsdev-")?;
-    ids.iter()
-        .find(|taken| taken.id == alias)
-        .map(|taken| taken.device)
 }

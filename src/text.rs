@@ -24,26 +24,54 @@ impl Span {
     }
 }
 
-/// Line and column of byte `offset`, both from 1; the column counts characters, as editors do.
-pub fn line_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    let line = 1 + memchr::memchr_iter(b'\n', before).count();
-    let start = line_start(before);
-    let column = 1 + text.get(start..before.len()).unwrap_or("").chars().count();
-    (line, column)
+/// Where the lines of a text begin: finds the line of any place without reading the text again.
+pub struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
 }
 
-/// The whole line that holds byte `offset`, without its line end.
-pub fn line_at(text: &str, offset: usize) -> &str {
-    let start = line_start(text.as_bytes().get(..offset).unwrap_or(text.as_bytes()));
-    let rest = text.get(start..).unwrap_or("");
-    let line = rest.split('\n').next().unwrap_or("");
-    line.strip_suffix('\r').unwrap_or(line)
-}
+impl<'t> Lines<'t> {
+    /// Reads the text once.
+    pub fn new(text: &'t str) -> Self {
+        let newlines = memchr::memchr_iter(b'\n', text.as_bytes());
+        Lines {
+            text,
+            starts: std::iter::once(0)
+                .chain(newlines.map(|at| at + 1))
+                .collect(),
+        }
+    }
 
-/// Where the last line of `before` begins.
-fn line_start(before: &[u8]) -> usize {
-    memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1)
+    /// The text.
+    pub fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// Line and column of byte `offset`, both from 1; the column counts characters, as editors do.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let offset = offset.min(self.text.len());
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self
+            .starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or(0);
+        let column = 1 + self.text.get(start..offset).unwrap_or("").chars().count();
+        (line, column)
+    }
+
+    /// Line `number`, without its line end.
+    pub fn line(&self, number: usize) -> &'t str {
+        let Some(start) = self.starts.get(number.saturating_sub(1)).copied() else {
+            return "";
+        };
+        let end = self
+            .starts
+            .get(number)
+            .map_or(self.text.len(), |next| next - 1);
+        let line = self.text.get(start..end).unwrap_or("");
+        line.strip_suffix('\r').unwrap_or(line)
+    }
 }
 
 /// `text` with control characters and invisible direction marks written as `\u{…}` or `\n`,
@@ -84,11 +112,14 @@ mod tests {
 
     #[test]
     fn counts_lines_and_characters() {
-        let text = "a\nbé'x'\r\nc";
-        assert_eq!(line_column(text, 0), (1, 1));
-        assert_eq!(line_column(text, 6), (2, 4));
-        assert_eq!(line_column(text, 999), (3, 2));
-        assert_eq!(line_at(text, 4), "bé'x'");
+        let lines = Lines::new("a\nbé'x'\r\nc");
+        assert_eq!(lines.position(0), (1, 1));
+        assert_eq!(lines.position(6), (2, 4));
+        assert_eq!(lines.position(999), (3, 2));
+        assert_eq!(
+            (lines.line(2), lines.line(3), lines.line(9)),
+            ("bé'x'", "c", "")
+        );
     }
 
     #[test]

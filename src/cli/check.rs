@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use crate::lint::finding::Level;
 use crate::report::{json, terminal};
-use crate::text::{count, visible};
+use crate::text::{Lines, count, visible};
 
 use super::input::Input;
 use super::options::{Options, Word, next, unexpected};
@@ -50,8 +50,9 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
         };
         errors += found.count(Level::Error);
         warnings += found.count(Level::Warning);
+        let lines = Lines::new(input.text());
         if as_json {
-            let line = json::line(&input.name, &found.domain, input.text(), &found.findings);
+            let line = json::line(&input.name, &found.domain, &lines, &found.findings);
             print(&format!("{line}\n"))?;
             continue;
         }
@@ -59,7 +60,7 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
             print(&terminal::finding(
                 &input.name,
                 &found.domain,
-                input.text(),
+                &lines,
                 finding,
                 colour,
             ))?;

@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use crate::hook::MOST_XML;
 use crate::inspect::{self, Inspection};
-use crate::text::{line_column, visible};
+use crate::text::{Lines, visible};
 
 use super::options::Options;
 
@@ -58,7 +58,7 @@ impl Input {
     /// Looks at the domain in it.
     pub fn inspect(&self, options: &Options) -> anyhow::Result<Inspection> {
         inspect::inspect(self.text(), options.host(), options.assume).map_err(|error| {
-            let (line, column) = line_column(self.text(), error.at);
+            let (line, column) = Lines::new(self.text()).position(error.at);
             anyhow::anyhow!("{}:{line}:{column}: {error}", visible(&self.name))
         })
     }

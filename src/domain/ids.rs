@@ -1,9 +1,11 @@
 //! The `id=` that libvirt gives its own devices: raw devices must not take the same.
 //!
 //! At `prepare` the XML has no automatic aliases yet, so they are worked out as
-//! qemu_alias.c does: a prefix and the number of the element among its kind. Only kinds that
+//! qemu_alias.c does: a prefix and a number. Only kinds that
 //! always become a `-device` with that id are listed; a name missing here costs a late message
 //! from QEMU, a wrong one would stop somebody's VM.
+
+use std::collections::BTreeMap;
 
 use crate::domain::{Device, Domain};
 
@@ -18,26 +20,33 @@ pub struct TakenId {
 
 /// Every id known to be taken, in document order.
 pub fn libvirt_ids(domain: &Domain) -> Vec<TakenId> {
-    let mut counts: Vec<(&str, u32)> = Vec::new();
+    let mut next: BTreeMap<&str, u32> = BTreeMap::new();
     let mut taken = Vec::new();
     for (index, device) in domain.devices.iter().enumerate() {
         let Some(prefix) = prefix(device) else {
             continue;
         };
-        let count = match counts.iter_mut().find(|(known, _)| *known == prefix) {
-            Some((_, count)) => {
-                *count += 1;
-                *count
+        let next = next.entry(prefix).or_insert(0);
+        let id = match &device.alias {
+            Some(alias) => {
+                // The next automatic number is one above the highest so far (qemu_alias.c); aliases
+                // of the user (ua-…) do not count. <video> counts all.
+                let number = alias
+                    .strip_prefix(prefix)
+                    .and_then(|n| n.parse::<u32>().ok());
+                if let Some(number) = number {
+                    *next = (*next).max(number.saturating_add(1));
+                } else if prefix == "video" {
+                    *next += 1;
+                }
+                Some(alias.clone())
             }
             None => {
-                counts.push((prefix, 0));
-                0
+                let number = *next;
+                *next += 1;
+                automatic(device, prefix, number)
             }
         };
-        let id = device
-            .alias
-            .clone()
-            .or_else(|| automatic(device, prefix, count));
         if let Some(id) = id {
             taken.push(TakenId { id, device: index });
         }
@@ -116,7 +125,7 @@ mod tests {
         let ids: Vec<_> = libvirt_ids(&domain).into_iter().map(|t| t.id).collect();
         assert_eq!(
             ids,
-            ["virtio-disk26", "pci.3", "fs0", "ua-x", "fs2", "net0"]
+            ["virtio-disk26", "pci.3", "fs0", "ua-x", "fs1", "net0"]
         );
     }
 }

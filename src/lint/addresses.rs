@@ -15,6 +15,7 @@ use crate::pci::topology::{BusKind, Party, Placement, Refusal, Topology};
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::json::Value;
 use crate::qemu::number::{Mode, SlotFunction, option_number};
+use crate::qemu::opts;
 use crate::qemu::spell;
 use crate::text::quoted;
 use crate::version::DeviceForm;
@@ -78,7 +79,7 @@ fn world(context: Context, form: DeviceForm) -> Option<Vec<Finding>> {
     }
     for (raw, place) in &outcome.placed {
         if let Some(device) = context.line.devices.get(*raw) {
-            findings.extend(placed(context, &outcome, device, *raw, *place));
+            findings.extend(placed(context, &outcome, device, *place));
         }
     }
     Some(findings)
@@ -286,7 +287,6 @@ fn placed(
     context: Context,
     outcome: &Outcome,
     device: &RawDevice,
-    raw: usize,
     place: Placement,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -298,6 +298,7 @@ fn placed(
     if !device.is_9p() {
         return findings;
     }
+    findings.extend(iommu_platform(context, device, bus.kind));
     let automatic = matches!(build::wish(device), Wish::Pci { at: None, .. });
     let zero = SlotFunction {
         slot: place.at.slot,
@@ -346,8 +347,30 @@ fn placed(
             .help(propose(topology, device)),
         );
     }
-    let _ = raw;
     findings
+}
+
+/// A device with a legacy side cannot promise iommu_platform (virtio-pci.c,
+/// virtio_pci_device_plugged). By default it has one unless it is behind a PCI Express port.
+fn iommu_platform(context: Context, device: &RawDevice, bus: BusKind) -> Option<Finding> {
+    let on = |key: &str| match device.last(key).map(|p| &p.value) {
+        Some(Value::String(text)) => opts::boolean(text),
+        Some(Value::Bool(on)) => Some(*on),
+        _ => None,
+    };
+    let legacy = match device.driver() {
+        "virtio-9p-pci-non-transitional" => false,
+        "virtio-9p-pci-transitional" => true,
+        _ => on("disable-legacy").map_or(bus != BusKind::Port, |off| !off),
+    };
+    (legacy && on("iommu_platform") == Some(true)).then(|| {
+        Finding::error(
+            Code::ValueInvalid,
+            place_of(context, device, &["iommu_platform"]),
+            "`iommu_platform` needs a device without legacy side, which this one has here: QEMU refuses to start",
+        )
+        .help("add `disable-legacy=on`, or use `virtio-9p-pci-non-transitional`")
+    })
 }
 
 /// Accepted here, or not known.

@@ -8,13 +8,13 @@ use crate::lint::finding::{Finding, Place};
 use crate::qemu::command_line::FailedSet;
 use crate::qemu::words::Stray;
 use crate::text::quoted;
-use crate::version::DeviceForm;
+use crate::version::{DeviceForm, Version};
 
 /// Finds what is wrong with the words of the command line.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
     lost(context, findings);
     for stray in &context.line.strays {
-        findings.push(self::stray(context, *stray));
+        findings.extend(self::stray(context, *stray));
     }
     for (option, argument) in &context.line.unmodelled {
         findings.push(
@@ -67,8 +67,8 @@ fn lost(context: Context, findings: &mut Vec<Finding>) {
     }
 }
 
-fn stray(context: Context, stray: Stray) -> Finding {
-    match stray {
+fn stray(context: Context, stray: Stray) -> Option<Finding> {
+    let finding = match stray {
         Stray::NoArgument(index) => Finding::error(
             Code::OptionWithoutArgument,
             whole(context, index),
@@ -90,16 +90,36 @@ fn stray(context: Context, stray: Stray) -> Finding {
         .help(format!(
             "write two words: <qemu:arg value='-{meant}'/> and its argument in a <qemu:arg> of its own"
         )),
-        Stray::Unknown(index) => Finding::warning(
-            Code::OptionUnknown,
-            whole(context, index),
-            format!(
+        Stray::Unknown(index) => {
+            let text = format!(
                 "{} is an option that no QEMU up to 11.1 has: unless yours is newer or patched, it \
                  refuses to start",
                 word(context, index)
+            );
+            let known = context.assume.qemu.is_some_and(|qemu| qemu <= Version(11, 1, 999));
+            let certain = (known || is_dash(context, index)).then_some(true);
+            return Finding::error_if(certain, Code::OptionUnknown, whole(context, index), text)
+                .map(|finding| finding.help("check the spelling"));
+        }
+        Stray::Removed(index) => {
+            let gone = context.assume.qemu.map(|qemu| qemu >= Version(5, 2, 0));
+            return Finding::error_if(
+                gone,
+                Code::OptionUnknown,
+                whole(context, index),
+                "`-virtfs_synth` was removed before QEMU 5.2, which refuses to start",
+            )
+            .map(|finding| finding.help("write `-virtfs synth,mount_tag=TAG`"));
+        }
+        Stray::Lost(index) => Finding::error(
+            Code::WordStray,
+            whole(context, index),
+            format!(
+                "{} is the argument of no option, so QEMU takes it for the name of a disk image and refuses to start",
+                word(context, index)
             ),
         )
-        .help("check the spelling"),
+        .help("put `-fsdev` or `-device` before it, in a <qemu:arg> of its own; the option before it may have swallowed that"),
         Stray::Image(index) => Finding::warning(
             Code::WordStray,
             whole(context, index),
@@ -110,7 +130,14 @@ fn stray(context: Context, stray: Stray) -> Finding {
             ),
         )
         .help("put the option it belongs to before it"),
-    }
+    };
+    Some(finding)
+}
+
+/// A lone dash is no option of any QEMU.
+fn is_dash(context: Context, index: usize) -> bool {
+    let word = context.domain.args.get(index);
+    word.is_some_and(|arg| arg.value.trim_start_matches('-').is_empty())
 }
 
 fn sets(context: Context, findings: &mut Vec<Finding>) {
@@ -133,6 +160,15 @@ fn sets(context: Context, findings: &mut Vec<Finding>) {
                 ),
             )
             .help("put the key into the -fsdev or -device itself"),
+            FailedSet::NoGroup(index, group) => Finding::error(
+                Code::SetInvalid,
+                whole(context, *index),
+                format!(
+                    "there is no option group {}: QEMU refuses to start",
+                    quoted(group)
+                ),
+            )
+            .help("the groups for shares are fsdev and device"),
         });
     }
     // A JSON device is in no option group, so -set cannot find it (facts Q2).

@@ -1,6 +1,7 @@
 //! -device virtio-9p: driver, id, fsdev, mount tag and properties.
 
-use crate::domain::{TakenId, libvirt_ids};
+use std::collections::BTreeSet;
+
 use crate::lint::Context;
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
@@ -11,7 +12,6 @@ use crate::qemu::json::Value;
 use crate::qemu::number::{Mode, option_number};
 use crate::qemu::opts;
 use crate::qemu::properties::{Kind, virtio_9p_property};
-use crate::share;
 use crate::text::quoted;
 use crate::version::{DeviceForm, Version};
 
@@ -33,15 +33,14 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
             .help("mend it: {\"driver\":\"virtio-9p-pci\",\"fsdev\":\"…\",\"mount_tag\":\"…\"}"),
         );
     }
-    let taken = libvirt_ids(context.domain);
     for (index, device) in context.line.devices.iter().enumerate() {
         if !device.virtfs {
-            id(context, index, device, &taken, findings);
+            id(context, index, device, findings);
             form(context, device, findings);
             driver(context, device, findings);
         }
         if device.is_9p() {
-            fsdev(context, device, &taken, findings);
+            fsdev(context, device, findings);
             tag(context, index, device, findings);
             if !device.virtfs {
                 properties(context, device, findings);
@@ -54,13 +53,7 @@ fn at(property: &Property) -> Place {
     Place::Arg(property.arg, property.value_range.clone())
 }
 
-fn id(
-    context: Context,
-    index: usize,
-    device: &RawDevice,
-    taken: &[TakenId],
-    findings: &mut Vec<Finding>,
-) {
+fn id(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Finding>) {
     let (Some(id), Some(text)) = (device.id(), device.id_text()) else {
         return;
     };
@@ -85,27 +78,20 @@ fn id(
             .map(|finding| finding.help("choose such a name, or leave the id out")),
         );
     }
-    let raw = context.line.devices.iter().take(index);
-    let owner = if raw
-        .filter(|other| !other.virtfs)
-        .any(|other| other.id_text() == Some(text))
-    {
-        "another raw device has"
-    } else if let Some(owner) = taken.iter().find(|taken| taken.id == text) {
-        let element = context.domain.devices.get(owner.device);
+    if context.index.device(text) != Some(index) {
+        findings.push(duplicate(id, text, "another raw device has"));
+    } else if let Some(owner) = context.index.libvirt(text) {
+        let element = context
+            .domain
+            .devices
+            .get(owner)
+            .map_or("device", |device| &device.element);
         findings.push(duplicate(
             id,
             text,
-            &format!(
-                "libvirt gives to its <{}>",
-                element.map_or("device", |d| &d.element)
-            ),
+            &format!("libvirt gives to its <{element}>"),
         ));
-        return;
-    } else {
-        return;
-    };
-    findings.push(duplicate(id, text, owner));
+    }
 }
 
 fn duplicate(id: &Property, text: &str, owner: &str) -> Finding {
@@ -140,59 +126,60 @@ fn form(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
 }
 
 fn driver(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
-    let Some(driver) = device.last("driver") else {
+    let help = "write `virtio-9p-pci`, or in JSON \"driver\":\"virtio-9p-pci\"";
+    let Some(driver) = device
+        .last("driver")
+        .filter(|p| matches!(p.value, Value::String(_)))
+    else {
         findings.push(
             Finding::error(
                 Code::DriverUnknown,
                 whole(context, device.arg),
                 "no driver is given: QEMU refuses to start",
             )
-            .help("begin with `virtio-9p-pci,`, or in JSON with \"driver\":\"virtio-9p-pci\""),
+            .help(help),
         );
         return;
     };
-    if !device.looks_like_9p() || device.is_9p() {
+    let name = device.driver();
+    let is_name = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"-._+".contains(&b));
+    let why = if name.is_empty() || name.starts_with('-') || !is_name {
+        "is no name of a device"
+    } else if device.is_9p() || !device.looks_like_9p() {
         return;
-    }
-    let pc = matches!(
-        machine::family(context.domain),
-        Family::I440fx | Family::Q35
-    );
-    let known_elsewhere = matches!(device.driver(), "virtio-9p-device" | "virtio-9p-ccw");
-    if known_elsewhere && !pc {
-        return;
-    }
+    } else if matches!(name, "virtio-9p-device" | "virtio-9p-ccw") {
+        let pc = matches!(
+            machine::family(context.domain),
+            Family::I440fx | Family::Q35
+        );
+        if !pc {
+            return;
+        }
+        "does not exist on this machine"
+    } else {
+        "is no 9p device, and no other has an fsdev or a mount_tag"
+    };
     findings.push(
         Finding::error(
             Code::DriverUnknown,
             at(driver),
-            format!(
-                "there is no {} on this machine: QEMU refuses to start",
-                quoted(device.driver())
-            ),
+            format!("{} {why}: QEMU refuses to start", quoted(name)),
         )
-        .help("write `virtio-9p-pci`"),
+        .help(help),
     );
 }
 
-fn fsdev(
-    context: Context,
-    device: &RawDevice,
-    taken: &[crate::domain::TakenId],
-    findings: &mut Vec<Finding>,
-) {
+fn fsdev(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
     let named = device.text("fsdev");
-    let raw = |id: &str| {
-        context
-            .line
-            .fsdevs
-            .iter()
-            .any(|fsdev| fsdev.id().is_some_and(|opt| opt.value == id))
-    };
+    let raw = |id: &str| context.index.fsdev(id).is_some();
     let native = |id: &str| {
-        share::native(taken, id)
-            .and_then(|index| context.domain.devices.get(index))
-            .is_some_and(|device| device.is_9p())
+        let device = context
+            .index
+            .native(id)
+            .and_then(|index| context.domain.devices.get(index));
+        device.is_some_and(|device| device.is_9p())
     };
     if named.is_some_and(|id| raw(id) || native(id)) {
         return;
@@ -252,16 +239,8 @@ fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fi
             .help("choose a shorter one"),
         );
     }
-    let raw = context
-        .line
-        .devices
-        .iter()
-        .take(index)
-        .any(|other| other.is_9p() && other.text("mount_tag") == Some(text));
-    let native = context.domain.devices.iter().any(|other| {
-        let target = other.filesystem.as_ref().and_then(|fs| fs.target.as_ref());
-        other.is_9p() && target.is_some_and(|target| target.value == *text)
-    });
+    let raw = context.index.tag(text) != Some(index);
+    let native = context.index.has_native_tag(text);
     if raw || native {
         findings.push(
             Finding::warning(
@@ -278,13 +257,11 @@ fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fi
 }
 
 fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
-    for (position, property) in device.properties.iter().enumerate() {
+    // From the end, because the last of each counts.
+    let mut later = BTreeSet::new();
+    for property in device.properties.iter().rev() {
         let key = property.key.as_str();
-        let overridden = device
-            .properties
-            .iter()
-            .skip(position + 1)
-            .any(|p| p.key == key);
+        let overridden = !later.insert(key);
         if overridden && property.arg == device.arg && device.form == DeviceForm::Text {
             let counts = if key == "id" { "first" } else { "last" };
             findings.push(

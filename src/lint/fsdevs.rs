@@ -1,23 +1,22 @@
 //! -fsdev and -virtfs: id, driver, keys and values, security model, path.
 
-use crate::domain::{TakenId, libvirt_ids};
+use std::collections::BTreeSet;
+
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Place};
 use crate::lint::modes::{self, Host};
 use crate::lint::{Context, throttling};
-use crate::qemu::command_line::Fsdev;
+use crate::qemu::command_line::{Fsdev, Set};
 use crate::qemu::number::{Mode, option_number};
 use crate::qemu::opts::{self, Form, Opt};
-use crate::share;
 use crate::text::quoted;
 use crate::version::Version;
 
 /// Finds what is wrong with each -fsdev and -virtfs, and with -set on libvirt's.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
-    let ids = libvirt_ids(context.domain);
     for (index, fsdev) in context.line.fsdevs.iter().enumerate() {
-        id(context, index, fsdev, &ids, findings);
+        id(context, index, fsdev, findings);
         let driver = driver(context, fsdev, findings);
         keys(context, fsdev, driver, findings);
         if driver == Some("local") {
@@ -26,29 +25,47 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         unused(context, fsdev, findings);
     }
     for set in context.line.sets.iter().filter(|set| set.group == "fsdev") {
-        let Some(fs) = share::native(&ids, &set.id)
-            .and_then(|index| context.domain.devices.get(index))
-            .and_then(|device| device.filesystem.as_ref())
-        else {
-            continue;
-        };
-        value(&set.opt, findings);
-        let model = match fs.access.as_str() {
-            "mapped" => "mapped",
-            "squash" => "none",
-            _ => "passthrough",
-        };
-        for key in modes::KEYS {
-            if set.opt.key == key.name {
-                modes::check(
-                    context,
-                    Host::Fsdev,
-                    key,
-                    &[&set.opt],
-                    Some(model),
-                    findings,
-                );
-            }
+        native(context, set, findings);
+    }
+}
+
+/// A -set on an fsdev of libvirt's own: it counts like a key at the end of it.
+fn native(context: Context, set: &Set, findings: &mut Vec<Finding>) {
+    let device = context
+        .index
+        .native(&set.id)
+        .and_then(|index| context.domain.devices.get(index));
+    let Some(fs) = device.and_then(|device| device.filesystem.as_ref()) else {
+        return;
+    };
+    let last = |key: &str| {
+        let mut sets = context.line.sets.iter().rev();
+        sets.find(|other| other.group == "fsdev" && other.id == set.id && other.opt.key == key)
+    };
+    value(&set.opt, findings);
+    if last(&set.opt.key).is_some_and(|last| std::ptr::eq(last, set)) {
+        match set.opt.key.as_str() {
+            "security_model" => findings.extend(wrong_model(&set.opt)),
+            "multidevs" => findings.extend(multidevs(&set.opt)),
+            _ => {}
+        }
+    }
+    let model = match (last("security_model"), fs.access.as_str()) {
+        (Some(set), _) => set.opt.value.as_str(),
+        (None, "mapped") => "mapped",
+        (None, "squash") => "none",
+        (None, _) => "passthrough",
+    };
+    for key in modes::KEYS {
+        if set.opt.key == key.name {
+            modes::check(
+                context,
+                Host::Fsdev,
+                key,
+                &[&set.opt],
+                Some(model),
+                findings,
+            );
         }
     }
 }
@@ -57,13 +74,7 @@ fn at(opt: &Opt) -> Place {
     Place::Arg(opt.arg, opt.value_range.clone())
 }
 
-fn id(
-    context: Context,
-    index: usize,
-    fsdev: &Fsdev,
-    taken: &[TakenId],
-    findings: &mut Vec<Finding>,
-) {
+fn id(context: Context, index: usize, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
     let Some(id) = fsdev.id() else {
         // A -virtfs without id and tag lacks the tag, said there.
         if !fsdev.virtfs {
@@ -92,11 +103,12 @@ fn id(
         );
         return;
     }
-    let mut before = context.line.fsdevs.iter().take(index).filter_map(Fsdev::id);
-    let native = share::native(taken, &id.value)
+    let native = context
+        .index
+        .native(&id.value)
         .and_then(|index| context.domain.devices.get(index))
         .is_some_and(|device| device.is_9p());
-    let owner = if before.any(|other| other.value == id.value) {
+    let owner = if context.index.fsdev(&id.value) != Some(index) {
         "another raw fsdev has"
     } else if native {
         "libvirt gives to one of its <filesystem> elements"
@@ -151,14 +163,21 @@ fn driver<'f>(context: Context, fsdev: &'f Fsdev, findings: &mut Vec<Finding>) -
     Some(opt.value.as_str()).filter(|driver| *driver == "proxy")
 }
 
-/// Whether `key` belongs to this driver: `Some(true)` always, `None` in some versions.
-fn key_belongs(context: Context, fsdev: &Fsdev, driver: Option<&str>, key: &str) -> Option<bool> {
+/// Whether a key stands in the word of a -virtfs; one that -set adds goes to the fsdev behind it.
+fn in_virtfs(fsdev: &Fsdev, opt: &Opt) -> bool {
+    fsdev.virtfs && opt.arg == fsdev.arg
+}
+
+/// Whether a key belongs to this driver: `Some(true)` always, `None` in some versions.
+fn key_belongs(context: Context, fsdev: &Fsdev, driver: Option<&str>, opt: &Opt) -> Option<bool> {
+    let key = opt.key.as_str();
+    let virtfs = in_virtfs(fsdev, opt);
     let qemu = context.assume.qemu;
     match key {
         "fsdriver" | "id" | "readonly" => return Some(true),
-        "mount_tag" => return Some(fsdev.virtfs),
+        "mount_tag" => return Some(virtfs),
         // -virtfs reads them and forgets them, whatever the driver (vl.c).
-        "fmode" | "dmode" if fsdev.virtfs => return Some(true),
+        "fmode" | "dmode" if virtfs => return Some(true),
         // In Debian's 10.0.13 and 11.1.3, but not in 10.2.2 (facts Q2).
         "max_xattr" if driver != Some("proxy") => {
             return match qemu {
@@ -173,7 +192,7 @@ fn key_belongs(context: Context, fsdev: &Fsdev, driver: Option<&str>, key: &str)
         _ => {}
     }
     if throttling::is_key(key) {
-        return Some(driver == Some("local") && !fsdev.virtfs);
+        return Some(driver == Some("local") && !virtfs);
     }
     let mine = match driver {
         Some("local") => [
@@ -197,11 +216,14 @@ fn key_belongs(context: Context, fsdev: &Fsdev, driver: Option<&str>, key: &str)
 }
 
 fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mut Vec<Finding>) {
-    for (position, opt) in fsdev.opts.iter().enumerate() {
-        let belongs = key_belongs(context, fsdev, driver, &opt.key);
+    let mut seen = BTreeSet::new();
+    for opt in &fsdev.opts {
+        let belongs = key_belongs(context, fsdev, driver, opt);
         if belongs == Some(true) {
             value(opt, findings);
-            repeated(fsdev, position, opt, findings);
+            if !seen.insert(opt.key.as_str()) && opt.arg == fsdev.arg {
+                findings.push(repeated(opt));
+            }
             continue;
         }
         findings.extend(
@@ -250,23 +272,17 @@ fn closest(key: &str) -> Option<&'static str> {
     })
 }
 
-fn repeated(fsdev: &Fsdev, position: usize, opt: &Opt, findings: &mut Vec<Finding>) {
-    let mut earlier = fsdev.opts.iter().take(position);
-    if opt.arg != fsdev.arg || !earlier.any(|other| other.key == opt.key) {
-        return;
-    }
+fn repeated(opt: &Opt) -> Finding {
     let counts = if opt.key == "id" { "first" } else { "last" };
-    findings.push(
-        Finding::warning(
-            Code::KeyRepeated,
-            Place::Arg(opt.arg, opt.key_range.start..opt.value_range.end),
-            format!(
-                "`{}` stands here more than once; QEMU takes the {counts}",
-                opt.key
-            ),
-        )
-        .help("keep the one you mean"),
-    );
+    Finding::warning(
+        Code::KeyRepeated,
+        Place::Arg(opt.arg, opt.key_range.start..opt.value_range.end),
+        format!(
+            "`{}` stands here more than once; QEMU takes the {counts}",
+            opt.key
+        ),
+    )
+    .help("keep the one you mean")
 }
 
 /// Values that QEMU checks in every occurrence, modes left out.
@@ -310,55 +326,43 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
             .help("add path=/the/folder"),
         );
     }
-    if let Some(opt) = fsdev.last("multidevs")
-        && !matches!(opt.value.as_str(), "remap" | "forbid" | "warn")
-    {
-        findings.push(
-            Finding::error(
-                Code::ValueInvalid,
-                at(opt),
-                format!(
-                    "`multidevs` wants remap, forbid or warn, not {}: QEMU refuses to start",
-                    quoted(&opt.value)
-                ),
-            )
-            .help("write `multidevs=remap`, or leave it out"),
-        );
-    }
-    if !fsdev.virtfs {
-        throttling::check(fsdev, findings);
-    }
-    let host = if fsdev.virtfs {
-        Host::Virtfs
-    } else {
-        Host::Fsdev
-    };
+    findings.extend(fsdev.last("multidevs").and_then(multidevs));
+    throttling::check(fsdev, findings);
     for key in modes::KEYS {
-        let all: Vec<&Opt> = fsdev
-            .opts
-            .iter()
-            .filter(|opt| opt.key == key.name)
-            .collect();
-        if all.is_empty() && matches!(model, Some("mapped" | "mapped-xattr" | "mapped-file")) {
+        let all = fsdev.opts.iter().filter(|opt| opt.key == key.name);
+        let (lost, kept): (Vec<&Opt>, Vec<&Opt>) = all.partition(|opt| in_virtfs(fsdev, opt));
+        if lost.is_empty()
+            && kept.is_empty()
+            && model.is_some_and(|model| model.starts_with("mapped"))
+        {
             findings.push(modes::absent(key, whole(context, fsdev.arg)));
         }
-        modes::check(context, host, key, &all, model, findings);
+        modes::check(context, Host::Virtfs, key, &lost, model, findings);
+        modes::check(context, Host::Fsdev, key, &kept, model, findings);
     }
 }
+
+fn multidevs(opt: &Opt) -> Option<Finding> {
+    if matches!(opt.value.as_str(), "remap" | "forbid" | "warn") {
+        return None;
+    }
+    let text = format!(
+        "`multidevs` wants remap, forbid or warn, not {}: QEMU refuses to start",
+        quoted(&opt.value)
+    );
+    Some(
+        Finding::error(Code::ValueInvalid, at(opt), text)
+            .help("write `multidevs=remap`, or leave it out"),
+    )
+}
+
+const MODEL_HELP: &str = "write security_model=mapped (or mapped-file, passthrough, none)";
 
 fn security_model<'f>(
     context: Context,
     fsdev: &'f Fsdev,
     findings: &mut Vec<Finding>,
 ) -> Option<&'f str> {
-    const MODELS: [&str; 5] = [
-        "passthrough",
-        "mapped",
-        "mapped-xattr",
-        "mapped-file",
-        "none",
-    ];
-    let help = "write security_model=mapped (or mapped-file, passthrough, none)";
     let Some(opt) = fsdev.last("security_model") else {
         findings.push(
             Finding::error(
@@ -366,39 +370,42 @@ fn security_model<'f>(
                 whole(context, fsdev.arg),
                 "no `security_model` is given: QEMU refuses to start",
             )
-            .help(help),
+            .help(MODEL_HELP),
         );
         return None;
     };
+    let wrong = wrong_model(opt);
+    let good = wrong.is_none();
+    findings.extend(wrong);
+    good.then_some(opt.value.as_str())
+}
+
+fn wrong_model(opt: &Opt) -> Option<Finding> {
+    const MODELS: [&str; 5] = [
+        "passthrough",
+        "mapped",
+        "mapped-xattr",
+        "mapped-file",
+        "none",
+    ];
     if MODELS.contains(&opt.value.as_str()) {
-        return Some(&opt.value);
+        return None;
     }
     let written = if opt.form == Form::Flag {
-        opt.key.as_str()
+        &opt.key
     } else {
-        opt.value.as_str()
+        &opt.value
     };
-    findings.push(
-        Finding::error(
-            Code::SecurityModel,
-            at(opt),
-            format!(
-                "{} is no security model: QEMU refuses to start",
-                quoted(written)
-            ),
-        )
-        .help(help),
+    let text = format!(
+        "{} is no security model: QEMU refuses to start",
+        quoted(written)
     );
-    None
+    Some(Finding::error(Code::SecurityModel, at(opt), text).help(MODEL_HELP))
 }
 
 fn unused(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
     let Some(id) = fsdev.id() else { return };
-    let used = context
-        .line
-        .devices
-        .iter()
-        .any(|device| device.text("fsdev") == Some(&id.value));
+    let used = context.index.is_used(fsdev);
     // A device that cannot be read may be the one.
     if used || fsdev.virtfs || !context.line.broken_json.is_empty() {
         return;

@@ -7,12 +7,14 @@ pub mod catalogue;
 mod devices;
 pub mod finding;
 mod fsdevs;
+pub mod index;
 mod modes;
 pub mod paths;
 mod throttling;
 
 use crate::domain::Domain;
 use crate::lint::finding::Finding;
+use crate::lint::index::Index;
 use crate::qemu::command_line::CommandLine;
 use crate::version::Assumptions;
 
@@ -25,6 +27,8 @@ pub struct Context<'a> {
     pub line: &'a CommandLine,
     /// What is known of the host.
     pub assume: &'a Assumptions,
+    /// Who has which name.
+    pub index: &'a Index<'a>,
 }
 
 /// All findings about the XML itself, in the order in which they stand there.
@@ -33,6 +37,7 @@ pub fn run(domain: &Domain, line: &CommandLine, assume: &Assumptions) -> Vec<Fin
         domain,
         line,
         assume,
+        index: &Index::new(domain, line),
     };
     let mut findings = Vec::new();
     arguments::check(context, &mut findings);

@@ -59,7 +59,7 @@ pub fn check(
     };
     // QEMU validates every occurrence when it reads the option (qemu_opt_parse).
     for opt in earlier {
-        findings.extend(invalid(key, opt));
+        findings.extend(invalid(key, opt).or_else(|| binary(key, opt)));
     }
     if let Some(finding) = invalid(key, last) {
         findings.push(finding);
@@ -141,6 +141,24 @@ fn invalid(key: Key, opt: &Opt) -> Option<Finding> {
             key.name, key.usual
         )),
     )
+}
+
+/// `0b…` is a number only to a QEMU built with glibc from 2.38 on: not to be relied upon.
+fn binary(key: Key, opt: &Opt) -> Option<Finding> {
+    matches!(option_number(&opt.value), Mode::Binary(_)).then(|| {
+        Finding::error(
+            Code::ModeInvalid,
+            place(opt),
+            format!(
+                "{} is a number to some builds of QEMU only; others refuse to start",
+                spelled(key, opt)
+            ),
+        )
+        .help(format!(
+            "write the mode in octal with a leading 0, such as `{}={}`",
+            key.name, key.usual
+        ))
+    })
 }
 
 fn spelled(key: Key, opt: &Opt) -> String {

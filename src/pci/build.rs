@@ -4,6 +4,8 @@
 //! qemu_create_cli_devices; facts Q0). libvirt puts raw arguments after most of its own devices
 //! and before shmem, panic, vsock, crypto and pstore (qemuBuildCommandLine).
 
+use std::collections::BTreeMap;
+
 use crate::domain::{Device, Domain};
 use crate::pci::machine;
 use crate::pci::topology::{BusKind, Party, Placement, Refusal, Request, Topology, User};
@@ -79,6 +81,14 @@ fn controller_kind(model: &str) -> Option<BusKind> {
         "pcie-expander-bus" => Some(BusKind::BridgesOnly),
         _ => None,
     }
+}
+
+/// Whether a driver of QEMU's, or a controller model of libvirt's, is an expander.
+fn is_expander(model: &str) -> bool {
+    matches!(
+        model,
+        "pxb" | "pxb-pcie" | "pci-expander-bus" | "pcie-expander-bus"
+    )
 }
 
 /// QEMU's name of the bus behind a PCI controller of libvirt's.
@@ -171,15 +181,26 @@ pub fn build(
         domain,
         line,
         outcome: Outcome {
-            topology: Topology {
-                buses: Vec::new(),
-                slot_zero_refused: machine::bridge_slot_zero_refused(domain, qemu) == Some(true),
-            },
+            topology: Topology::new(machine::bridge_slot_zero_refused(domain, qemu) == Some(true)),
             placed: Vec::new(),
             refused: Vec::new(),
             automatic_is_uncertain: line.adds_devices,
         },
         unnamed: (if express { 0 } else { 1 }, 0),
+        controllers: domain
+            .devices
+            .iter()
+            .filter_map(|device| Some((device.index?, controller_bus(device)?.0)))
+            .collect(),
+        parents: domain
+            .devices
+            .iter()
+            .filter(|device| device.is_controller("pci"))
+            .filter_map(|device| {
+                let parent = device.pci.map(|address| address.bus);
+                Some((device.index?, (device.model.as_deref()?, parent)))
+            })
+            .collect(),
     };
     builder.machine(name, express);
     match form {
@@ -206,6 +227,10 @@ struct Builder<'d> {
     /// How many buses without a name of their own there are: `pci.N` and `pcie.N`. The root bus
     /// of i440fx is the first of its kind, that of q35 has a name (facts Q3).
     unnamed: (u32, u32),
+    /// QEMU's names of the buses behind libvirt's controllers, by index.
+    controllers: BTreeMap<u32, String>,
+    /// Model and parent bus of libvirt's controllers, by index.
+    parents: BTreeMap<u32, (&'d str, Option<u32>)>,
 }
 
 impl Builder<'_> {
@@ -215,7 +240,7 @@ impl Builder<'_> {
         } else {
             BusKind::PciRoot
         };
-        self.outcome.topology.add_bus(name, kind);
+        self.outcome.topology.add_bus(name, kind, false);
         if let Some(root) = self.outcome.topology.buses.first_mut() {
             for device in machine::built_in(self.domain) {
                 root.users.insert(
@@ -247,7 +272,12 @@ impl Builder<'_> {
         };
         for (_, device) in devices() {
             if let Some((name, kind)) = controller_bus(device) {
-                self.outcome.topology.add_bus(&name, kind);
+                if is_expander(device.model.as_deref().unwrap_or("")) {
+                    self.outcome.topology.add_expander(&name, kind);
+                } else {
+                    let expander = self.behind_expander(device);
+                    self.outcome.topology.add_bus(&name, kind, expander);
+                }
             }
         }
         for (index, device) in devices() {
@@ -302,12 +332,7 @@ impl Builder<'_> {
                 .first()
                 .map(|bus| bus.name.clone());
         }
-        self.domain
-            .devices
-            .iter()
-            .find(|device| device.is_controller("pci") && device.index == Some(index))
-            .and_then(controller_bus)
-            .map(|(name, _)| name)
+        self.controllers.get(&index).cloned()
     }
 
     fn raw(&mut self, form: DeviceForm) {
@@ -340,6 +365,12 @@ impl Builder<'_> {
             multifunction,
             bridge: kind.is_some(),
         };
+        let topology = &self.outcome.topology;
+        let expander = bus
+            .as_deref()
+            .and_then(|name| topology.find(name))
+            .and_then(|index| topology.buses.get(index))
+            .is_some_and(|bus| bus.expander);
         match self.outcome.topology.place(&request) {
             Ok(place) => self.outcome.placed.push((index, place)),
             Err(why) => self.refuse(index, Party::Raw(index), why),
@@ -349,8 +380,28 @@ impl Builder<'_> {
                 Some(id) => id.to_owned(),
                 None => self.automatic_name(kind),
             };
-            self.outcome.topology.add_bus(&name, kind);
+            if is_expander(device.driver()) {
+                self.outcome.topology.add_expander(&name, kind);
+            } else {
+                self.outcome.topology.add_bus(&name, kind, expander);
+            }
         }
+    }
+
+    /// Whether a controller of libvirt's hangs, over however many others, on an expander.
+    fn behind_expander(&self, device: &Device) -> bool {
+        let mut parent = device.pci.map(|address| address.bus);
+        // A chain longer than there are controllers is a circle.
+        for _ in 0..=self.controllers.len() {
+            let Some((model, next)) = parent.and_then(|index| self.parents.get(&index)) else {
+                return false;
+            };
+            if is_expander(model) {
+                return true;
+            }
+            parent = *next;
+        }
+        false
     }
 
     fn automatic_name(&mut self, kind: BusKind) -> String {

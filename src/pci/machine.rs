@@ -111,7 +111,7 @@ pub fn built_in(domain: &Domain) -> Vec<BuiltIn> {
 
 /// Whether slot 0 of a PCI bridge is refused ("Unsupported PCI slot 0 for standard hotplug
 /// controller"): it is where SHPC, not ACPI, handles hot-plug there, which on q35 is the case up
-/// to pc-q35-6.0 and on QEMU before 6.1. `None` where it cannot be known.
+/// to pc-q35-6.0 and on QEMU before 6.1, and on i440fx without ACPI. `None` where it cannot be known.
 pub fn bridge_slot_zero_refused(domain: &Domain, qemu: Option<Version>) -> Option<bool> {
     let old = Version(6, 1, 0);
     match family(domain) {
@@ -119,8 +119,8 @@ pub fn bridge_slot_zero_refused(domain: &Domain, qemu: Option<Version>) -> Optio
         Family::Q35 => match (machine_version(domain), qemu) {
             (_, Some(qemu)) if qemu < old => Some(true),
             (Some(machine), _) if machine < old => Some(true),
-            (Some(_), _) => Some(!domain.acpi),
-            (None, Some(_)) if domain.machine.value == "q35" => Some(!domain.acpi),
+            (Some(_), _) => Some(false),
+            (None, Some(_)) if domain.machine.value == "q35" => Some(false),
             _ => None,
         },
         Family::Virt | Family::Other => None,

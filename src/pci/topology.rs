@@ -42,6 +42,8 @@ pub struct Bus {
     pub name: String,
     /// Its kind.
     pub kind: BusKind,
+    /// Whether it belongs to an expander, or lies behind one: ACPI does not handle hot-plug there.
+    pub expander: bool,
     /// Taken functions.
     pub users: BTreeMap<SlotFunction, User>,
 }
@@ -60,7 +62,7 @@ pub struct User {
 pub struct Request<'a> {
     /// For whom.
     pub party: Party,
-    /// `bus=`; without it the root bus.
+    /// `bus=`; without it the root bus, or that of the newest expander.
     pub bus: Option<&'a str>,
     /// `addr=`; without it the lowest slot whose function 0 is free.
     pub at: Option<SlotFunction>,
@@ -103,25 +105,59 @@ pub enum Refusal {
 pub struct Topology {
     /// In order of creation; the root bus first.
     pub buses: Vec<Bus>,
+    /// The first bus of each name.
+    names: BTreeMap<String, usize>,
     /// Whether slot 0 of a [`BusKind::Bridge`] is refused.
     pub slot_zero_refused: bool,
+    /// Where a device without `bus=` goes: the root bus, or that of the newest expander, which
+    /// QEMU's search from the top finds first (qbus_find_recursive).
+    default_bus: usize,
 }
 
 impl Topology {
-    /// Adds an empty bus.
-    pub fn add_bus(&mut self, name: &str, kind: BusKind) {
+    /// No buses yet.
+    pub fn new(slot_zero_refused: bool) -> Self {
+        Topology {
+            slot_zero_refused,
+            ..Topology::default()
+        }
+    }
+
+    /// Adds an empty bus; `expander` tells whether it lies behind an expander.
+    pub fn add_bus(&mut self, name: &str, kind: BusKind, expander: bool) {
+        self.names
+            .entry(name.to_owned())
+            .or_insert(self.buses.len());
         self.buses.push(Bus {
             name: name.to_owned(),
             kind,
+            expander,
             users: BTreeMap::new(),
         });
+    }
+
+    /// Adds what an expander brings along: pxb-pcie a root bus of its own, pxb a root bus without
+    /// a name that anybody could use, and behind it a bridge with the name.
+    pub fn add_expander(&mut self, name: &str, kind: BusKind) {
+        self.default_bus = self.buses.len();
+        if kind == BusKind::BridgesOnly {
+            self.add_bus(name, kind, true);
+        } else {
+            self.buses.push(Bus {
+                name: format!("behind {name}"),
+                kind: BusKind::BridgesOnly,
+                expander: true,
+                users: BTreeMap::new(),
+            });
+            self.add_bus(name, kind, true);
+        }
     }
 
     /// Finds a bus by name: the first of that name, as QEMU's search from the root does. A
     /// trailing slash is no part of the name (qdev-monitor.c, qbus_find).
     pub fn find(&self, name: &str) -> Option<usize> {
         let name = name.strip_suffix('/').unwrap_or(name);
-        self.buses.iter().position(|bus| bus.name == name)
+        self.names.get(name).copied()
     }
 
     /// Puts a device on a bus, or says why QEMU would not. A device refused for want of
@@ -132,7 +168,7 @@ impl Topology {
     pub fn place(&mut self, request: &Request) -> Result<Placement, Refusal> {
         let index = match request.bus {
             Some(name) => self.find(name).ok_or(Refusal::NoBus)?,
-            None => 0,
+            None => self.default_bus,
         };
         let slot_zero_refused = self.slot_zero_refused;
         let bus = self.buses.get_mut(index).ok_or(Refusal::NoBus)?;
@@ -158,7 +194,10 @@ impl Topology {
         match beside {
             Some(party) if at.function == 0 => Err(Refusal::SingleBeside(place, party)),
             Some(party) => Err(Refusal::BesideSingle(place, party)),
-            None if bus.kind == BusKind::Bridge && at.slot == 0 && slot_zero_refused => {
+            None if bus.kind == BusKind::Bridge
+                && at.slot == 0
+                && (slot_zero_refused || bus.expander) =>
+            {
                 Err(Refusal::SlotZero(place))
             }
             None => Ok(place),
@@ -245,7 +284,7 @@ mod tests {
     #[test]
     fn multifunction_is_a_matter_of_function_0() {
         let mut root = Topology::default();
-        root.add_bus("pcie.0", BusKind::PcieRoot);
+        root.add_bus("pcie.0", BusKind::PcieRoot, false);
         assert!(root.place(&ask(0, Some(at(5, 1)), true)).is_ok());
         assert!(root.place(&ask(1, Some(at(5, 2)), false)).is_ok());
         assert!(matches!(
@@ -268,7 +307,7 @@ mod tests {
     #[test]
     fn automatic_addresses_look_at_function_0_only() {
         let mut root = Topology::default();
-        root.add_bus("pcie.0", BusKind::PcieRoot);
+        root.add_bus("pcie.0", BusKind::PcieRoot, false);
         assert_eq!(root.place(&ask(0, None, false)).unwrap().at, at(0, 0));
         root.place(&ask(1, Some(at(1, 3)), false)).unwrap();
         assert!(matches!(

@@ -1,6 +1,7 @@
 //! The raw arguments of a domain as QEMU will understand them: its `-fsdev`, `-virtfs`,
 //! `-device` and `-set`, with `-set` already carried out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::domain::{Arg, Domain};
@@ -89,7 +90,51 @@ pub enum FailedSet {
     Syntax(usize),
     /// There is nothing of that id before it: index, group and id.
     NoTarget(usize, &'static str, String),
+    /// There is no such group: index and group.
+    NoGroup(usize, String),
 }
+
+/// The other groups that -set knows (vl.c, vm_config_groups; union of 2.10 to 11.1).
+const GROUPS: [&str; 38] = [
+    "accel",
+    "acpi",
+    "action",
+    "add-fd",
+    "audiodev",
+    "boot-opts",
+    "chardev",
+    "compat",
+    "drive",
+    "fw_cfg",
+    "global",
+    "icount",
+    "iscsi",
+    "machine",
+    "memory",
+    "mon",
+    "msg",
+    "name",
+    "net",
+    "netdev",
+    "nic",
+    "numa",
+    "object",
+    "option-rom",
+    "overcommit",
+    "plugin",
+    "realtime",
+    "rtc",
+    "run-with",
+    "sandbox",
+    "semihosting-config",
+    "smp-opts",
+    "spice",
+    "throttle-groups",
+    "tpmdev",
+    "trace",
+    "virtfs",
+    "vnc",
+];
 
 /// The device drivers that are 9p. `virtio-9p` is an alias.
 pub const DRIVERS_9P: [&str; 4] = [
@@ -160,9 +205,11 @@ impl RawDevice {
         DRIVERS_9P.contains(&self.driver())
     }
 
-    /// Whether it is, or was meant to be, a 9p device of any kind.
+    /// Whether it is, or was meant to be, a 9p device of any kind: no other has these properties.
     pub fn looks_like_9p(&self) -> bool {
         self.driver().starts_with("virtio-9p")
+            || self.last("fsdev").is_some()
+            || self.last("mount_tag").is_some()
     }
 }
 
@@ -173,6 +220,7 @@ impl CommandLine {
         let words: Vec<&str> = domain.args.iter().map(|arg| arg.value.as_str()).collect();
         let (pairs, strays) = words::pair(&words);
         line.strays = strays;
+        let mut names = Names::default();
         for word in pairs {
             // Each of them makes QEMU add PCI devices by itself (facts Q4).
             line.adds_devices |= matches!(
@@ -193,7 +241,7 @@ impl CommandLine {
                 }),
                 "virtfs" => line.virtfs(index, arg),
                 "device" => line.device(index, arg),
-                "set" => line.set(index, arg, domain),
+                "set" => line.set(index, arg, domain, &mut names),
                 "readconfig" => line.unmodelled.push((word.option, index)),
                 "global" if touches_us(&arg.value) => {
                     line.unmodelled.push((word.option, index));
@@ -209,10 +257,12 @@ impl CommandLine {
         !self.fsdevs.is_empty()
             || self.devices.iter().any(RawDevice::looks_like_9p)
             || self.sets.iter().any(|set| set.group == "fsdev")
-            || self
-                .strays
-                .iter()
-                .any(|stray| matches!(stray, Stray::Misspelt(_, "fsdev" | "virtfs")))
+            || self.strays.iter().any(|stray| {
+                matches!(
+                    stray,
+                    Stray::Misspelt(_, "fsdev" | "virtfs") | Stray::Lost(_)
+                )
+            })
     }
 
     /// `-virtfs` is a `-fsdev` and a text `-device` without id and address (vl.c).
@@ -284,7 +334,8 @@ impl CommandLine {
         });
     }
 
-    fn set(&mut self, index: usize, arg: &Arg, domain: &Domain) {
+    fn set(&mut self, index: usize, arg: &Arg, domain: &Domain, names: &mut Names) {
+        names.catch_up(self, domain);
         let Some((group, id, opt)) = split_set(index, &arg.value) else {
             self.failed_sets.push(FailedSet::Syntax(index));
             return;
@@ -292,29 +343,36 @@ impl CommandLine {
         let group = match group {
             "fsdev" => "fsdev",
             "device" => "device",
-            _ => return,
+            // Of these nothing is known here, so they may be there.
+            known if GROUPS.contains(&known) => return,
+            unknown => {
+                self.failed_sets
+                    .push(FailedSet::NoGroup(index, unknown.to_owned()));
+                return;
+            }
         };
         if group == "fsdev" {
-            let target = self
+            let target = names
                 .fsdevs
-                .iter_mut()
-                .find(|fsdev| fsdev.id().is_some_and(|opt| opt.value == id));
+                .get(id)
+                .and_then(|index| self.fsdevs.get_mut(*index));
             if let Some(fsdev) = target {
                 fsdev.opts.push(opt);
                 return;
             }
         } else {
-            let target = self.devices.iter_mut().find(|device| {
-                device.form == DeviceForm::Text && !device.virtfs && device.id_text() == Some(id)
-            });
+            let target = names
+                .devices
+                .get(id)
+                .and_then(|index| self.devices.get_mut(*index));
             if let Some(device) = target {
                 device.properties.push(property(opt));
                 return;
             }
         }
-        if crate::domain::libvirt_ids(domain)
-            .iter()
-            .any(|taken| taken.id == id.strip_prefix("fsdev-").unwrap_or(id))
+        if names
+            .libvirt
+            .contains(id.strip_prefix("fsdev-").unwrap_or(id))
         {
             self.sets.push(Set {
                 group,
@@ -325,6 +383,39 @@ impl CommandLine {
             self.failed_sets
                 .push(FailedSet::NoTarget(index, group, id.to_owned()));
         }
+    }
+}
+
+/// Who has which id so far, for -set: it reaches only what stands before it.
+#[derive(Default)]
+struct Names {
+    fsdevs: BTreeMap<String, usize>,
+    devices: BTreeMap<String, usize>,
+    libvirt: BTreeSet<String>,
+    /// How many fsdevs and devices are known here already.
+    seen: Option<(usize, usize)>,
+}
+
+impl Names {
+    /// Takes in what was added to the line since the last time.
+    fn catch_up(&mut self, line: &CommandLine, domain: &Domain) {
+        let (fsdevs, devices) = self.seen.unwrap_or_else(|| {
+            let ids = crate::domain::libvirt_ids(domain);
+            self.libvirt = ids.into_iter().map(|taken| taken.id).collect();
+            (0, 0)
+        });
+        for (index, fsdev) in line.fsdevs.iter().enumerate().skip(fsdevs) {
+            if let Some(id) = fsdev.id() {
+                self.fsdevs.entry(id.value.clone()).or_insert(index);
+            }
+        }
+        for (index, device) in line.devices.iter().enumerate().skip(devices) {
+            let reachable = device.form == DeviceForm::Text && !device.virtfs;
+            if let Some(id) = device.id_text().filter(|_| reachable) {
+                self.devices.entry(id.to_owned()).or_insert(index);
+            }
+        }
+        self.seen = Some((line.fsdevs.len(), line.devices.len()));
     }
 }
 

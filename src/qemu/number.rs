@@ -47,7 +47,7 @@ pub fn option_number(text: &str) -> Mode {
 
 /// Whether `text` is octal with a leading 0, the only spelling nobody can misread.
 pub fn is_plain_octal(text: &str) -> bool {
-    text.len() > 1 && text.starts_with('0') && text.bytes().all(|b| matches!(b, b'0'..=b'7'))
+    text.starts_with('0') && text.bytes().all(|b| matches!(b, b'0'..=b'7'))
 }
 
 /// The permission bits that reach the host: QEMU keeps nine bits, and libvirt runs QEMU with

@@ -28,6 +28,10 @@ pub enum Stray {
     Misspelt(usize, &'static str),
     /// Not an option: QEMU takes it for the name of a disk image.
     Image(usize),
+    /// Not an option, and plainly the argument of a `-fsdev` or `-device` that is not there.
+    Lost(usize),
+    /// `-virtfs_synth`, which QEMU 5.2 has no more.
+    Removed(usize),
 }
 
 /// Pairs the words of the command line.
@@ -39,10 +43,18 @@ pub fn pair<'a>(words: &[&'a str]) -> (Vec<Word<'a>>, Vec<Stray>) {
         let option = at;
         at += 1;
         let Some(name) = word.strip_prefix('-') else {
-            strays.push(Stray::Image(option));
+            strays.push(if is_9p_argument(word) {
+                Stray::Lost(option)
+            } else {
+                Stray::Image(option)
+            });
             continue;
         };
         let name = name.strip_prefix('-').unwrap_or(name);
+        if name == "virtfs_synth" {
+            strays.push(Stray::Removed(option));
+            continue;
+        }
         match takes_argument(name) {
             Some(true) if at < words.len() => {
                 pairs.push(Word {
@@ -73,13 +85,29 @@ pub fn pair<'a>(words: &[&'a str]) -> (Vec<Word<'a>>, Vec<Stray>) {
     (pairs, strays)
 }
 
-/// The option that `-fsdev=…`, `---fsdev` or `-Fsdev` was meant to be.
+/// The option that `-fsdev=…`, `---fsdev`, `-Fsdev` or `-fsde` was meant to be.
 fn misspelt(name: &str) -> Option<&'static str> {
     let bare = name.trim_start_matches('-').to_ascii_lowercase();
     let bare = bare.split(['=', ',', ' ']).next().unwrap_or("");
-    ["fsdev", "virtfs", "device"]
-        .into_iter()
-        .find(|known| bare == *known)
+    if bare.starts_with("fsde") {
+        Some("fsdev")
+    } else if bare.starts_with("virtf") {
+        Some("virtfs")
+    } else if ["device", "devices", "devic"].contains(&bare) {
+        Some("device")
+    } else {
+        None
+    }
+}
+
+/// Whether a word has keys in it that only the arguments of 9p options have.
+fn is_9p_argument(word: &str) -> bool {
+    ["local,", "virtio-9p"]
+        .iter()
+        .any(|start| word.starts_with(start))
+        || ["mount_tag=", "fsdev=", "security_model="]
+            .iter()
+            .any(|key| word.contains(key))
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::domain::Domain;
 use crate::lint::finding::{Finding, Level};
-use crate::text::line_column;
+use crate::text::Lines;
 
 /// The line for one file, without its line end.
-pub fn line(file: &str, domain: &Domain, text: &str, findings: &[Finding]) -> String {
+pub fn line(file: &str, domain: &Domain, lines: &Lines, findings: &[Finding]) -> String {
     let count = |level| {
         findings
             .iter()
@@ -17,7 +17,7 @@ pub fn line(file: &str, domain: &Domain, text: &str, findings: &[Finding]) -> St
     let list: Vec<Value> = findings
         .iter()
         .map(|finding| {
-            let (line, column) = line_column(text, finding.place.span(domain, text).start);
+            let (line, column) = lines.position(finding.place.span(domain, lines.text()).start);
             json!({
                 "code": finding.code.word(),
                 "level": finding.level.word(),

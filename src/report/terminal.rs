@@ -2,15 +2,21 @@
 
 use crate::domain::Domain;
 use crate::lint::finding::{Finding, Level};
-use crate::text::{self, line_at, line_column, visible};
+use crate::text::{Lines, visible};
 
 /// How much of a very long line is shown, in characters.
 const WIDTH: usize = 100;
 
-/// One finding of `file`, whose text is `text`.
-pub fn finding(file: &str, domain: &Domain, text: &str, finding: &Finding, colour: bool) -> String {
-    let span = finding.place.span(domain, text);
-    let (line, column) = line_column(text, span.start);
+/// One finding of `file`, whose text is in `lines`.
+pub fn finding(
+    file: &str,
+    domain: &Domain,
+    lines: &Lines,
+    finding: &Finding,
+    colour: bool,
+) -> String {
+    let span = finding.place.span(domain, lines.text());
+    let (line, column) = lines.position(span.start);
     let (paint, bold, plain) = if colour {
         let paint = match finding.level {
             Level::Error => "\x1b[1;31m",
@@ -28,11 +34,7 @@ pub fn finding(file: &str, domain: &Domain, text: &str, finding: &Finding, colou
         finding.code.word(),
         finding.message
     );
-    let (shown, caret, length) = excerpt(
-        line_at(text, span.start),
-        column,
-        text::Span::of(span, text),
-    );
+    let (shown, caret, length) = excerpt(lines.line(line), column, span.of(lines.text()));
     out.push_str(&format!(
         "{line:>5} | {shown}\n      | {}{paint}{}{plain}\n",
         " ".repeat(caret),

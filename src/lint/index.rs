@@ -1,0 +1,96 @@
+//! Who has which id, tag and fsdev: looked up once, so that ten thousand arguments take ten
+//! thousand steps and not their square.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{Domain, libvirt_ids};
+use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice};
+
+/// Names, and the first that has each.
+#[derive(Debug, Default)]
+pub struct Index<'a> {
+    /// libvirt's ids: index into `Domain::devices`.
+    taken: BTreeMap<String, usize>,
+    /// Raw fsdevs by id: index into `CommandLine::fsdevs`.
+    fsdevs: BTreeMap<&'a str, usize>,
+    /// Raw devices by id: index into `CommandLine::devices`.
+    devices: BTreeMap<&'a str, usize>,
+    /// Raw 9p devices by mount tag.
+    tags: BTreeMap<&'a str, usize>,
+    /// Mount tags of libvirt's own 9p shares.
+    native_tags: BTreeSet<&'a str>,
+    /// fsdevs that some raw device names.
+    used: BTreeSet<&'a str>,
+}
+
+impl<'a> Index<'a> {
+    /// Goes through the domain and its raw arguments once.
+    pub fn new(domain: &'a Domain, line: &'a CommandLine) -> Self {
+        let mut index = Index::default();
+        for taken in libvirt_ids(domain) {
+            index.taken.entry(taken.id).or_insert(taken.device);
+        }
+        for (position, fsdev) in line.fsdevs.iter().enumerate() {
+            if let Some(id) = fsdev.id() {
+                index.fsdevs.entry(&id.value).or_insert(position);
+            }
+        }
+        for (position, device) in line.devices.iter().enumerate() {
+            index.raw(position, device);
+        }
+        for device in domain.devices.iter().filter(|device| device.is_9p()) {
+            let target = device.filesystem.as_ref().and_then(|fs| fs.target.as_ref());
+            index
+                .native_tags
+                .extend(target.map(|tag| tag.value.as_str()));
+        }
+        index
+    }
+
+    fn raw(&mut self, position: usize, device: &'a RawDevice) {
+        if let Some(id) = device.id_text().filter(|_| !device.virtfs) {
+            self.devices.entry(id).or_insert(position);
+        }
+        self.used.extend(device.text("fsdev"));
+        if let Some(tag) = device.text("mount_tag").filter(|_| device.is_9p()) {
+            self.tags.entry(tag).or_insert(position);
+        }
+    }
+
+    /// The device of libvirt's that has this id.
+    pub fn libvirt(&self, id: &str) -> Option<usize> {
+        self.taken.get(id).copied()
+    }
+
+    /// The `<filesystem>` whose fsdev has this id: libvirt calls it `fsdev-` and the alias.
+    pub fn native(&self, fsdev: &str) -> Option<usize> {
+        self.libvirt(fsdev.strip_prefix("fsdev-")?)
+    }
+
+    /// The first raw fsdev of this id.
+    pub fn fsdev(&self, id: &str) -> Option<usize> {
+        self.fsdevs.get(id).copied()
+    }
+
+    /// The first raw device of this id.
+    pub fn device(&self, id: &str) -> Option<usize> {
+        self.devices.get(id).copied()
+    }
+
+    /// The first raw 9p device of this mount tag.
+    pub fn tag(&self, tag: &str) -> Option<usize> {
+        self.tags.get(tag).copied()
+    }
+
+    /// Whether a share of libvirt's own has this mount tag.
+    pub fn has_native_tag(&self, tag: &str) -> bool {
+        self.native_tags.contains(tag)
+    }
+
+    /// Whether a raw device names this fsdev.
+    pub fn is_used(&self, fsdev: &Fsdev) -> bool {
+        fsdev
+            .id()
+            .is_some_and(|id| self.used.contains(id.value.as_str()))
+    }
+}
