@@ -17,7 +17,10 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     Json,
-    Text,
+    /// libvirt 7.0 with QEMU 5.2, as in Debian 11: there is no JSON in `-device` at all.
+    OldText,
+    /// As new as `Json`, with `<qemu:del capability='device.json+hotplug'/>`.
+    ForcedText,
 }
 
 /// A device (or controller, or file system) that libvirt itself puts on the command line.
@@ -29,7 +32,14 @@ pub struct Own {
     pub fsdev: Option<String>,
     /// `-device`, driver first.
     pub device: Map<String, Value>,
+    /// Whether it comes after the raw words.
+    pub late: bool,
 }
+
+const DECOY: &str = "  <metadata><x:devices xmlns:x='urn:decoy'>\
+    <controller type='pci' index='9' model='pcie-root-port'/>\
+    <rng><address type='pci' domain='0x0000' bus='0x00' slot='0x06' function='0x0'/></rng>\
+    <alias name='share0'/></x:devices></metadata>\n";
 
 /// One generated domain.
 #[derive(Debug, Clone)]
@@ -37,6 +47,8 @@ pub struct Case {
     pub machine: &'static str,
     pub acpi: bool,
     pub dialect: Dialect,
+    /// Metadata that looks like devices.
+    pub decoy: bool,
     pub own: Vec<Own>,
     pub raw: Vec<String>,
 }
@@ -48,6 +60,7 @@ impl Case {
             machine: pick(rng, &["pc-q35-7.2", "q35", "pc-i440fx-7.2", "pc"]),
             acpi: !chance(rng, 10),
             dialect: Dialect::Json,
+            decoy: chance(rng, 10),
             own: Vec::new(),
             raw,
         }
@@ -73,6 +86,9 @@ impl Case {
         if self.acpi {
             xml.push_str("  <features><acpi/></features>\n");
         }
+        if self.decoy {
+            xml.push_str(DECOY);
+        }
         xml.push_str("  <devices>\n    <emulator>/usr/bin/qemu-system-x86_64</emulator>\n");
         for own in &self.own {
             let _ = writeln!(xml, "    {}", own.xml);
@@ -88,7 +104,9 @@ impl Case {
              <address type='pci' domain='0x0000' bus='0x00' slot='0x01' function='0x1'/>\
              </controller>\n"
         });
-        xml.push_str("    <controller type='usb' index='0' model='none'/>\n");
+        if !xml.contains("<controller type='usb'") {
+            xml.push_str("    <controller type='usb' index='0' model='none'/>\n");
+        }
         if !xml.contains("<memballoon") {
             xml.push_str("    <memballoon model='none'/>\n");
         }
@@ -96,36 +114,44 @@ impl Case {
         for word in &self.raw {
             let _ = writeln!(xml, "    <qemu:arg value='{}'/>", escape(word));
         }
-        xml.push_str("  </qemu:commandline>\n</domain>\n");
+        xml.push_str("  </qemu:commandline>\n");
+        if self.dialect == Dialect::ForcedText {
+            xml.push_str(
+                "  <qemu:capabilities><qemu:del capability='device.json+hotplug'/>\
+                 </qemu:capabilities>\n",
+            );
+        }
+        xml.push_str("</domain>\n");
         xml
     }
 
-    /// QEMU's words: the machine, libvirt's devices, then the raw ones
-    /// (qemu_command.c:qemuBuildCommandLine).
+    /// QEMU's words in libvirt's order (qemu_command.c:qemuBuildCommandLine): the machine, most of
+    /// libvirt's devices, the raw words, the rest.
     pub fn argv(&self) -> Vec<String> {
-        let mut argv = self.own_argv();
-        argv.extend(self.raw.iter().cloned());
-        argv
-    }
-
-    /// The same without the raw words.
-    pub fn own_argv(&self) -> Vec<String> {
         let acpi = if self.acpi { "" } else { ",acpi=off" };
         let mut argv = vec![
             "-machine".to_owned(),
             format!("{},usb=off{acpi}", self.machine),
         ];
-        for own in &self.own {
+        argv.extend(self.own_words(false));
+        argv.extend(self.raw.iter().cloned());
+        argv.extend(self.own_words(true));
+        argv
+    }
+
+    fn own_words(&self, late: bool) -> Vec<String> {
+        let mut words = Vec::new();
+        for own in self.own.iter().filter(|own| own.late == late) {
             if let Some(fsdev) = &own.fsdev {
-                argv.extend(["-fsdev".to_owned(), fsdev.clone()]);
+                words.extend(["-fsdev".to_owned(), fsdev.clone()]);
             }
-            argv.push("-device".to_owned());
-            argv.push(match self.dialect {
+            words.push("-device".to_owned());
+            words.push(match self.dialect {
                 Dialect::Json => Value::Object(own.device.clone()).to_string(),
-                Dialect::Text => as_text(&own.device),
+                Dialect::OldText | Dialect::ForcedText => as_text(&own.device),
             });
         }
-        argv
+        words
     }
 }
 

@@ -26,6 +26,7 @@ pub fn own(case: &Case, shares: &Shares) -> Own {
             doubled(&path)
         )),
         device: device.as_object().expect("an object").clone(),
+        late: false,
     }
 }
 

@@ -3,6 +3,7 @@
 //! libvirt's side is drawn first, always without a collision; then raw devices are put next to it,
 //! on free and on taken places, on its buses and on buses of their own.
 
+mod endpoints;
 mod own;
 mod raw;
 
@@ -78,19 +79,35 @@ struct Drawing {
     /// Every id of a device so far.
     ids: Vec<String>,
     next_index: u32,
-    rngs: u32,
-    nets: u32,
-    balloon: bool,
+    /// How many there are of each name that libvirt numbers.
+    counts: BTreeMap<&'static str, u8>,
 }
 
 pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
-    let dialect = if chance(rng, 75) {
-        Dialect::Json
+    let dialect = pick(
+        rng,
+        &[
+            Dialect::Json,
+            Dialect::Json,
+            Dialect::Json,
+            Dialect::OldText,
+            Dialect::ForcedText,
+        ],
+    );
+    let machine = if dialect == Dialect::OldText {
+        // QEMU 5.2 is assumed there, which has nothing newer.
+        pick(
+            rng,
+            &[
+                "pc-q35-5.2",
+                "pc-q35-5.2",
+                "pc-i440fx-5.2",
+                "pc-i440fx-4.2",
+                "pc-q35-4.2",
+            ],
+        )
     } else {
-        Dialect::Text
-    };
-    let machine = match dialect {
-        Dialect::Json => pick(
+        pick(
             rng,
             &[
                 "pc-q35-7.2",
@@ -103,18 +120,7 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
                 "pc",
                 "pc-i440fx-5.2",
             ],
-        ),
-        // QEMU 5.2 is assumed there, which has nothing newer.
-        Dialect::Text => pick(
-            rng,
-            &[
-                "pc-q35-5.2",
-                "pc-q35-5.2",
-                "pc-i440fx-5.2",
-                "pc-i440fx-4.2",
-                "pc-q35-4.2",
-            ],
-        ),
+        )
     };
     let acpi = !chance(rng, 12);
     let mut drawing = Drawing::new(is_q35(machine), acpi);
@@ -131,19 +137,29 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
         machine,
         acpi,
         dialect,
+        decoy: chance(rng, 10),
         own: drawing.own,
         raw,
     }
 }
 
-/// libvirt's order, in the XML and on the command line (qemu_command.c:qemuBuildCommandLine).
+/// libvirt's order on the command line (qemu_command.c:qemuBuildCommandLine).
 fn order(own: &Own) -> usize {
     let kinds = [
         "<controller",
+        "<disk",
         "<filesystem",
         "<interface",
+        "<serial",
+        "<input",
+        "<sound",
+        "<video",
+        "<hostdev",
+        "<watchdog",
         "<memballoon",
         "<rng",
+        "<shmem",
+        "<vsock",
     ];
     let place = kinds.iter().position(|kind| own.xml.starts_with(kind));
     place.expect("a kind that is known")
@@ -180,9 +196,7 @@ impl Drawing {
             own: Vec::new(),
             ids: Vec::new(),
             next_index: 1,
-            rngs: 0,
-            nets: 0,
-            balloon: false,
+            counts: BTreeMap::new(),
         }
     }
 }

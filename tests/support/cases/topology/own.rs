@@ -174,7 +174,7 @@ impl Drawing {
     }
 
     /// A bus of one of these kinds with a free slot.
-    fn find(&self, rng: &mut Rng, kinds: &[Kind]) -> Option<usize> {
+    pub fn find(&self, rng: &mut Rng, kinds: &[Kind]) -> Option<usize> {
         let fit: Vec<usize> = (0..self.buses.len())
             .filter(|at| {
                 let bus = &self.buses[*at];
@@ -221,6 +221,7 @@ impl Drawing {
             ),
             fsdev: None,
             device,
+            late: false,
         });
         self.buses.push(Bus {
             name: id,
@@ -231,7 +232,7 @@ impl Drawing {
     }
 
     /// Takes the place, adds id, bus and address to the device, and gives the XML of the address.
-    fn place(
+    pub fn place(
         &mut self,
         bus: usize,
         slot: u8,
@@ -263,59 +264,6 @@ impl Drawing {
         )
     }
 
-    /// A device of libvirt's; for QEMU always a random number generator, which sits on a bus as
-    /// any other device does, and needs nothing from the host.
-    pub fn endpoint(&mut self, rng: &mut Rng) {
-        let kinds = [Kind::Root, Kind::Port, Kind::Bridge, Kind::Wide];
-        let Some(bus) = self.find(rng, &kinds) else {
-            return;
-        };
-        let Some(slot) = self.buses[bus].free_slot(rng) else {
-            return;
-        };
-        let functions: Vec<u8> = if chance(rng, 15) && self.buses[bus].kind != Kind::Port {
-            vec![0, pick(rng, &[1, 2, 7])]
-        } else {
-            vec![0]
-        };
-        for function in &functions {
-            let multi = *function == 0 && functions.len() > 1;
-            let mut device = Map::new();
-            device.insert("driver".to_owned(), json!("virtio-rng-pci"));
-            let (number, kind) = (self.own.len(), rng.u32(..3));
-            let (alias, inside, close) = if kind == 0 && !self.balloon {
-                self.balloon = true;
-                (
-                    alias(rng, "balloon0", "ua-balloon"),
-                    "<memballoon model='virtio'>".to_owned(),
-                    "</memballoon>",
-                )
-            } else if kind == 1 {
-                (
-                    numbered(rng, "net", &mut self.nets, number),
-                    format!(
-                        "<interface type='user'><mac address='52:54:00:00:00:{number:02x}'/>\
-                         <model type='virtio'/>"
-                    ),
-                    "</interface>",
-                )
-            } else {
-                (
-                    numbered(rng, "rng", &mut self.rngs, number),
-                    "<rng model='virtio'><backend model='random'>/dev/urandom</backend>".to_owned(),
-                    "</rng>",
-                )
-            };
-            let (id, alias) = alias;
-            let address = self.place(bus, slot, *function, multi, &id, &mut device);
-            self.own.push(Own {
-                xml: format!("{inside}{alias}{address}{close}"),
-                fsdev: None,
-                device,
-            });
-        }
-    }
-
     pub fn file_system(&mut self, rng: &mut Rng, shares: &Shares) {
         let kinds = [Kind::Root, Kind::Port, Kind::Bridge, Kind::Wide];
         let Some(bus) = self.find(rng, &kinds) else {
@@ -344,27 +292,17 @@ impl Drawing {
                 doubled(&path)
             )),
             device,
+            late: false,
         });
     }
 }
 
 /// The id of a device, and the `<alias>` that may say so: libvirt's own is there in the XML of a
 /// running domain, a user's always.
-fn alias(rng: &mut Rng, plain: &str, user: &str) -> (String, String) {
+pub fn alias(rng: &mut Rng, plain: &str, user: &str) -> (String, String) {
     match rng.u32(..10) {
         0 | 1 => (user.to_owned(), format!("<alias name='{user}'/>")),
         2 | 3 => (plain.to_owned(), format!("<alias name='{plain}'/>")),
         _ => (plain.to_owned(), String::new()),
     }
-}
-
-/// `rng0`, `rng1` and so on: libvirt counts those that have no alias of the user's
-/// (qemu_alias.c:qemuAssignDeviceRNGAlias).
-fn numbered(rng: &mut Rng, kind: &str, plain: &mut u32, unique: usize) -> (String, String) {
-    let name = format!("{kind}{plain}");
-    let (id, alias) = alias(rng, &name, &format!("ua-{kind}{unique}"));
-    if id == name {
-        *plain += 1;
-    }
-    (id, alias)
 }

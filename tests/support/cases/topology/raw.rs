@@ -105,7 +105,7 @@ impl Drawing {
             if let Some(multi) = multi {
                 device.insert("multifunction".to_owned(), json!(multi));
             }
-            if chance(rng, 5) && dialect == Dialect::Json {
+            if chance(rng, 5) && dialect != Dialect::OldText {
                 // A number: slot and function in one. Text has no such thing, JSON it must be.
                 device.insert("addr".to_owned(), json!(slot * 8 + function));
                 return Value::Object(device).to_string();
@@ -119,7 +119,11 @@ impl Drawing {
         // QEMU 5.2 has no JSON devices. Where libvirt writes JSON, its buses do not exist yet when
         // a text device is created.
         let own_bus = bus != 0 && bus < libvirts;
-        let json = dialect == Dialect::Json && chance(rng, if own_bus { 88 } else { 50 });
+        let json = match dialect {
+            Dialect::Json => chance(rng, if own_bus { 88 } else { 50 }),
+            Dialect::ForcedText => chance(rng, 30),
+            Dialect::OldText => false,
+        };
         if json {
             Value::Object(device).to_string()
         } else {
@@ -208,7 +212,12 @@ impl Drawing {
                 taken: BTreeMap::new(),
             });
         }
-        if dialect == Dialect::Json && chance(rng, if bus == 0 { 50 } else { 90 }) {
+        let json = match dialect {
+            Dialect::Json => chance(rng, if bus == 0 { 50 } else { 90 }),
+            Dialect::ForcedText => chance(rng, 30),
+            Dialect::OldText => false,
+        };
+        if json {
             Value::Object(device).to_string()
         } else {
             as_text(&device)
