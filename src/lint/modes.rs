@@ -66,6 +66,10 @@ pub fn check(
         return;
     }
     if host == Host::Virtfs {
+        if let Some(finding) = binary(key, last) {
+            findings.push(finding);
+            return;
+        }
         let default = if key.name == "fmode" { "0600" } else { "0700" };
         findings.push(
             Finding::warning(

@@ -370,10 +370,12 @@ impl CommandLine {
                 return;
             }
         }
-        if names
-            .libvirt
-            .contains(id.strip_prefix("fsdev-").unwrap_or(id))
-        {
+        let alias = if group == "fsdev" {
+            id.strip_prefix("fsdev-")
+        } else {
+            Some(id)
+        };
+        if alias.is_some_and(|alias| names.libvirt.contains(alias)) {
             self.sets.push(Set {
                 group,
                 id: id.to_owned(),
