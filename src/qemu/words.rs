@@ -108,6 +108,7 @@ fn is_9p_argument(word: &str) -> bool {
         || ["mount_tag=", "fsdev=", "security_model="]
             .iter()
             .any(|key| word.contains(key))
+        || (word.starts_with("fsdev.") && word.contains('='))
 }
 
 #[cfg(test)]
