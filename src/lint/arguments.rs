@@ -10,9 +10,13 @@ use crate::qemu::words::Stray;
 use crate::text::quoted;
 use crate::version::{DeviceForm, Version};
 
+/// The most bytes of one argument: MAX_ARG_STRLEN (32 pages) without the final NUL.
+const LONGEST_ARG: usize = 131_071;
+
 /// Finds what is wrong with the words of the command line.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
     lost(context, findings);
+    too_long(context, findings);
     for stray in &context.line.strays {
         findings.extend(self::stray(context, *stray));
     }
@@ -64,6 +68,25 @@ fn lost(context: Context, findings: &mut Vec<Finding>) {
             )
             .help("write <qemu:arg value='…'/>"),
         );
+    }
+}
+
+fn too_long(context: Context, findings: &mut Vec<Finding>) {
+    for (index, arg) in context.domain.args.iter().enumerate() {
+        let bytes = arg.value.len();
+        if bytes > LONGEST_ARG {
+            findings.push(
+                Finding::error(
+                    Code::ArgTooLong,
+                    whole(context, index),
+                    format!(
+                        "this argument has {bytes} bytes, and Linux gives a program no argument of more than \
+                         {LONGEST_ARG}: QEMU cannot be executed"
+                    ),
+                )
+                .help("shorten it"),
+            );
+        }
     }
 }
 

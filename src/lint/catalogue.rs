@@ -106,6 +106,13 @@ codes! {
     "libvirt refuses to define the domain: \"No qemu command-line argument specified\".\n\
      Give it a value attribute, or remove it."
 
+    ArgTooLong "arg-too-long"
+    "an argument longer than Linux lets a program have"
+    "Linux gives a new program no single argument of more than 131071 bytes (MAX_ARG_STRLEN), so \
+     libvirt cannot execute QEMU: \"Argument list too long\".\n\
+     Shorten it. A 9p argument is a few hundred bytes; something was pasted that does not belong \
+     there."
+
     OptionWithoutArgument "option-without-argument"
     "the last word is an option that wants an argument"
     "QEMU takes the word after such an option, whatever it is. Here libvirt's own next option \
