@@ -281,16 +281,6 @@ fn temporary_prefix(uuid: &Uuid) -> String {
     format!(".virt-9p.{uuid}.")
 }
 
-/// The system's error inside tempfile's own, which names the random file.
-fn plain(error: io::Error) -> io::Error {
-    let inner =
-        std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
-    match inner.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => error,
-    }
-}
-
 /// Holds the lock; the only way to write.
 struct Locked<'r> {
     root: &'r Root,
@@ -345,16 +335,23 @@ impl<'r> Locked<'r> {
             let target = target.clone();
             move |error| StoreError::Io(what, target, error)
         };
+        // tempfile's own error names the random file, of which nothing is left when it is read.
+        let mut refused = None;
         let mut temporary = tempfile::Builder::new()
             .prefix(&temporary_prefix(uuid))
             .rand_bytes(8)
-            .permissions(Permissions::from_mode(0o600))
-            .tempfile_in(&folder)
-            .map_err(plain)
+            .make_in(&folder, |path| {
+                let mut options = OpenOptions::new();
+                options.write(true).create_new(true).mode(0o600);
+                options
+                    .open(path)
+                    .inspect_err(|error| refused = error.raw_os_error())
+            })
+            .map_err(|error| refused.map_or(error, io::Error::from_raw_os_error))
             .map_err(failed("write"))?;
         temporary
+            .as_file_mut()
             .write_all(content)
-            .map_err(plain)
             .map_err(failed("write"))?;
         // By hand, so that the umask has no say: libvirt's own are 0644.
         temporary
