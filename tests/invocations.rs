@@ -143,7 +143,7 @@ fn usage_errors_are_2_and_say_what_was_there() {
         (&["check", "--libvirt", "nine"], "`nine` is no version"),
         (
             &["check", "/nonexistent.xml"],
-            "cannot read /nonexistent.xml",
+            "/nonexistent.xml: there is no such file",
         ),
         (&["rules", "a", "b"], "`b` is one word too many"),
         (&["explain", "no-such"], "there is no finding `no-such`"),
@@ -179,10 +179,44 @@ fn help_and_explanations_go_to_stdout() {
         let (status, text, _) = cli(&["explain", word], b"");
         assert!(status == 0 && text.starts_with(word), "{word}");
         assert!(
-            text.lines().all(|line| line.chars().count() <= 100),
+            // Sentences fit every terminal; what is to be copied is not broken.
+            text.lines().all(|line| {
+                let most = if line.starts_with("  ") { 110 } else { 80 };
+                line.chars().count() <= most || line.starts_with(word)
+            }),
             "{word}"
         );
     }
+}
+
+#[test]
+fn colour_is_for_terminals_that_want_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.xml");
+    fs::write(&file, domain(&arg("-fsdev"))).unwrap();
+    let check = format!("'{PROGRAM}' check --no-host '{}'", file.display());
+    let shown = |terminal: bool, no_color: Option<&str>| {
+        let mut command = if terminal {
+            let mut script = Command::new("script");
+            script.args(["-qec", &check, "/dev/null"]);
+            script
+        } else {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &check]);
+            shell
+        };
+        command.env_remove("NO_COLOR");
+        if let Some(value) = no_color {
+            command.env("NO_COLOR", value);
+        }
+        let (status, out, _) = told(feed(&mut command, b""));
+        assert_eq!(status, 1, "{out}");
+        assert!(out.contains("option-without-argument"), "{out}");
+        out.contains('\u{1b}')
+    };
+    assert!(shown(true, None), "a terminal");
+    assert!(!shown(true, Some("1")), "a terminal, and NO_COLOR");
+    assert!(!shown(false, None), "a pipe");
 }
 
 #[test]

@@ -5,21 +5,27 @@ use std::process::ExitCode;
 use crate::lint::catalogue::Code;
 use crate::text::{nearest, quoted};
 
+use super::command::Command;
 use super::options::{Options, Word, next, unexpected};
 use super::say;
 
-pub const HELP: &str = "\
-usage: virt-9p explain [CODE]
-
-Says what a finding means, shows an example, and how to mend it. Without CODE, lists all findings,
-a line each.
-
-examples:
-  virt-9p explain
+pub const COMMAND: Command = Command {
+    name: "explain",
+    arguments: "[CODE]",
+    summary: "say what a finding means; without CODE, list them",
+    about: "\
+Shows what QEMU and libvirt do, how to mend it, an example, and the versions it
+is about. CODE is the word in brackets of a finding: error[mode-not-octal].
+",
+    options: "",
+    looks: false,
+    examples: "  virt-9p explain
   virt-9p explain mode-not-octal
-";
+",
+    run,
+};
 
-pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
+fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
     let mut word = None;
     while let Some(given) = next(&mut parser)? {
         match given {
