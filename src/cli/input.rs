@@ -29,7 +29,7 @@ impl std::fmt::Display for InputError {
 impl std::error::Error for InputError {}
 
 impl InputError {
-    fn new(message: impl Into<String>, note: impl Into<Option<String>>) -> anyhow::Error {
+    fn because(message: impl Into<String>, note: impl Into<Option<String>>) -> anyhow::Error {
         anyhow::Error::new(InputError {
             message: message.into(),
             note: note.into(),
@@ -63,14 +63,14 @@ impl Input {
         read.map_err(|error| unreadable(&name, &error))?;
         if content.len() > MOST_XML {
             let most = MOST_XML >> 20;
-            return Err(InputError::new(
+            return Err(InputError::because(
                 format!("{shown}: more than {most} MiB, which is no domain XML"),
                 None,
             ));
         }
         let text = String::from_utf8(content).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            InputError::new(format!("{shown}: not UTF-8 at byte {at}"), None)
+            InputError::because(format!("{shown}: not UTF-8 at byte {at}"), None)
         })?;
         if text.trim().is_empty() {
             return Err(empty(&name));
@@ -91,7 +91,7 @@ impl Input {
             let note = (!self.text.contains("<domain")).then(|| {
                 "a guest's XML begins with <domain>; virsh dumpxml GUEST prints it".to_owned()
             });
-            InputError::new(
+            InputError::because(
                 format!("{}:{line}:{column}: {error}", visible(&self.name)),
                 note,
             )
@@ -108,27 +108,27 @@ fn unreadable(name: &str, error: &io::Error) -> anyhow::Error {
             let note = guest.then(|| {
                 format!("to look at a guest of that name: virsh dumpxml '{shown}' | virt-9p check")
             });
-            InputError::new(format!("{shown}: there is no such file"), note)
+            InputError::because(format!("{shown}: there is no such file"), note)
         }
-        ErrorKind::IsADirectory => InputError::new(
+        ErrorKind::IsADirectory => InputError::because(
             format!("{shown} is a folder"),
             "name the files in it, such as /etc/libvirt/qemu/*.xml".to_owned(),
         ),
-        ErrorKind::PermissionDenied => InputError::new(
+        ErrorKind::PermissionDenied => InputError::because(
             format!("{shown}: it may not be read by you"),
             "libvirt keeps its XML for root: try sudo, or virsh dumpxml".to_owned(),
         ),
-        _ => InputError::new(format!("cannot read {shown}: {error}"), None),
+        _ => InputError::because(format!("cannot read {shown}: {error}"), None),
     }
 }
 
 fn empty(name: &str) -> anyhow::Error {
     if name == "-" {
-        InputError::new(
+        InputError::because(
             "standard input is empty",
             "the command before the pipe printed nothing; its own error is above".to_owned(),
         )
     } else {
-        InputError::new(format!("{}: the file is empty", visible(name)), None)
+        InputError::because(format!("{}: the file is empty", visible(name)), None)
     }
 }
