@@ -18,8 +18,12 @@ use virt_9p::lint::catalogue::Code;
 
 #[path = "support/example.rs"]
 mod example;
+#[path = "support/host.rs"]
+mod host;
 
-/// What the host is like where it matters; for all others it is [`host`].
+use host::host;
+
+/// What the host is like where it matters; for all others it is [`host_of_examples`].
 enum Host {
     /// The example's path stands for this one, below this root.
     Elsewhere(&'static str, &'static str),
@@ -41,19 +45,11 @@ const COMPANIONS: &[(Code, Code, &str)] = &[(
     "-virtfs takes no address",
 )];
 
-/// A host with the shares of the examples; AppArmor is on, and QEMU runs as a user of its own.
-fn host() -> tempfile::TempDir {
-    let root = tempfile::tempdir().unwrap();
+/// A host with the folders of the examples, where QEMU runs as a user of its own.
+fn host_of_examples() -> tempfile::TempDir {
+    let root = host();
     let at = |path: &str| root.path().join(path);
-    for dir in [
-        "srv/share",
-        "srv/other",
-        "srv/images",
-        "home/alice/share",
-        "dev/share",
-        "etc/libvirt",
-        "sys/module/apparmor/parameters",
-    ] {
+    for dir in ["srv/other", "srv/images", "home/alice/share", "dev/share"] {
         fs::create_dir_all(at(dir)).unwrap();
     }
     for open in ["", "srv", "home", "dev", "etc"] {
@@ -61,7 +57,6 @@ fn host() -> tempfile::TempDir {
     }
     fs::set_permissions(at("home/alice"), PermissionsExt::from_mode(0o700)).unwrap();
     for (path, text) in [
-        ("sys/module/apparmor/parameters/enabled", "Y\n"),
         ("srv/images/disk.raw", ""),
         ("etc/passwd", "libvirt-qemu:x:64055:108::/:/bin/false\n"),
         ("etc/group", "libvirt-qemu:x:108:\n"),
@@ -143,7 +138,7 @@ fn found(code: Code, text: &str, root: &Path) -> Vec<String> {
 
 #[test]
 fn every_example_shows_its_finding_and_no_other() {
-    let root = host();
+    let root = host_of_examples();
     let wrong: Vec<String> = Code::ALL
         .iter()
         .filter_map(|code| {
@@ -156,7 +151,7 @@ fn every_example_shows_its_finding_and_no_other() {
 
 #[test]
 fn every_mended_example_is_in_order() {
-    let root = host();
+    let root = host_of_examples();
     let mut mended = 0;
     for code in Code::ALL {
         if let Some(fixed) = code.entry().example.fixed {

@@ -10,10 +10,17 @@
 )]
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+#[path = "support/call.rs"]
+mod call;
+#[path = "support/host.rs"]
+mod host;
+
+use call::{feed, told};
+use host::host;
 
 const INSTALLED: &str = "/usr/sbin/virt-9p";
 
@@ -61,21 +68,10 @@ impl Hook {
 
     /// Status, stdout and stderr.
     fn call(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
-        let mut child = Command::new(self.folder.path().join("qemu"))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A script that ends without reading is right to do so.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        (
-            output.status.code().expect("not killed by a signal"),
-            String::from_utf8(output.stdout).unwrap(),
-            String::from_utf8(output.stderr).unwrap(),
-        )
+        told(feed(
+            Command::new(self.folder.path().join("qemu")).args(arguments),
+            input.as_bytes(),
+        ))
     }
 }
 
@@ -133,21 +129,8 @@ fn only_its_refusal_at_prepare_is_one() {
 #[test]
 fn the_real_program_grants_refuses_and_takes_back() {
     let hook = Hook::new();
-    let root = hook.folder.path().join("root");
-    for dir in [
-        "srv/share",
-        "run",
-        "etc/apparmor.d/libvirt",
-        "sys/module/apparmor/parameters",
-    ] {
-        fs::create_dir_all(root.join(dir)).unwrap();
-    }
-    fs::write(root.join("sys/module/apparmor/parameters/enabled"), "Y\n").unwrap();
-    fs::write(
-        root.join("etc/apparmor.d/libvirt/TEMPLATE.qemu"),
-        "\nprofile LIBVIRT_TEMPLATE {\n  #include <abstractions/libvirt-qemu>\n}\n",
-    )
-    .unwrap();
+    let host = host();
+    let root = host.path();
     // What stands in for the program below a root hands its words on as they are.
     hook.write(
         "virt-9p",

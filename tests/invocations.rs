@@ -10,58 +10,24 @@
 )]
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
+
+#[path = "support/call.rs"]
+mod call;
+#[path = "support/host.rs"]
+mod host;
+
+use call::{feed, told};
+use host::host;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_virt-9p");
 const NAMESPACE: &str = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'";
 
-fn feed(command: &mut Command, input: &[u8]) -> Output {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A program that ends without reading is right to do so.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    child.wait_with_output().unwrap()
-}
-
 fn cli(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
     told(feed(Command::new(PROGRAM).args(arguments), input))
-}
-
-fn told(output: Output) -> (i32, String, String) {
-    (
-        output.status.code().expect("not killed by a signal"),
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
-}
-
-/// A scratch host.
-fn host() -> tempfile::TempDir {
-    let root = tempfile::tempdir().unwrap();
-    let at = |path: &str| root.path().join(path);
-    for dir in [
-        "srv/share",
-        "run",
-        "etc/apparmor.d/libvirt",
-        "sys/module/apparmor/parameters",
-    ] {
-        fs::create_dir_all(at(dir)).unwrap();
-    }
-    fs::write(at("sys/module/apparmor/parameters/enabled"), "Y\n").unwrap();
-    fs::write(
-        at("etc/apparmor.d/libvirt/TEMPLATE.qemu"),
-        "\nprofile LIBVIRT_TEMPLATE {\n  #include <abstractions/libvirt-qemu>\n}\n",
-    )
-    .unwrap();
-    root
 }
 
 fn prepare(root: &Path, input: &[u8]) -> (i32, String, String) {

@@ -29,7 +29,7 @@ pub fn commands() -> Vec<(String, Vec<String>)> {
             let text = help(&[&name]);
             let options = text
                 .lines()
-                .filter_map(|line| line.trim_start().split_whitespace().next())
+                .filter_map(|line| line.split_whitespace().next())
                 .filter(|word| word.starts_with("--"))
                 .map(str::to_owned)
                 .collect();
