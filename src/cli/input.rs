@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Read};
 
+use crate::domain::xml::XmlError;
 use crate::hook::MOST_XML;
 use crate::inspect::{self, Inspection};
 use crate::text::{Lines, visible};
@@ -60,7 +61,7 @@ impl Input {
         } else {
             File::open(file).and_then(|file| file.take(limit).read_to_end(&mut content))
         };
-        read.map_err(|error| unreadable(&name, &error))?;
+        read.map_err(|error| unread(&name, &error))?;
         if content.len() > MOST_XML {
             let most = MOST_XML >> 20;
             return Err(InputError::because(
@@ -85,21 +86,25 @@ impl Input {
 
     /// Looks at the domain in it.
     pub fn inspect(&self, options: &Options) -> anyhow::Result<Inspection> {
-        inspect::inspect(self.text(), options.host(), options.assume).map_err(|error| {
-            let (line, column) = Lines::new(self.text()).position(error.at);
-            // Whether it is XML of something else, or a domain that is damaged.
-            let note = (!self.text.contains("<domain")).then(|| {
-                "a guest's XML begins with <domain>; virsh dumpxml GUEST prints it".to_owned()
-            });
-            InputError::because(
-                format!("{}:{line}:{column}: {error}", visible(&self.name)),
-                note,
-            )
-        })
+        inspect::inspect(self.text(), options.host(), options.assume)
+            .map_err(|error| self.unreadable(&error))
+    }
+
+    /// Says where in it the XML goes wrong.
+    fn unreadable(&self, error: &XmlError) -> anyhow::Error {
+        let (line, column) = Lines::new(self.text()).position(error.at);
+        // Whether it is XML of something else, or a domain that is damaged.
+        let note = (!self.text.contains("<domain")).then(|| {
+            "a guest's XML begins with <domain>; virsh dumpxml GUEST prints it".to_owned()
+        });
+        InputError::because(
+            format!("{}:{line}:{column}: {error}", visible(&self.name)),
+            note,
+        )
     }
 }
 
-fn unreadable(name: &str, error: &io::Error) -> anyhow::Error {
+fn unread(name: &str, error: &io::Error) -> anyhow::Error {
     let shown = visible(name);
     match error.kind() {
         ErrorKind::NotFound => {
