@@ -186,6 +186,22 @@ fn colour_is_for_terminals_that_want_it() {
 }
 
 #[test]
+fn what_is_about_the_whole_domain_points_at_its_tag() {
+    let path = format!("/srv/{}", "x".repeat(33_000));
+    let fsdev = format!("local,id=a,path={path},security_model=none");
+    let device = "virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c";
+    let share: String = ["-fsdev", &fsdev, "-device", device].map(arg).concat();
+    let mut xml = b"<!--\n  made by libvirt\n-->\n".to_vec();
+    xml.extend(domain(&share));
+    let (status, out, _) = cli(&["check", "--no-host"], &xml);
+    assert_eq!(status, 1);
+    assert!(
+        out.starts_with("-:4:1: error[too-many-shares]: 1 share with"),
+        "{out}"
+    );
+}
+
+#[test]
 fn a_closed_pipe_is_no_error() {
     let script = format!("'{PROGRAM}' explain | head -n 1");
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
