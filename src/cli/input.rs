@@ -6,6 +6,7 @@ use std::io::Read;
 
 use anyhow::Context;
 
+use crate::domain::xml::XmlError;
 use crate::hook::MOST_XML;
 use crate::inspect::{self, Inspection};
 use crate::text::{Lines, visible};
@@ -55,11 +56,26 @@ impl Input {
         inspect::without_mark(&self.text)
     }
 
+    /// Its text, with the byte order mark it may have.
+    pub fn whole(&self) -> &str {
+        &self.text
+    }
+
+    /// Another text in its place, with the same byte order mark or none.
+    pub fn replaced(&self, text: &str) -> String {
+        let mark = self.text.len() - self.text().len();
+        format!("{}{text}", self.text.get(..mark).unwrap_or(""))
+    }
+
     /// Looks at the domain in it.
     pub fn inspect(&self, options: &Options) -> anyhow::Result<Inspection> {
-        inspect::inspect(self.text(), options.host(), options.assume).map_err(|error| {
-            let (line, column) = Lines::new(self.text()).position(error.at);
-            anyhow::anyhow!("{}:{line}:{column}: {error}", visible(&self.name))
-        })
+        inspect::inspect(self.text(), options.host(), options.assume)
+            .map_err(|error| self.unreadable(&error))
+    }
+
+    /// Says where in it the XML goes wrong.
+    pub fn unreadable(&self, error: &XmlError) -> anyhow::Error {
+        let (line, column) = Lines::new(self.text()).position(error.at);
+        anyhow::anyhow!("{}:{line}:{column}: {error}", visible(&self.name))
     }
 }

@@ -4,14 +4,16 @@
 //! is no domain XML.
 
 mod check;
+mod convert;
 mod explain;
 mod hook;
 mod input;
 mod options;
+mod replace;
 mod rules;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -21,17 +23,27 @@ usage: virt-9p [--root DIR] COMMAND …
 
   check   [FILE|-]...   find what is wrong with the 9p arguments of a domain
   rules   [FILE|-]      show the AppArmor rules the domain would get
+  convert --to native|commandline [FILE|-]
+                        turn <filesystem> into raw arguments, or back
   explain [CODE]        say what a finding means; without CODE, list them
   hook    DOMAIN OPERATION SUBOPERATION EXTRA
                         what libvirt calls, by hand; domain XML on standard input
 
-options of check and rules:
+options of check, rules and convert:
   --libvirt X.Y.Z       assume this libvirt, not the installed one
   --qemu X.Y.Z          assume this QEMU
   --no-host             look at nothing but the XML
 options of check:
   --format text|json    json prints one object a file
   --strict              warnings count as errors
+options of convert:
+  --target TAG          the share of this mount tag; can be repeated; default: all shares
+  --fmode MODE          the mode of new files, such as 0644
+  --dmode MODE          the mode of new folders, such as 0755
+  --device text|json    how to write -device; default: what fits libvirt and QEMU
+  --diff                show what would change, as a unified diff
+  --output FILE         write the result to FILE (readable for its owner alone, when new)
+  --in-place            change FILE itself; FILE~ keeps what it was
 
   --root DIR            put DIR before every host path that is read or written
   --help, --version
@@ -42,6 +54,8 @@ examples:
   virt-9p check /etc/libvirt/qemu/guest.xml
   virsh dumpxml guest | virt-9p check
   virsh dumpxml guest | virt-9p rules
+  virsh dumpxml --inactive --security-info guest |
+    virt-9p convert --to commandline --fmode 0644 --dmode 0755 | virsh define /dev/stdin
   virt-9p explain mode-not-octal
 ";
 
@@ -75,15 +89,16 @@ fn dispatch(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
         return match command.to_str() {
             Some("check") => check::run(options, parser),
             Some("rules") => rules::run(options, parser),
+            Some("convert") => convert::run(options, parser),
             Some("explain") => explain::run(options, parser),
             Some("hook") => hook::run(options, parser),
             _ => anyhow::bail!(
-                "there is no command {}; the commands are check, rules, explain and hook",
+                "there is no command {}; the commands are check, rules, convert, explain and hook",
                 crate::text::quoted(&command.to_string_lossy())
             ),
         };
     }
-    anyhow::bail!("no command is given; the commands are check, rules, explain and hook")
+    anyhow::bail!("no command is given; the commands are check, rules, convert, explain and hook")
 }
 
 /// Prints `text`; a reader that went away is no error.
@@ -97,6 +112,11 @@ fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Whether to colour what goes to this stream.
+fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Prints one line on stderr.
