@@ -152,6 +152,7 @@ impl<'a> Trial<'a> {
         };
         let there = self.convert("commandline", options, &original);
         self.looks(&original, &there);
+        self.is_valid(&there);
         self.libvirt_takes(&there);
         self.qemu_starts(&there);
         let report = linter::check(&there, &self.versions, self.shares.root());
@@ -162,6 +163,7 @@ impl<'a> Trial<'a> {
         assert_eq!(found.count(), 0, "{}: {}\n{there}", self.label, report.line);
 
         let back = self.convert("native", &[], &there);
+        self.is_valid(&back);
         let same_looks = |text: &str| {
             let rest = style::without_shares(text).replace(&declaration(&there, &original), "");
             // Where all is on one line, blanks between two shares go with them.
@@ -194,6 +196,19 @@ impl<'a> Trial<'a> {
         self.libvirtd
             .formatted(&self.name, xml)
             .unwrap_or_else(|error| panic!("{}: libvirt refuses {xml}\n{error}", self.label))
+    }
+
+    /// By libvirt's own schema, as `virsh edit` asks for.
+    fn is_valid(&self, xml: &str) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(xml.as_bytes()).unwrap();
+        let output = Command::new("virt-xml-validate")
+            .arg(file.path())
+            .arg("domain")
+            .output()
+            .expect("these tests need virt-xml-validate");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {stderr}\n{xml}", self.label);
     }
 
     fn convert(&self, to: &str, options: &[&str], xml: &str) -> String {

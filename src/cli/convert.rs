@@ -119,7 +119,7 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
     if converted.shares == 0 {
         complain("note: there is nothing to convert");
     }
-    write(&input, &file, &output, &converted)
+    write(&input, &file, &output, &converted, &options)
 }
 
 fn text(parser: &mut lexopt::Parser) -> anyhow::Result<String> {
@@ -193,6 +193,8 @@ fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
         .map(|refusal| (refusal.place.span(&before.domain, input.text()), refusal))
         .collect();
     places.sort_by_key(|(span, _)| *span);
+    // Two devices of one fsdev have the same to say about it.
+    places.dedup();
     for (span, refusal) in places {
         let shown = Shown {
             level: Level::Error,
@@ -231,6 +233,7 @@ fn write(
     file: &OsString,
     output: &Output,
     converted: &Converted,
+    options: &Options,
 ) -> anyhow::Result<ExitCode> {
     let text = input.replaced(&converted.text);
     let done = match output {
@@ -252,12 +255,20 @@ fn write(
             complain(&format!("{error:#}"));
             return Ok(ExitCode::from(1));
         }
-        Ok(Some(backup)) => complain(&format!(
-            "{}: {} converted; what it was is kept in {}",
-            visible(&input.name),
-            count(converted.shares, "share"),
-            visible(&backup.to_string_lossy())
-        )),
+        Ok(Some(backup)) => {
+            complain(&format!(
+                "{}: {} converted; what it was is kept in {}",
+                visible(&input.name),
+                count(converted.shares, "share"),
+                visible(&backup.to_string_lossy())
+            ));
+            if backup.starts_with(options.root.path("/etc/libvirt/qemu")) {
+                complain(
+                    "warning: libvirt does not look at its own files while it runs, and may write over this one: \
+                     give it to `virsh define`",
+                );
+            }
+        }
         Ok(None) => {}
     }
     Ok(ExitCode::SUCCESS)

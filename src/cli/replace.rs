@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::host::temporary;
 use crate::text::visible;
 
 /// More backups than that lie there for another reason.
@@ -75,9 +76,7 @@ fn replace(target: &Path, content: &[u8], like: Option<&Metadata>) -> io::Result
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".virt-9p-")
-        .tempfile_in(folder)?;
+    let mut temporary = temporary::create(folder, ".virt-9p-")?;
     if let Some(like) = like {
         let made = temporary.as_file().metadata()?;
         if (made.uid(), made.gid()) != (like.uid(), like.gid()) {

@@ -14,14 +14,11 @@ pub struct Bus {
     pub name: String,
     /// What kind of bus it is.
     pub kind: BusKind,
+    /// Whether it is an expander: a device without `bus=` goes there, and not to the root bus.
+    pub expander: bool,
 }
 
 impl Bus {
-    /// Whether the machine itself has it.
-    pub fn is_root(&self) -> bool {
-        self.index == 0
-    }
-
     /// Whether libvirt accepts a device in this slot of it (virDomainPCIAddressBusSetModel).
     pub fn takes(&self, slot: u8) -> bool {
         match self.kind {
@@ -46,6 +43,7 @@ pub fn all(domain: &Domain) -> Vec<Bus> {
         } else {
             BusKind::PciRoot
         },
+        expander: false,
     }];
     buses.extend(domain.devices.iter().filter_map(|device| {
         let (name, kind) = controller_bus(device)?;
@@ -53,13 +51,8 @@ pub fn all(domain: &Domain) -> Vec<Bus> {
             index: device.index?,
             name,
             kind,
+            expander: is_expander(device.model.as_deref().unwrap_or("")),
         })
     }));
     buses
-}
-
-/// Whether there is an expander: a device without `bus=` goes there, and not to the root bus.
-pub fn have_expander(domain: &Domain) -> bool {
-    let mut controllers = domain.devices.iter().filter(|d| d.is_controller("pci"));
-    controllers.any(|device| is_expander(device.model.as_deref().unwrap_or("")))
 }

@@ -1,8 +1,9 @@
 //! `<filesystem>` and [`Share`], both ways.
 
+use crate::convert::buses::Bus;
 use crate::convert::share::{Access, Address, Model, Share};
 use crate::convert::tree::Node;
-use crate::convert::{Context, Refusal, Refusals, buses};
+use crate::convert::{Refusal, Refusals};
 use crate::domain::xml::attribute;
 use crate::domain::{Device, number};
 use crate::qemu::number::SlotFunction;
@@ -29,7 +30,7 @@ const KNOWN: [(&str, &[&str]); 7] = [
 ///
 /// # Errors
 /// With everything in it that raw arguments cannot say, or that libvirt itself refuses.
-pub fn read(context: &Context, device: &Device, node: &Node) -> Result<Share, Vec<Refusal>> {
+pub fn read(buses: &[Bus], device: &Device, node: &Node) -> Result<Share, Vec<Refusal>> {
     let mut refused = Refusals::default();
     refused.extend(unknown(node));
     let share = Share {
@@ -47,7 +48,7 @@ pub fn read(context: &Context, device: &Device, node: &Node) -> Result<Share, Ve
             .alias
             .clone()
             .filter(|alias| alias.starts_with("ua-")),
-        address: refused.part(address(context, device, node)),
+        address: refused.part(address(buses, device, node)),
     };
     for name in ["fmode", "dmode"] {
         if let (Some((_, span)), true) = (node.attribute(name), share.access != Access::Mapped) {
@@ -81,7 +82,9 @@ fn unknown(filesystem: &Node) -> Vec<Refusal> {
             refused.push(nothing_like_it(node.tag, what));
             continue;
         };
-        for (name, _, span) in &node.attributes {
+        // Those of another kind of address are refused with it.
+        let strange = node.is("address") && node.value("type") != Some("pci");
+        for (name, _, span) in node.attributes.iter().filter(|_| !strange) {
             if !attributes.contains(&name.as_str()) {
                 let what = format!("attribute `{name}` of <{}>", node.name);
                 refused.push(nothing_like_it(*span, what));
@@ -183,11 +186,7 @@ fn mode(filesystem: &Node, name: &str) -> Result<Option<u16>, Refusal> {
 }
 
 /// Where the share is; none where libvirt has yet to decide.
-fn address(
-    context: &Context,
-    device: &Device,
-    filesystem: &Node,
-) -> Result<Option<Address>, Refusal> {
+fn address(buses: &[Bus], device: &Device, filesystem: &Node) -> Result<Option<Address>, Refusal> {
     let Some(node) = filesystem.all("address").next() else {
         return Ok(None);
     };
@@ -205,17 +204,22 @@ fn address(
         let numbers = ["domain", "bus", "slot", "function"];
         let mut numbers = numbers.iter().filter_map(|name| node.value(name));
         // To libvirt an address of zeros is an empty one.
-        return if numbers.all(|value| number(value) == Some(0)) {
-            Ok(None)
-        } else {
-            Err(Refusal::at(
+        if !numbers.all(|value| number(value) == Some(0)) {
+            return Err(Refusal::at(
                 node.tag,
                 "this PCI address is none that a guest of QEMU's has",
-            ))
-        };
+            ));
+        }
+        if node.value("multifunction") == Some("on") {
+            return Err(Refusal::at(
+                node.tag,
+                "this share wants multifunction, but has no address yet",
+            )
+            .help("define the domain, and convert what `virsh dumpxml --inactive` prints"));
+        }
+        return Ok(None);
     };
-    let buses = buses::all(context.domain);
-    let bus = buses.into_iter().find(|bus| bus.index == pci.bus);
+    let bus = buses.iter().find(|bus| bus.index == pci.bus);
     let bus = bus.ok_or_else(|| {
         Refusal::at(
             node.tag,
@@ -225,7 +229,7 @@ fn address(
     })?;
     Ok(Some(Address {
         index: bus.index,
-        bus: bus.name,
+        bus: bus.name.clone(),
         at: SlotFunction {
             slot: pci.slot,
             function: pci.function,

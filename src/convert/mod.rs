@@ -1,8 +1,9 @@
 //! `<filesystem>` to raw arguments and back, by byte-range edits: every other byte stays.
 //!
-//! The way: [`tree`] knows where elements stand; [`element`] and [`arguments`] read a share out of
+//! The way: [`tree`] knows where elements stand; [`element`] and [`pair`] read a share out of
 //! either form into a [`share::Share`], which is what both forms can say, and refuse what only one
-//! can; [`to_commandline`] and [`to_native`] decide ids, addresses and places, and give edits;
+//! can; [`to_commandline`] and [`to_native`] decide ids, addresses and places, and give edits, in
+//! which [`arguments`] and [`element`] write the share;
 //! [`edit`] carries them out. If any share that was asked for is refused, none is converted.
 
 pub mod arguments;
@@ -11,6 +12,7 @@ pub mod edit;
 pub mod element;
 pub mod indent;
 pub mod names;
+pub mod pair;
 pub mod share;
 pub mod to_commandline;
 pub mod to_native;

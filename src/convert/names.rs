@@ -2,7 +2,7 @@
 //! numbers its own (`fs0`, `fsdev-fs0`, `net1`, `pci.2`), users call theirs `ua-…`; none of them
 //! begins with `share`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Domain, libvirt_ids};
 use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice};
@@ -14,6 +14,9 @@ const LONGEST: usize = 40;
 #[derive(Debug)]
 pub struct Names {
     taken: BTreeSet<String>,
+    /// The last number tried with each name, so that a thousand shares of one tag take a thousand
+    /// steps.
+    numbers: BTreeMap<String, u32>,
 }
 
 impl Names {
@@ -24,7 +27,10 @@ impl Names {
         let devices = line.devices.iter().filter_map(RawDevice::id_text);
         taken.extend(devices.map(str::to_owned));
         taken.extend(libvirt_ids(domain).into_iter().map(|taken| taken.id));
-        Names { taken }
+        Names {
+            taken,
+            numbers: BTreeMap::new(),
+        }
     }
 
     /// A free id for the share of this mount tag: `share-TAG`, with a number where that is taken.
@@ -41,13 +47,17 @@ impl Names {
             "" => "share".to_owned(),
             clean => format!("share-{clean}"),
         };
-        let mut id = base.clone();
-        let mut number: u32 = 1;
-        while !self.taken.insert(id.clone()) {
-            number += 1;
-            id = format!("{base}-{number}");
+        let number = self.numbers.entry(base.clone()).or_insert(0);
+        loop {
+            *number += 1;
+            let id = match *number {
+                1 => base.clone(),
+                number => format!("{base}-{number}"),
+            };
+            if self.taken.insert(id.clone()) {
+                return id;
+            }
         }
-        id
     }
 }
 

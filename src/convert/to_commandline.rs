@@ -1,5 +1,7 @@
 //! `<filesystem>` → `-fsdev` and `-device`: ids, addresses, text or JSON, and where they go.
 
+use std::collections::BTreeMap;
+
 use crate::convert::edit::Edit;
 use crate::convert::indent::Style;
 use crate::convert::names::Names;
@@ -32,6 +34,8 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
     let mut refused = Refusals::default();
     let mut leaving = Vec::new();
     let mut tags = Vec::new();
+    let buses = buses::all(context.domain);
+    let nodes = nodes(context);
     for (index, device) in context.domain.devices.iter().enumerate() {
         let Some(tag) = tag(device) else { continue };
         tags.push(tag);
@@ -40,14 +44,17 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
         }
         if !device.is_9p() {
             if !context.request.targets.is_empty() {
-                refused.push(Refusal::at(device.tag, "this is no 9p share"));
+                refused.push(Refusal::at(
+                    device.tag,
+                    "this share is not 9p, and has no equal among QEMU's 9p arguments",
+                ));
             }
             continue;
         }
-        let Some(node) = node(context, device) else {
+        let Some(node) = nodes.get(&device.span) else {
             continue;
         };
-        match element::read(context, device, node) {
+        match element::read(&buses, device, node) {
             Ok(share) => leaving.push(Leaving { index, node, share }),
             Err(refusals) => refused.extend(refusals),
         }
@@ -98,14 +105,12 @@ fn tag(device: &Device) -> Option<&str> {
     Some(target.map_or("", |target| target.value.as_str()))
 }
 
-fn node<'a>(context: &Context<'a>, device: &Device) -> Option<&'a Node> {
-    let devices = context
-        .tree
-        .children
-        .iter()
-        .filter(|child| child.is("devices"));
-    let mut all = devices.flat_map(|devices| &devices.children);
-    all.find(|node| node.span == device.span)
+/// The elements of `<devices>` by where they stand.
+fn nodes<'a>(context: &Context<'a>) -> BTreeMap<Span, &'a Node> {
+    let devices = context.tree.children.iter();
+    let devices = devices.filter(|child| child.is("devices"));
+    let all = devices.flat_map(|devices| &devices.children);
+    all.map(|node| (node.span, node)).collect()
 }
 
 /// libvirt numbers its shares by their order (`fs0`, `fs1` …). What names one by its number would
@@ -238,10 +243,7 @@ fn addresses(context: &Context, leaving: &mut [Leaving]) -> Vec<Refusal> {
 /// a bus of libvirt's only where libvirt writes text, too (facts Q0).
 fn form(context: &Context, node: &Node, address: &Address) -> Result<DeviceForm, Refusal> {
     let known = context.assume.device_form(&context.domain.capabilities);
-    let root = buses::all(context.domain);
-    let on_root = root
-        .iter()
-        .any(|bus| bus.is_root() && bus.name == address.bus);
+    let on_root = address.index == 0;
     let place = node.all("address").next().map_or(node.tag, |node| node.tag);
     let bus = quoted(&address.bus);
     match (context.request.device, known) {

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::convert::arguments::{self, Pair};
 use crate::convert::edit::Edit;
 use crate::convert::indent::{Style, blank};
+use crate::convert::pair::{Pair, Reader};
 use crate::convert::tree::{self, Node};
 use crate::convert::{Context, Plan, Refusal, Refusals, element};
-use crate::lint::index::Index;
 use crate::pci::build::{Wish, wish};
 use crate::qemu::command_line::RawDevice;
 use crate::text::{Span, quoted};
@@ -19,10 +18,10 @@ use crate::text::{Span, quoted};
 /// With everything that stands in the way.
 pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
     let line = context.line;
-    let names = Index::new(context.domain, line);
+    let reader = Reader::new(context);
     let mut refused = Refusals::default();
     let (mut pairs, mut staying, mut tags) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, device) in line.devices.iter().enumerate() {
+    for device in &line.devices {
         let tag = device.text("mount_tag").unwrap_or("");
         if device.looks_like_9p() {
             tags.push(tag);
@@ -31,7 +30,7 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
             staying.push(device);
             continue;
         }
-        match arguments::read(context, &names, index) {
+        match reader.read(device) {
             Ok(pair) => pairs.push((device, pair)),
             Err(refusals) => refused.extend(refusals),
         }
@@ -56,7 +55,7 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
     let unused = line
         .fsdevs
         .iter()
-        .filter(|fsdev| !fsdev.virtfs && !names.is_used(fsdev));
+        .filter(|fsdev| !fsdev.virtfs && !reader.names.is_used(fsdev));
     notes.extend(unused.filter_map(|fsdev| fsdev.id()).map(|id| {
         format!(
             "-fsdev {} has no device, so it is no share, and stays as it is",

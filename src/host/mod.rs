@@ -4,6 +4,7 @@
 
 pub mod folder;
 pub mod qemu_user;
+pub mod temporary;
 pub mod versions;
 
 use std::fs::File;
