@@ -2,7 +2,8 @@
 //! regards as the same, the form in between is one that libvirt takes, QEMU starts and `check`
 //! finds nothing in, and no byte changes but where shares stand.
 //!
-//! `VIRT9P_SEED` repeats a run, `VIRT9P_CASE` picks one case by its number.
+//! `VIRT9P_SEED` repeats a run, `VIRT9P_CONVERSIONS` says how many cases there are (80), and
+//! `VIRT9P_CASE` picks one by its number.
 
 // A test says what it expects by failing.
 #![allow(
@@ -49,7 +50,7 @@ fn there_and_back() {
     let seed = number("VIRT9P_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     let numbers = match number("VIRT9P_CASE") {
         Some(one) => one..one + 1,
-        None => 0..CASES,
+        None => 0..number("VIRT9P_CONVERSIONS").unwrap_or(CASES),
     };
     let _ = writeln!(std::io::stderr(), "convert: VIRT9P_SEED={seed}");
     let next = AtomicU64::new(numbers.start);
@@ -74,10 +75,9 @@ fn there_and_back() {
         std::io::stderr(),
         "convert: {converted} shares there and back"
     );
-    assert!(
-        numbers.end - numbers.start == 1 || converted > 100,
-        "too few to prove anything"
-    );
+    // There is at least one in each, unless a bus was full.
+    let cases = usize::try_from(numbers.end - numbers.start).unwrap();
+    assert!(converted > cases / 2, "too few to prove anything");
 }
 
 /// One generated domain.
