@@ -10,26 +10,13 @@ use crate::lint::finding::{Finding, Level, Place};
 use crate::lint::index::Index;
 use crate::lint::{modes, throttling};
 use crate::pci::build::{Wish, wish};
-use crate::qemu::command_line::{Fsdev, Property, RawDevice};
+use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, Property, RawDevice};
 use crate::qemu::number::{Mode, option_number};
 use crate::qemu::opts::Opt;
 use crate::text::quoted;
 use crate::version::Version;
 
-/// The keys of an fsdev that `<filesystem>` has words for.
-const FSDEV_KEYS: [&str; 9] = [
-    "fsdriver",
-    "id",
-    "path",
-    "security_model",
-    "readonly",
-    "writeout",
-    "fmode",
-    "dmode",
-    "multidevs",
-];
-
-/// The properties of a device, likewise.
+/// The properties of a device that `<filesystem>` has words for.
 const DEVICE_KEYS: [&str; 7] = [
     "driver",
     "id",
@@ -287,7 +274,8 @@ fn unknown(device: &RawDevice, fsdev: &Fsdev) -> Vec<Refusal> {
     let mut refused = Vec::new();
     for opt in &fsdev.opts {
         let key = opt.key.as_str();
-        if FSDEV_KEYS.contains(&key) {
+        // libvirt has words for all but the limits and what is newer.
+        if LOCAL_KEYS.contains(&key) {
             continue;
         }
         let message = if throttling::is_key(key) {
