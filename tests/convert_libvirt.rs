@@ -169,6 +169,10 @@ impl<'a> Trial<'a> {
         let there = self.convert("commandline", options, &original);
         self.looks(&original, &there);
         self.is_valid(&there);
+        let mut options = options.to_vec();
+        options.push("--diff");
+        let diff = self.convert("commandline", &options, &original);
+        assert_eq!(patched(&original, &diff), there, "{}: {diff}", self.label);
         self.libvirt_takes(&there);
         self.qemu_starts(&there);
         let report = linter::check(&there, &self.versions, self.shares.root());
@@ -345,6 +349,29 @@ impl<'a> Trial<'a> {
             self.case.argv()
         );
     }
+}
+
+/// The text after a diff, as `patch` reads that.
+fn patched(text: &str, diff: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("old"), text).unwrap();
+    std::fs::write(at("diff"), diff).unwrap();
+    let output = Command::new("patch")
+        .args([
+            "--binary",
+            "--fuzz=0",
+            "--silent",
+            "--output=new",
+            "old",
+            "diff",
+        ])
+        .current_dir(folder.path())
+        .output()
+        .expect("these tests need patch");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}\n{diff}");
+    std::fs::read_to_string(at("new")).unwrap()
 }
 
 fn read(text: &str) -> virt_9p::domain::Domain {

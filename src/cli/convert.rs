@@ -8,7 +8,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::convert::{self, Context, Converted, Direction, Refusal, Request, tree};
+use crate::convert::edit::Edit;
+use crate::convert::{self, Context, Converted, Direction, Refusal, Request, diff, tree};
 use crate::host::versions;
 use crate::inspect::{self, Inspection};
 use crate::lint::finding::{Finding, Level};
@@ -20,7 +21,7 @@ use crate::version::DeviceForm;
 
 use super::input::Input;
 use super::options::{Options, Word, next, unexpected};
-use super::{colour, complain, print, replace};
+use super::{colour, complain, replace};
 
 /// Where the result goes.
 enum Output {
@@ -239,10 +240,15 @@ fn write(
     let done = match output {
         Output::Stdout => return super::say(&text),
         Output::Diff => {
-            let diff = similar::TextDiff::from_lines(input.whole(), text.as_str());
-            let name = visible(&input.name);
-            print(&diff.unified_diff().header(&name, &name).to_string())?;
-            return Ok(ExitCode::SUCCESS);
+            // Of the whole file, so that a byte order mark is in it and `patch` finds the line.
+            let mark = input.whole().len() - input.text().len();
+            let edits: Vec<Edit> = converted
+                .edits
+                .iter()
+                .map(|edit| edit.moved(mark))
+                .collect();
+            let diff = diff::unified(&visible(&input.name), input.whole(), &edits);
+            return super::say(&diff.unwrap_or_default());
         }
         Output::InPlace if converted.shares == 0 => return Ok(ExitCode::SUCCESS),
         Output::File(path) => replace::write(path, text.as_bytes()).map(|()| None),

@@ -20,6 +20,15 @@ impl Edit {
         }
     }
 
+    /// The same in a text that has `bytes` more before it.
+    #[must_use]
+    pub fn moved(&self, bytes: usize) -> Self {
+        Edit {
+            range: Span::new(self.range.start + bytes, self.range.end + bytes),
+            text: self.text.clone(),
+        }
+    }
+
     /// Takes `range` away.
     pub fn remove(range: Span) -> Self {
         Edit {

@@ -8,6 +8,7 @@
 
 pub mod arguments;
 pub mod buses;
+pub mod diff;
 pub mod edit;
 pub mod element;
 pub mod indent;
@@ -101,6 +102,8 @@ pub struct Plan {
 pub struct Converted {
     /// Its text, without byte order mark.
     pub text: String,
+    /// The edits that made it.
+    pub edits: Vec<Edit>,
     /// How many shares were converted.
     pub shares: usize,
     /// What else is worth knowing, a sentence each.
@@ -125,6 +128,7 @@ pub fn convert(context: &Context) -> Result<Converted, Vec<Refusal>> {
     };
     Ok(Converted {
         text,
+        edits: plan.edits,
         shares: plan.shares,
         notes: plan.notes,
     })
