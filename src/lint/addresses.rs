@@ -31,10 +31,20 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         .filter(|form| known.is_none_or(|known| known == *form))
         .filter_map(|form| world(context, form));
     let Some(first) = worlds.next() else { return };
-    match worlds.next() {
-        None => findings.extend(first),
-        Some(second) => findings.extend(merge(first, second)),
-    }
+    let found = match worlds.next() {
+        None => first,
+        Some(second) => merge(first, second),
+    };
+    // With <qemu:override> a device need not be where its <address> says.
+    let most = if context.domain.moves_devices {
+        Level::Warning
+    } else {
+        Level::Error
+    };
+    findings.extend(found.into_iter().map(|finding| Finding {
+        level: finding.level.min(most),
+        ..finding
+    }));
     chassis(context, findings);
 }
 
