@@ -1,7 +1,7 @@
 //! Places in a text: byte ranges, and the line and column a person counts.
 
 /// A byte range in the XML text, end exclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
 pub struct Span {
     /// First byte.
     pub start: usize,

@@ -227,6 +227,36 @@ fn ten_thousand_shares_are_refused() {
     assert_eq!((status, out.as_str(), profiles(root.path())), (1, "", 0));
 }
 
+/// What takes the square of its size would take minutes here, in the start of a guest.
+#[test]
+fn much_to_complain_about_takes_no_time() {
+    let root = host();
+    let keys: String = (0..15_000).map(|n| format!(",k{n}")).collect();
+    let share = arg("-fsdev") + &arg("local,id=a,path=/srv/share,security_model=none");
+    for (name, arguments) in [
+        (
+            "devices",
+            (arg("-device") + &arg("virtio-9p-pci")).repeat(20_000),
+        ),
+        (
+            "ports",
+            (arg("-device") + &arg("pcie-root-port")).repeat(20_000),
+        ),
+        (
+            "keys",
+            arg("-device") + &arg(&format!("virtio-9p-pci,&amp;{keys}")),
+        ),
+        ("one word", arg("-device") + &arg(&"x,".repeat(4 << 20))),
+    ] {
+        let used = arg("-device") + &arg("virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c");
+        let start = std::time::Instant::now();
+        let (_, out, err) = prepare(root.path(), &domain(&(share.clone() + &used + &arguments)));
+        assert!(out.is_empty() && err.lines().count() < 3000, "{name}");
+        let taken = start.elapsed();
+        assert!(taken.as_secs() < 20, "{name}: {taken:?}");
+    }
+}
+
 #[test]
 fn huge_xml_is_refused_only_when_it_is_ours() {
     let root = host();

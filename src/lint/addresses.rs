@@ -4,8 +4,9 @@
 //! is not known, both worlds are built: what goes wrong in both is an error, what goes wrong in
 //! one is a warning.
 
+use std::collections::{BTreeSet, HashSet};
+
 use crate::domain::Domain;
-use crate::lint::Context;
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level, Place};
@@ -50,7 +51,9 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
 
 /// What is found in both worlds stays as it is; what is found in one depends on the versions.
 fn merge(text: Vec<Finding>, json: Vec<Finding>) -> Vec<Finding> {
-    let same = |a: &Finding, b: &Finding| a.code == b.code && a.place == b.place;
+    let key = |finding: &Finding| (finding.code, finding.place.clone());
+    let in_text: HashSet<_> = text.iter().map(key).collect();
+    let in_json: HashSet<_> = json.iter().map(key).collect();
     let doubtful = |finding: Finding, versions: &str| Finding {
         level: finding.level.min(Level::Warning),
         message: format!("{} ({versions})", finding.message),
@@ -59,10 +62,10 @@ fn merge(text: Vec<Finding>, json: Vec<Finding>) -> Vec<Finding> {
     };
     let (both, only_json): (Vec<_>, Vec<_>) = json
         .into_iter()
-        .partition(|finding| text.iter().any(|other| same(finding, other)));
+        .partition(|finding| in_text.contains(&key(finding)));
     let only_text = text
         .into_iter()
-        .filter(|finding| !both.iter().any(|other| same(finding, other)))
+        .filter(|finding| !in_json.contains(&key(finding)))
         .map(|finding| {
             doubtful(
                 finding,
@@ -85,6 +88,9 @@ fn world(context: Context, form: DeviceForm) -> Option<Vec<Finding>> {
     let outcome = build::build(context.domain, context.line, form, context.assume.qemu)?;
     let mut findings = Vec::new();
     for refused in &outcome.refused {
+        if enough(&findings) {
+            break;
+        }
         findings.extend(refusal(context, &outcome, refused));
     }
     for (raw, place) in &outcome.placed {
@@ -281,7 +287,7 @@ fn no_bus(context: Context, outcome: &Outcome, device: &RawDevice) -> Finding {
         .map(|bus| bus.name.as_str())
         .take(12)
         .collect();
-    Finding::error(
+    let finding = Finding::error(
         Code::BusUnknown,
         place,
         format!("there is no bus {}: QEMU refuses to start", quoted(bus)),
@@ -427,7 +433,7 @@ fn chassis(context: Context, findings: &mut Vec<Finding>) {
         Some(_) => None,
         None => Some(0),
     };
-    let mut taken: Vec<(u64, u64)> = libvirt_chassis(context.domain)
+    let mut taken: BTreeSet<(u64, u64)> = libvirt_chassis(context.domain)
         .into_iter()
         .map(|chassis| (u64::from(chassis), 0))
         .collect();
@@ -450,7 +456,7 @@ fn chassis(context: Context, findings: &mut Vec<Finding>) {
                     .help(format!("write `chassis={}`", free_chassis(&taken))),
                 );
             }
-            taken.push((chassis, slot));
+            taken.insert((chassis, slot));
         } else if device.driver() == "pci-bridge" && number(device, "chassis_nr") == Some(0) {
             findings.push(
                 Finding::error(
@@ -464,8 +470,13 @@ fn chassis(context: Context, findings: &mut Vec<Finding>) {
     }
 }
 
-fn free_chassis(taken: &[(u64, u64)]) -> u64 {
+fn free_chassis(taken: &BTreeSet<(u64, u64)>) -> u64 {
     (100..=255)
-        .find(|chassis| taken.iter().all(|(other, _)| other != chassis))
+        .find(|chassis| {
+            taken
+                .range((*chassis, 0)..=(*chassis, u64::MAX))
+                .next()
+                .is_none()
+        })
         .unwrap_or(99)
 }

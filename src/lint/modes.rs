@@ -2,7 +2,7 @@
 
 use crate::lint::Context;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Place};
+use crate::lint::finding::{Finding, Level, Place};
 use crate::qemu::number::{Mode, effective_mode, is_plain_octal, option_number};
 use crate::qemu::opts::Opt;
 use crate::text::quoted;

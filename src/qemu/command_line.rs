@@ -27,6 +27,8 @@ pub struct CommandLine {
     pub strays: Vec<Stray>,
     /// Options we see but do not follow: index of the option and of the argument.
     pub unmodelled: Vec<(usize, usize)>,
+    /// Whether an `-fsdev` or `-virtfs` is longer than [`LONGEST_ARG`].
+    pub too_long: bool,
     /// Whether other options add PCI devices at addresses of their own choice.
     pub adds_devices: bool,
 }
@@ -136,6 +138,10 @@ const GROUPS: [&str; 38] = [
     "vnc",
 ];
 
+/// The most bytes of one argument: MAX_ARG_STRLEN (32 pages) without the final NUL. What is longer
+/// never reaches QEMU, and is not read.
+pub const LONGEST_ARG: usize = 131_071;
+
 /// The device drivers that are 9p. `virtio-9p` is an alias.
 pub const DRIVERS_9P: [&str; 4] = [
     "virtio-9p-pci",
@@ -233,6 +239,10 @@ impl CommandLine {
             else {
                 continue;
             };
+            if arg.value.len() > LONGEST_ARG {
+                line.too_long |= matches!(word.name, "fsdev" | "virtfs");
+                continue;
+            }
             match word.name {
                 "fsdev" => line.fsdevs.push(Fsdev {
                     arg: index,
@@ -255,6 +265,7 @@ impl CommandLine {
     /// Whether there is anything of 9p in it: only then is the domain our business.
     pub fn has_9p(&self) -> bool {
         !self.fsdevs.is_empty()
+            || self.too_long
             || self.devices.iter().any(RawDevice::looks_like_9p)
             || self.sets.iter().any(|set| set.group == "fsdev")
             || self.strays.iter().any(|stray| {
