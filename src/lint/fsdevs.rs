@@ -341,7 +341,12 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
             findings.push(modes::absent(key, whole(context, fsdev.arg)));
         }
         modes::check(context, Host::Virtfs, key, &lost, model, findings);
-        modes::check(context, Host::Fsdev, key, &kept, model, findings);
+        let host = if fsdev.readonly() {
+            Host::ReadOnly
+        } else {
+            Host::Fsdev
+        };
+        modes::check(context, host, key, &kept, model, findings);
     }
 }
 

@@ -41,6 +41,8 @@ pub const KEYS: [Key; 2] = [
 pub enum Host {
     /// In an -fsdev, or a -set on one.
     Fsdev,
+    /// In an -fsdev that is read-only: nothing is created that could get a mode.
+    ReadOnly,
     /// In a -virtfs, which forgets it.
     Virtfs,
 }
@@ -103,7 +105,27 @@ pub fn check(
         );
         return;
     }
-    findings.extend(judge(context, key, last));
+    let binary = matches!(option_number(&last.value), Mode::Binary(_));
+    findings.extend(judge(context, key, last).map(|finding| {
+        if host == Host::ReadOnly && !binary {
+            harmless(finding)
+        } else {
+            finding
+        }
+    }));
+}
+
+/// A wrong mode does no harm where the guest cannot create anything.
+fn harmless(finding: Finding) -> Finding {
+    Finding {
+        level: finding.level.min(Level::Warning),
+        message: format!(
+            "{} (the share is read-only, so the guest creates nothing)",
+            finding.message
+        ),
+        uncertain: false,
+        ..finding
+    }
 }
 
 /// The key is not there: what QEMU does then.
