@@ -381,12 +381,14 @@ impl CommandLine {
                 return;
             }
         }
-        let alias = if group == "fsdev" {
+        // Only a 9p <filesystem> of libvirt's has an fsdev.
+        let there = if group == "fsdev" {
             id.strip_prefix("fsdev-")
+                .is_some_and(|alias| names.natives.contains(alias))
         } else {
-            Some(id)
+            names.libvirt.contains(id)
         };
-        if alias.is_some_and(|alias| names.libvirt.contains(alias)) {
+        if there {
             self.sets.push(Set {
                 group,
                 id: id.to_owned(),
@@ -405,6 +407,8 @@ struct Names {
     fsdevs: BTreeMap<String, usize>,
     devices: BTreeMap<String, usize>,
     libvirt: BTreeSet<String>,
+    /// Those of libvirt's that are 9p shares.
+    natives: BTreeSet<String>,
     /// How many fsdevs and devices are known here already.
     seen: Option<(usize, usize)>,
 }
@@ -414,6 +418,12 @@ impl Names {
     fn catch_up(&mut self, line: &CommandLine, domain: &Domain) {
         let (fsdevs, devices) = self.seen.unwrap_or_else(|| {
             let ids = crate::domain::libvirt_ids(domain);
+            let is_9p = |index: usize| domain.devices.get(index).is_some_and(|d| d.is_9p());
+            self.natives = ids
+                .iter()
+                .filter(|taken| is_9p(taken.device))
+                .map(|taken| taken.id.clone())
+                .collect();
             self.libvirt = ids.into_iter().map(|taken| taken.id).collect();
             (0, 0)
         });
