@@ -10,8 +10,9 @@ use crate::domain::Domain;
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level, Place};
+use crate::lint::{Context, enough};
 use crate::pci::build::{self, Outcome, Refused, Wish};
-use crate::pci::machine;
+use crate::pci::machine::{self, Family};
 use crate::pci::topology::{BusKind, Party, Placement, Refusal, Topology};
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::json::Value;
@@ -296,7 +297,23 @@ fn no_bus(context: Context, outcome: &Outcome, device: &RawDevice) -> Finding {
         "the buses of this domain are {}; {}",
         known.join(", "),
         propose(topology, device)
-    ))
+    ));
+    // A machine we do not know may have more buses (pSeries: pci.1.0), and so may a raw device
+    // that is a bridge of a kind we do not know.
+    let maybe = machine::family(context.domain) == Family::Other
+        || context.line.devices.iter().any(|other| {
+            let id = other.id_text().and_then(|id| bus.strip_prefix(id));
+            id.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                && !build::is_pci_driver(other.driver())
+                && !other.looks_like_9p()
+        });
+    if maybe {
+        return Finding {
+            level: Level::Warning,
+            ..finding
+        };
+    }
+    finding
 }
 
 fn placed(
@@ -350,7 +367,12 @@ fn placed(
             address,
             where_at(topology, place),
         ));
-    } else if automatic && device.form == DeviceForm::Text && place.bus == 0 {
+    } else if automatic
+        && device.form == DeviceForm::Text
+        && place.bus == 0
+        // What other machines have built in, and whether this is a PCI device there, is not known.
+        && machine::family(context.domain) != Family::Other
+    {
         findings.push(
             Finding::warning(
                 Code::AddressAutomatic,

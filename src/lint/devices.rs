@@ -294,7 +294,16 @@ fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>)
     exclusive(device, findings);
 }
 
-fn property(context: Context, device: &RawDevice, property: &Property) -> Option<Finding> {
+fn property(
+    context: Context,
+    form: DeviceForm,
+    driver: &str,
+    property: &Property,
+) -> Option<Finding> {
+    // On s390x that alias is virtio-9p-ccw, with properties of its own (devno).
+    if driver == "virtio-9p" && machine::family(context.domain) == Family::Other {
+        return None;
+    }
     let known = virtio_9p_property(&property.key);
     let belongs = match (known, context.assume.qemu) {
         (Some(known), _)
