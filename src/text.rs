@@ -96,6 +96,15 @@ pub fn count(number: usize, word: &str) -> String {
     format!("{number} {word}{ending}")
 }
 
+/// `text` as one word of a shell: in single quotes where it is not plain.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
 /// `text` made visible and put between backquotes, shortened where it is very long.
 pub fn quoted(text: &str) -> String {
     const MOST: usize = 160;

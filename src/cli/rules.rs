@@ -32,7 +32,7 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
     for finding in &refusals {
         complain(&stderr::one(finding));
         if let Some(help) = &finding.help {
-            complain(&format!("  help: {help}"));
+            complain(&format!("  help: {}", crate::text::visible(help)));
         }
     }
     if let Confinement::Free(why) = found.confinement {
