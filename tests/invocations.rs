@@ -243,6 +243,34 @@ fn ten_thousand_shares_are_refused() {
     assert_eq!((status, out.as_str(), profiles(root.path())), (1, "", 0));
 }
 
+/// What takes the square of its size would take hours here, in the start of a guest; and nobody
+/// reads twenty thousand complaints.
+#[test]
+fn much_to_complain_about_is_cut_short() {
+    let root = host();
+    let keys: String = (0..15_000).map(|n| format!(",k{n}")).collect();
+    let share = arg("-fsdev") + &arg("local,id=a,path=/srv/share,security_model=none");
+    for (name, arguments) in [
+        (
+            "devices",
+            (arg("-device") + &arg("virtio-9p-pci")).repeat(20_000),
+        ),
+        (
+            "ports",
+            (arg("-device") + &arg("pcie-root-port")).repeat(20_000),
+        ),
+        (
+            "keys",
+            arg("-device") + &arg(&format!("virtio-9p-pci,&amp;{keys}")),
+        ),
+        ("one word", arg("-device") + &arg(&"x,".repeat(4 << 20))),
+    ] {
+        let used = arg("-device") + &arg("virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c");
+        let (_, out, err) = prepare(root.path(), &domain(&(share.clone() + &used + &arguments)));
+        assert!(out.is_empty() && err.lines().count() < 3000, "{name}");
+    }
+}
+
 #[test]
 fn huge_xml_is_refused_only_when_it_is_ours() {
     let root = host();
@@ -296,12 +324,23 @@ fn a_session_daemon_runs_the_hook_as_a_user() {
     // As nobody, without --root: nothing may be written, and what QEMU would refuse still is.
     let good = domain(&(arg("-fsdev") + &arg("local,id=a,path=/srv,security_model=none")));
     let bad = domain(&(arg("-fsdev") + &arg("local,id=a,path=/srv,security_model=bogus")));
+    // The user's own folder, which the user of the system daemon could not enter: QEMU runs as
+    // nobody here, too. Nor does anything confine it, so that it may read /usr/share.
+    let own = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(own.path(), Some(65534), Some(65534)).unwrap();
+    let used = |path: &str| {
+        let device = "virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c";
+        let fsdev = format!("local,id=a,path={path},security_model=mapped,fmode=0644,dmode=0755");
+        domain(&(arg("-fsdev") + &arg(&fsdev) + &arg("-device") + &arg(device)))
+    };
+    let private = used(own.path().to_str().unwrap());
+    let system = used("/usr/share");
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("virt-9p");
     fs::copy(PROGRAM, &copy).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(folder.path(), mode).unwrap();
-    for (input, expected) in [(good, 0), (bad, 1)] {
+    for (input, expected) in [(good, 0), (bad, 1), (private, 0), (system, 0)] {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
         command

@@ -93,9 +93,25 @@ fn top_level(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<()
             }
             Ok(())
         })?,
+        (Ns::Qemu, "override") => overrides(xml, domain)?,
         _ => note_lost(element, domain, LostReason::Namespace),
     }
     Ok(())
+}
+
+/// `<override><device><frontend><property name=…>`: the last word on a property of a device.
+fn overrides(xml: &mut Xml, domain: &mut Domain) -> Result<(), XmlError> {
+    xml.children(|xml, _| {
+        xml.children(|xml, _| {
+            xml.children(|_, property| {
+                domain.moves_devices |= matches!(
+                    property.value("name"),
+                    Some("bus" | "addr" | "multifunction")
+                );
+                Ok(())
+            })
+        })
+    })
 }
 
 /// Remembers a `<commandline>` that libvirt does not look at. Its XPath is

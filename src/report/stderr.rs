@@ -43,8 +43,10 @@ pub fn one(finding: &Finding) -> String {
 /// Another reason not to start, and the way out.
 pub fn failure(domain: &Domain, message: &str, help: &str) -> String {
     format!(
-        "virt-9p: guest {} was not started: {message}\n  help: {help}\n{}",
+        "virt-9p: guest {} was not started: {}\n  help: {}\n{}",
         quoted(&domain.name),
+        visible(message),
+        visible(help),
         way_out(domain)
     )
 }
