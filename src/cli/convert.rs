@@ -47,7 +47,8 @@ result goes to standard output unless --diff, --output or --in-place is given.
 Ends with 0 when it is done or there was nothing to do, 1 when it is refused, 2
 when the input cannot be read.
 ",
-    options: "  --target TAG          the share of this mount tag; can be repeated; default: all
+    options: "  --to native|commandline
+  --target TAG          the share of this mount tag; can be repeated; default: all
   --fmode MODE          the mode of new files, such as 0644
   --dmode MODE          the mode of new folders, such as 0755
   --device text|json    how to write -device; default: what fits libvirt and QEMU
