@@ -306,6 +306,35 @@ fn ten_megabytes_of_devices_are_read() {
 
 #[test]
 #[ignore = "needs root, to be somebody else"]
+fn what_the_caller_may_not_see_is_no_error_of_qemus() {
+    let root = host();
+    let closed = root.path().join("srv/closed/share");
+    fs::create_dir_all(&closed).unwrap();
+    for (path, mode) in [("srv/closed", 0o700), ("", 0o755)] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(root.path().join(path), mode).unwrap();
+    }
+    let device = "virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c";
+    let fsdev = "local,id=a,path=/srv/closed/share,security_model=none";
+    let input = domain(&(arg("-fsdev") + &arg(fsdev) + &arg("-device") + &arg(device)));
+    let copy = root.path().join("virt-9p");
+    fs::copy(PROGRAM, &copy).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command
+        .arg(&copy)
+        .arg("--root")
+        .arg(root.path())
+        .arg("check");
+    let (status, out, _) = told(feed(&mut command, &input));
+    assert!(
+        status == 0 && out.contains("warning[path-unreachable]") && out.contains("as root"),
+        "{out}"
+    );
+}
+
+#[test]
+#[ignore = "needs root, to be somebody else"]
 fn a_session_daemon_runs_the_hook_as_a_user() {
     // As nobody, without --root: nothing may be written, and what QEMU would refuse still is.
     let good = domain(&(arg("-fsdev") + &arg("local,id=a,path=/srv,security_model=none")));
