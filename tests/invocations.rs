@@ -117,6 +117,11 @@ fn the_name_it_is_called_by_decides() {
         let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
         assert_eq!(told(feed(Command::new(&link).args([odd, odd]), b"")).0, 0);
     }
+    // By a script that hands the four words on: the same, whatever the guest is called.
+    for guest in ["check", "--root", "--help", "-x", "--", ""] {
+        let (status, out, err) = cli(&["hook", guest, "reconnect", "begin", "-"], b"garbage");
+        assert_eq!((status, out.as_str(), err.as_str()), (0, "", ""), "{guest}");
+    }
     // libvirt gives the whole path as the name; a shell in the folder gives less.
     let mut command = Command::new(folder.path().join("hooks/qemu"));
     command

@@ -8,6 +8,12 @@ use super::options::{Options, Word, next, unexpected};
 /// Options stand before the guest's name; from there on everything is the hook's, dashes or not.
 pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
     let mut arguments: Vec<OsString> = Vec::new();
+    // Four words are libvirt's own, from a script that hands them on: a guest may be called
+    // `--root`, and a failure at `reconnect` would kill it.
+    let words = parser.raw_args()?;
+    if words.as_slice().len() == 4 {
+        arguments.extend(words);
+    }
     while let Some(word) = next(&mut parser)? {
         match word {
             Word::Option(option) if options.common(&option, &mut parser)? => {}
