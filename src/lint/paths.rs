@@ -165,7 +165,7 @@ fn unreachable(
         )
     } else {
         (
-            "lets it not pass",
+            "does not let it through",
             format!(
                 "`setfacl -m u:{}:x {at_word}`, or `chmod o+x {at_word}`",
                 user.name
