@@ -2,8 +2,10 @@
 //!
 //! Nothing here decides anything: it reads, and hands facts to the pure parts.
 
+pub mod confine;
 pub mod folder;
 pub mod qemu_user;
+pub mod temporary;
 pub mod versions;
 
 use std::fs::OpenOptions;

@@ -106,13 +106,19 @@ pub fn check(
         return;
     }
     let binary = matches!(option_number(&last.value), Mode::Binary(_));
-    findings.extend(judge(context, key, last).map(|finding| {
+    let found = judge(context.assume.qemu_is_root, key, last);
+    findings.extend(found.map(|finding| {
         if host == Host::ReadOnly && !binary {
             harmless(finding)
         } else {
             finding
         }
     }));
+}
+
+/// What is wrong with a mode by its text alone, wherever it stands.
+pub fn text(key: Key, opt: &Opt, qemu_is_root: Option<bool>) -> Option<Finding> {
+    invalid(key, opt).or_else(|| judge(qemu_is_root, key, opt))
 }
 
 /// A wrong mode does no harm where the guest cannot create anything.
@@ -192,7 +198,7 @@ fn spelled(key: Key, opt: &Opt) -> String {
 }
 
 /// A number that QEMU takes: is it what its author meant, and can QEMU work with it?
-fn judge(context: Context, key: Key, opt: &Opt) -> Option<Finding> {
+fn judge(qemu_is_root: Option<bool>, key: Key, opt: &Opt) -> Option<Finding> {
     let (number, binary) = match option_number(&opt.value) {
         Mode::Number(number) => (number, false),
         Mode::Binary(number) => (number, true),
@@ -253,11 +259,11 @@ fn judge(context: Context, key: Key, opt: &Opt) -> Option<Finding> {
             key.owner
         );
         // No mode stops root.
-        let finding = if context.assume.qemu_is_root == Some(true) {
+        let finding = if qemu_is_root == Some(true) {
             Finding::warning(Code::ModeOwner, place(opt), message)
         } else {
             Finding {
-                uncertain: context.assume.qemu_is_root.is_none(),
+                uncertain: qemu_is_root.is_none(),
                 ..Finding::error(Code::ModeOwner, place(opt), message)
             }
         };
