@@ -83,6 +83,11 @@ fn the_name_it_is_called_by_decides() {
         let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe");
         assert_eq!(told(feed(Command::new(&link).args([odd, odd]), b"")).0, 0);
     }
+    // By a script that hands the four words on: the same, whatever the guest is called.
+    for guest in ["check", "--root", "--help", "-x", "--", ""] {
+        let (status, out, err) = cli(&["hook", guest, "reconnect", "begin", "-"], b"garbage");
+        assert_eq!((status, out.as_str(), err.as_str()), (0, "", ""), "{guest}");
+    }
     // libvirt gives the whole path as the name; a shell in the folder gives less.
     let mut command = Command::new(folder.path().join("hooks/qemu"));
     command
@@ -316,6 +321,35 @@ fn ten_megabytes_of_devices_are_read() {
     let xml = xml.replace("<devices/>", &format!("<devices>{devices}</devices>"));
     let root = host();
     assert_eq!(prepare(root.path(), xml.as_bytes()).0, 0);
+}
+
+#[test]
+#[ignore = "needs root, to be somebody else"]
+fn what_the_caller_may_not_see_is_no_error_of_qemus() {
+    let root = host();
+    let closed = root.path().join("srv/closed/share");
+    fs::create_dir_all(&closed).unwrap();
+    for (path, mode) in [("srv/closed", 0o700), ("", 0o755)] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(root.path().join(path), mode).unwrap();
+    }
+    let device = "virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c";
+    let fsdev = "local,id=a,path=/srv/closed/share,security_model=none";
+    let input = domain(&(arg("-fsdev") + &arg(fsdev) + &arg("-device") + &arg(device)));
+    let copy = root.path().join("virt-9p");
+    fs::copy(PROGRAM, &copy).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command
+        .arg(&copy)
+        .arg("--root")
+        .arg(root.path())
+        .arg("check");
+    let (status, out, _) = told(feed(&mut command, &input));
+    assert!(
+        status == 0 && out.contains("warning[path-unreachable]") && out.contains("as root"),
+        "{out}"
+    );
 }
 
 #[test]

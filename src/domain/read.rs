@@ -34,8 +34,11 @@ pub fn read(text: &str) -> Result<Domain, XmlError> {
 
 fn top_level(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(), XmlError> {
     match (element.ns, element.name) {
-        (Ns::None, "name") => domain.name = xml.text()?.0,
-        (Ns::None, "uuid") => domain.uuid = Uuid::parse(&xml.text()?.0),
+        // Of two the first counts, as for libvirt (string(./uuid[1])) and for find_uuid.
+        (Ns::None, "name") if domain.name.is_empty() => domain.name = xml.text()?.0,
+        (Ns::None, "uuid") if domain.uuid.is_none() => {
+            domain.uuid = Uuid::parse(&xml.text()?.0);
+        }
         (Ns::None, "os") => xml.children(|_, child| {
             if child.is("type") {
                 domain.arch = child.value("arch").unwrap_or("").to_owned();
@@ -287,6 +290,15 @@ mod tests {
             share.span.of(FULL).starts_with("<filesystem")
                 && share.span.of(FULL).ends_with("</filesystem>")
         );
+    }
+
+    #[test]
+    fn of_two_the_first_counts() {
+        let other = "<name>b</name><uuid>11111111-1111-1111-1111-111111111111</uuid><metadata/>";
+        let text = FULL.replace("<metadata>", &format!("{other}<metadata>"));
+        let domain = read(&text).unwrap();
+        assert_eq!(domain.name, "a & b");
+        assert_eq!(domain.uuid, crate::domain::find_uuid(&text));
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub enum NoFolder {
     Missing,
     /// Something else is there.
     NotAFolder,
+    /// A folder on the way may not be entered by us; whether we are root, whom only a file system
+    /// that decides elsewhere keeps out (NFS with root_squash, FUSE).
+    Denied(bool),
     /// Another error, in the system's words.
     Failed(String),
     /// The name does not lead back to it; the name.
@@ -94,6 +97,7 @@ fn no_folder(error: Errno) -> NoFolder {
     match error {
         Errno::NOENT => NoFolder::Missing,
         Errno::NOTDIR => NoFolder::NotAFolder,
+        Errno::ACCESS => NoFolder::Denied(rustix::process::geteuid().is_root()),
         other => {
             let text = std::io::Error::from(other).to_string();
             let end = text.find(" (os error").unwrap_or(text.len());

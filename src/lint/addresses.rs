@@ -119,7 +119,10 @@ fn name(context: Context, party: Party) -> String {
         Party::Machine(name) => format!("{name}, which is built into the machine"),
         Party::Libvirt(index) => match context.domain.devices.get(index) {
             Some(device) => {
-                let model = device.model.as_deref().or(device.kind.as_deref());
+                // A disk is known by its target: vda says more than `file`.
+                let disk = (device.element == "disk").then_some(device.target_dev.as_deref());
+                let model = disk.flatten().or(device.model.as_deref());
+                let model = model.or(device.kind.as_deref());
                 let model = model.map_or(String::new(), |m| format!(" {}", quoted(m)));
                 format!("libvirt's <{}>{model}", device.element)
             }

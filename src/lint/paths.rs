@@ -36,7 +36,7 @@ pub fn check(share: &Share, facts: &ShareFacts, confined: bool) -> Vec<Finding> 
     let folder = match &facts.folder {
         Ok(folder) => folder,
         Err(why) => {
-            findings.push(no_folder(share, &path, why));
+            findings.push(no_folder(share, &path, why, confined));
             return findings;
         }
     };
@@ -105,7 +105,7 @@ fn led(path: &str, name: &str, written: &str) -> String {
     }
 }
 
-fn no_folder(share: &Share, path: &str, why: &NoFolder) -> Finding {
+fn no_folder(share: &Share, path: &str, why: &NoFolder, confined: bool) -> Finding {
     let finding = |code, text: String| Finding::error(code, share.place.clone(), text);
     match why {
         NoFolder::Missing => finding(
@@ -118,6 +118,22 @@ fn no_folder(share: &Share, path: &str, why: &NoFolder) -> Finding {
             format!("path {path} is not a folder: QEMU refuses to start with \"Not a directory\""),
         )
         .help("share the folder that holds it"),
+        // QEMU is another user, and may be let in; but what has no name gets no rule.
+        NoFolder::Denied(true) if confined => finding(
+            Code::PathUnreachable,
+            format!("path {path} is closed even to root, so its name is not known and no rule can hold it"),
+        )
+        .help("let root search the folders on the way (NFS: no_root_squash, FUSE: allow_root)"),
+        NoFolder::Denied(as_root) => Finding::warning(
+            Code::PathUnreachable,
+            share.place.clone(),
+            format!("path {path} is closed to the user who looks here: whether QEMU gets in is not known"),
+        )
+        .help(if *as_root {
+            "see that the user QEMU runs as may enter every folder on the way"
+        } else {
+            "look again as root"
+        }),
         NoFolder::Failed(error) => finding(
             Code::PathMissing,
             format!("path {path} cannot be opened ({error}): QEMU refuses to start"),
@@ -149,7 +165,7 @@ fn unreachable(
         )
     } else {
         (
-            "lets it not pass",
+            "does not let it through",
             format!(
                 "`setfacl -m u:{}:x {at_word}`, or `chmod o+x {at_word}`",
                 user.name
