@@ -16,7 +16,10 @@ pub const PROFILE: &str = "virt-9p";
 
 /// aa_change_profile(2) writes here; the second is the only one before Linux 5.8, where it is
 /// AppArmor's while no other module claims it.
-const ATTRIBUTES: [&str; 2] = ["/proc/self/attr/apparmor/current", "/proc/self/attr/current"];
+const ATTRIBUTES: [&str; 2] = [
+    "/proc/self/attr/apparmor/current",
+    "/proc/self/attr/current",
+];
 
 /// Enters the profile for the rest of the process.
 ///
