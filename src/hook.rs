@@ -217,7 +217,11 @@ fn prepare(root: &Root, guest: &str, input: impl Read) -> Ending {
     if !line.has_9p() {
         return not_ours(root, &content);
     }
-    let inspection = inspect::judge(text, domain, line, Some(root), Assumptions::default());
+    let assume = Assumptions {
+        session: !root.may_write(),
+        ..Assumptions::default()
+    };
+    let inspection = inspect::judge(text, domain, line, Some(root), assume);
     decide(root, &inspection)
 }
 

@@ -12,6 +12,7 @@ use crate::lint::paths::{self, ShareFacts};
 use crate::lint::{self};
 use crate::qemu::command_line::CommandLine;
 use crate::share::{self, Share};
+use crate::text::count;
 use crate::version::Assumptions;
 
 /// A domain, looked at from all sides.
@@ -86,14 +87,15 @@ pub fn judge(
     // The host is asked only where the answer matters: most domains need none.
     if let Some(root) = root.filter(|_| findings.iter().any(|finding| finding.uncertain)) {
         versions::complete(root, &domain, &mut assume);
-        assume.qemu_is_root = qemu_user::find(root, &domain).map(|user| user.uid == 0);
+        let user = qemu_user::find(root, &domain).filter(|_| !assume.session);
+        assume.qemu_is_root = user.map(|user| user.uid == 0);
         findings = lint::run(&domain, &line, &assume);
     }
-    let confinement = confinement(root, &domain);
+    let confinement = confinement(root, &domain, &assume);
     let shares = share::shares(&domain, &line);
     let mut grants = Grants::default();
     let user = root
-        .filter(|_| !shares.is_empty())
+        .filter(|_| !shares.is_empty() && !assume.session)
         .and_then(|root| qemu_user::find(root, &domain));
     for share in &shares {
         let facts = facts(root, share, user.as_ref());
@@ -112,12 +114,13 @@ pub fn judge(
                 Code::TooManyShares,
                 Place::Domain,
                 format!(
-                    "{} shares with {} bytes of paths: AppArmor would take too long to compile rules for them, or could not, \
+                    "{} with {} bytes of paths: AppArmor would take too long to compile rules for them, or could not, \
                      so more than {MOST_SHARES} shares or {MOST_BYTES} bytes are not granted",
-                    much.shares, much.bytes
+                    count(much.shares, "share"),
+                    much.bytes
                 ),
             )
-            .help("share a common parent folder instead"),
+            .help("share a common parent folder instead, by a shorter path"),
         );
     }
     lint::sort(&mut findings, &domain, text);
@@ -169,7 +172,10 @@ fn unseen(path: &str) -> Folder {
 
 /// Whether libvirt will load a profile for this domain (facts A6). Its own test, whether the
 /// daemon is confined, is not repeated: a profile too many does no harm.
-fn confinement(root: Option<&Root>, domain: &Domain) -> Confinement {
+fn confinement(root: Option<&Root>, domain: &Domain, assume: &Assumptions) -> Confinement {
+    if assume.session {
+        return Confinement::Free("a session daemon starts it, which confines nothing");
+    }
     if root.is_some_and(|root| !root.apparmor_enabled()) {
         return Confinement::Free("AppArmor is not enabled");
     }

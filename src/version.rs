@@ -62,6 +62,8 @@ pub struct Assumptions {
     pub json_capability: Option<bool>,
     /// Whether QEMU runs as root, which no file mode stops.
     pub qemu_is_root: Option<bool>,
+    /// Whether a session daemon starts it: QEMU then runs as the caller, under no AppArmor profile.
+    pub session: bool,
 }
 
 impl Assumptions {

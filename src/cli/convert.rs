@@ -19,6 +19,7 @@ use crate::report::terminal::{self, Shown};
 use crate::text::{Lines, count, visible};
 use crate::version::DeviceForm;
 
+use super::command::Command;
 use super::input::Input;
 use super::options::{Options, Word, next, unexpected};
 use super::{colour, complain, replace};
@@ -35,7 +36,35 @@ enum Output {
     InPlace,
 }
 
-pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
+pub const COMMAND: Command = Command {
+    name: "convert",
+    arguments: "--to native|commandline [FILE|-]",
+    summary: "turn <filesystem> into raw arguments, or back",
+    about: "\
+Changes the shares of a domain and no other byte of its XML. What has no equal on
+the other side is refused with its place, and then nothing is converted. The
+result goes to standard output unless --diff, --output or --in-place is given.
+Ends with 0 when it is done or there was nothing to do, 1 when it is refused, 2
+when the input cannot be read.
+",
+    options: "  --target TAG          the share of this mount tag; can be repeated; default: all
+  --fmode MODE          the mode of new files, such as 0644
+  --dmode MODE          the mode of new folders, such as 0755
+  --device text|json    how to write -device; default: what fits libvirt and QEMU
+  --diff                show what would change, as a unified diff
+  --output FILE         write the result to FILE (for its owner alone, when new)
+  --in-place            change FILE itself; FILE~ keeps what it was
+",
+    looks: true,
+    examples: "  virsh dumpxml --inactive --security-info guest |
+    virt-9p convert --to commandline --fmode 0644 --dmode 0755 |
+    virsh define /dev/stdin
+  virt-9p convert --to native --diff guest.xml
+",
+    run,
+};
+
+fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
     let mut file: Option<OsString> = None;
     let mut to = None;
     let mut output = None;

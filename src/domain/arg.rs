@@ -21,23 +21,31 @@ impl Arg {
             let at = |offset: usize| self.span.start + offset.min(raw.len());
             return Span::new(at(range.start), at(range.end));
         }
-        let mut decoded = 0;
-        let mut start = None;
-        let mut rest = raw;
-        let mut at = self.span.start;
-        while let Some((source, target)) = step(rest) {
-            if start.is_none() && decoded >= range.start {
-                start = Some(at);
-            }
-            if decoded >= range.end {
-                break;
-            }
-            decoded += target;
-            at += source;
-            rest = rest.get(source..).unwrap_or("");
-        }
-        Span::new(start.unwrap_or(at), at)
+        let at = |offset| self.span.start + source(raw, offset);
+        Span::new(at(range.start), at(range.end))
     }
+}
+
+/// The byte of `raw` at which byte `offset` of the value begins.
+fn source(raw: &str, offset: usize) -> usize {
+    let (mut at, mut decoded) = (0, 0);
+    while decoded < offset {
+        let rest = raw.get(at..).unwrap_or("");
+        // Most characters stand for themselves.
+        let special = memchr::memchr2(b'&', b'\r', rest.as_bytes()).unwrap_or(rest.len());
+        let plain = special.min(offset - decoded);
+        let (from, to) = match step(rest) {
+            _ if plain > 0 => (plain, plain),
+            Some(step) => step,
+            None => break,
+        };
+        at += from;
+        decoded += to;
+    }
+    while !raw.is_char_boundary(at) {
+        at += 1;
+    }
+    at
 }
 
 /// Bytes that the next character takes in the file and in the value, or `None` at the end.

@@ -28,6 +28,8 @@ pub struct Located<T> {
 /// What we read of a domain.
 #[derive(Debug, Clone, Default)]
 pub struct Domain {
+    /// Its start tag.
+    pub tag: Span,
     /// `<name>`.
     pub name: String,
     /// `<uuid>`, when it is there and well formed.
@@ -54,6 +56,9 @@ pub struct Domain {
     pub empty_args: Vec<Span>,
     /// `<qemu:capabilities>`: names added (`true`) or deleted (`false`), in order.
     pub capabilities: Vec<(bool, String)>,
+    /// Whether `<qemu:override>` (libvirt >= 8.2) moves devices: sets `bus`, `addr` or
+    /// `multifunction` of any.
+    pub moves_devices: bool,
     /// Elements that look like QEMU arguments but that libvirt drops, with the reason.
     pub lost: Vec<Lost>,
 }

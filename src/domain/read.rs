@@ -23,6 +23,7 @@ pub fn read(text: &str) -> Result<Domain, XmlError> {
         });
     }
     let mut domain = Domain {
+        tag: root.tag,
         kind: root.value("type").unwrap_or("").to_owned(),
         ..Domain::default()
     };
@@ -92,9 +93,25 @@ fn top_level(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<()
             }
             Ok(())
         })?,
+        (Ns::Qemu, "override") => overrides(xml, domain)?,
         _ => note_lost(element, domain, LostReason::Namespace),
     }
     Ok(())
+}
+
+/// `<override><device><frontend><property name=…>`: the last word on a property of a device.
+fn overrides(xml: &mut Xml, domain: &mut Domain) -> Result<(), XmlError> {
+    xml.children(|xml, _| {
+        xml.children(|xml, _| {
+            xml.children(|_, property| {
+                domain.moves_devices |= matches!(
+                    property.value("name"),
+                    Some("bus" | "addr" | "multifunction")
+                );
+                Ok(())
+            })
+        })
+    })
 }
 
 /// Remembers a `<commandline>` that libvirt does not look at. Its XPath is
@@ -253,6 +270,7 @@ mod tests {
         assert!(domain.acpi && domain.errors_only_warn);
         assert_eq!(domain.machine.value, "pc-q35-7.2");
         assert_eq!(domain.machine.span.of(FULL), "pc-q35-7.2");
+        assert!(domain.tag.of(FULL).starts_with("<domain "));
         let values: Vec<_> = domain.args.iter().map(|a| a.value.as_str()).collect();
         assert_eq!(values, ["-fsdev", "local,path=/a&b"]);
         assert_eq!(domain.empty_args.len(), 1);

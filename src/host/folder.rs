@@ -94,7 +94,11 @@ fn no_folder(error: Errno) -> NoFolder {
     match error {
         Errno::NOENT => NoFolder::Missing,
         Errno::NOTDIR => NoFolder::NotAFolder,
-        other => NoFolder::Failed(std::io::Error::from(other).to_string()),
+        other => {
+            let text = std::io::Error::from(other).to_string();
+            let end = text.find(" (os error").unwrap_or(text.len());
+            NoFolder::Failed(text.get(..end).unwrap_or("").to_owned())
+        }
     }
 }
 

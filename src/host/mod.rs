@@ -8,9 +8,12 @@ pub mod qemu_user;
 pub mod temporary;
 pub mod versions;
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// Where host paths begin: `/`, or the folder of `--root`.
 #[derive(Debug, Clone, Default)]
@@ -64,10 +67,16 @@ impl Root {
     /// # Errors
     /// When it cannot be read.
     pub fn read(&self, absolute: &str, most: u64) -> io::Result<Vec<u8>> {
+        // A FIFO in its place must not hold us up: libvirt's cache belongs to the QEMU user.
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(self.path(absolute))?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
         let mut content = Vec::new();
-        File::open(self.path(absolute))?
-            .take(most)
-            .read_to_end(&mut content)?;
+        file.take(most).read_to_end(&mut content)?;
         Ok(content)
     }
 

@@ -4,13 +4,15 @@
 //! is not known, both worlds are built: what goes wrong in both is an error, what goes wrong in
 //! one is a warning.
 
+use std::collections::{BTreeSet, HashSet};
+
 use crate::domain::Domain;
-use crate::lint::Context;
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level, Place};
+use crate::lint::{Context, enough};
 use crate::pci::build::{self, Outcome, Refused, Wish};
-use crate::pci::machine;
+use crate::pci::machine::{self, Family};
 use crate::pci::topology::{BusKind, Party, Placement, Refusal, Topology};
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::json::Value;
@@ -31,16 +33,28 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         .filter(|form| known.is_none_or(|known| known == *form))
         .filter_map(|form| world(context, form));
     let Some(first) = worlds.next() else { return };
-    match worlds.next() {
-        None => findings.extend(first),
-        Some(second) => findings.extend(merge(first, second)),
-    }
+    let found = match worlds.next() {
+        None => first,
+        Some(second) => merge(first, second),
+    };
+    // With <qemu:override> a device need not be where its <address> says.
+    let most = if context.domain.moves_devices {
+        Level::Warning
+    } else {
+        Level::Error
+    };
+    findings.extend(found.into_iter().map(|finding| Finding {
+        level: finding.level.min(most),
+        ..finding
+    }));
     chassis(context, findings);
 }
 
 /// What is found in both worlds stays as it is; what is found in one depends on the versions.
 fn merge(text: Vec<Finding>, json: Vec<Finding>) -> Vec<Finding> {
-    let same = |a: &Finding, b: &Finding| a.code == b.code && a.place == b.place;
+    let key = |finding: &Finding| (finding.code, finding.place.clone());
+    let in_text: HashSet<_> = text.iter().map(key).collect();
+    let in_json: HashSet<_> = json.iter().map(key).collect();
     let doubtful = |finding: Finding, versions: &str| Finding {
         level: finding.level.min(Level::Warning),
         message: format!("{} ({versions})", finding.message),
@@ -49,10 +63,10 @@ fn merge(text: Vec<Finding>, json: Vec<Finding>) -> Vec<Finding> {
     };
     let (both, only_json): (Vec<_>, Vec<_>) = json
         .into_iter()
-        .partition(|finding| text.iter().any(|other| same(finding, other)));
+        .partition(|finding| in_text.contains(&key(finding)));
     let only_text = text
         .into_iter()
-        .filter(|finding| !both.iter().any(|other| same(finding, other)))
+        .filter(|finding| !in_json.contains(&key(finding)))
         .map(|finding| {
             doubtful(
                 finding,
@@ -75,6 +89,9 @@ fn world(context: Context, form: DeviceForm) -> Option<Vec<Finding>> {
     let outcome = build::build(context.domain, context.line, form, context.assume.qemu)?;
     let mut findings = Vec::new();
     for refused in &outcome.refused {
+        if enough(&findings) {
+            break;
+        }
         findings.extend(refusal(context, &outcome, refused));
     }
     for (raw, place) in &outcome.placed {
@@ -271,7 +288,7 @@ fn no_bus(context: Context, outcome: &Outcome, device: &RawDevice) -> Finding {
         .map(|bus| bus.name.as_str())
         .take(12)
         .collect();
-    Finding::error(
+    let finding = Finding::error(
         Code::BusUnknown,
         place,
         format!("there is no bus {}: QEMU refuses to start", quoted(bus)),
@@ -280,7 +297,23 @@ fn no_bus(context: Context, outcome: &Outcome, device: &RawDevice) -> Finding {
         "the buses of this domain are {}; {}",
         known.join(", "),
         propose(topology, device)
-    ))
+    ));
+    // A machine we do not know may have more buses (pSeries: pci.1.0), and so may a raw device
+    // that is a bridge of a kind we do not know.
+    let maybe = machine::family(context.domain) == Family::Other
+        || context.line.devices.iter().any(|other| {
+            let id = other.id_text().and_then(|id| bus.strip_prefix(id));
+            id.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                && !build::is_pci_driver(other.driver())
+                && !other.looks_like_9p()
+        });
+    if maybe {
+        return Finding {
+            level: Level::Warning,
+            ..finding
+        };
+    }
+    finding
 }
 
 fn placed(
@@ -334,7 +367,12 @@ fn placed(
             address,
             where_at(topology, place),
         ));
-    } else if automatic && device.form == DeviceForm::Text && place.bus == 0 {
+    } else if automatic
+        && device.form == DeviceForm::Text
+        && place.bus == 0
+        // What other machines have built in, and whether this is a PCI device there, is not known.
+        && machine::family(context.domain) != Family::Other
+    {
         findings.push(
             Finding::warning(
                 Code::AddressAutomatic,
@@ -417,7 +455,7 @@ fn chassis(context: Context, findings: &mut Vec<Finding>) {
         Some(_) => None,
         None => Some(0),
     };
-    let mut taken: Vec<(u64, u64)> = libvirt_chassis(context.domain)
+    let mut taken: BTreeSet<(u64, u64)> = libvirt_chassis(context.domain)
         .into_iter()
         .map(|chassis| (u64::from(chassis), 0))
         .collect();
@@ -440,7 +478,7 @@ fn chassis(context: Context, findings: &mut Vec<Finding>) {
                     .help(format!("write `chassis={}`", free_chassis(&taken))),
                 );
             }
-            taken.push((chassis, slot));
+            taken.insert((chassis, slot));
         } else if device.driver() == "pci-bridge" && number(device, "chassis_nr") == Some(0) {
             findings.push(
                 Finding::error(
@@ -454,8 +492,13 @@ fn chassis(context: Context, findings: &mut Vec<Finding>) {
     }
 }
 
-fn free_chassis(taken: &[(u64, u64)]) -> u64 {
+fn free_chassis(taken: &BTreeSet<(u64, u64)>) -> u64 {
     (100..=255)
-        .find(|chassis| taken.iter().all(|(other, _)| other != chassis))
+        .find(|chassis| {
+            taken
+                .range((*chassis, 0)..=(*chassis, u64::MAX))
+                .next()
+                .is_none()
+        })
         .unwrap_or(99)
 }

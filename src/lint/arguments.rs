@@ -5,13 +5,10 @@ use crate::domain::xml::QEMU_NAMESPACE;
 use crate::lint::Context;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Place};
-use crate::qemu::command_line::FailedSet;
+use crate::qemu::command_line::{FailedSet, LONGEST_ARG};
 use crate::qemu::words::Stray;
 use crate::text::quoted;
 use crate::version::{DeviceForm, Version};
-
-/// The most bytes of one argument: MAX_ARG_STRLEN (32 pages) without the final NUL.
-const LONGEST_ARG: usize = 131_071;
 
 /// Finds what is wrong with the words of the command line.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {

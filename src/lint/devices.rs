@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::lint::Context;
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Place};
+use crate::lint::{Context, enough};
 use crate::pci::machine::{self, Family};
 use crate::qemu::command_line::{Property, RawDevice};
 use crate::qemu::json::Value;
@@ -34,6 +34,9 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         );
     }
     for (index, device) in context.line.devices.iter().enumerate() {
+        if enough(findings) {
+            return;
+        }
         if !device.virtfs {
             id(context, index, device, findings);
             form(context, device, findings);
@@ -257,6 +260,8 @@ fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fi
 }
 
 fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
+    // Looked up once: each look goes through all properties.
+    let driver = device.driver();
     // From the end, because the last of each counts.
     let mut later = BTreeSet::new();
     for property in device.properties.iter().rev() {
@@ -284,16 +289,25 @@ fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>)
         if matches!(key, "driver" | "id" | "bus") || (overridden && !all_count) {
             continue;
         }
-        findings.extend(self::property(context, device, property));
+        findings.extend(self::property(context, device.form, driver, property));
     }
     exclusive(device, findings);
 }
 
-fn property(context: Context, device: &RawDevice, property: &Property) -> Option<Finding> {
+fn property(
+    context: Context,
+    form: DeviceForm,
+    driver: &str,
+    property: &Property,
+) -> Option<Finding> {
+    // On s390x that alias is virtio-9p-ccw, with properties of its own (devno).
+    if driver == "virtio-9p" && machine::family(context.domain) == Family::Other {
+        return None;
+    }
     let known = virtio_9p_property(&property.key);
     let belongs = match (known, context.assume.qemu) {
         (Some(known), _)
-            if known.plain_only && !matches!(device.driver(), "virtio-9p" | "virtio-9p-pci") =>
+            if known.plain_only && !matches!(driver, "virtio-9p" | "virtio-9p-pci") =>
         {
             Some(false)
         }
@@ -317,12 +331,12 @@ fn property(context: Context, device: &RawDevice, property: &Property) -> Option
             format!(
                 "{} is no property of {}: QEMU refuses to start",
                 quoted(&property.key),
-                device.driver()
+                driver
             ),
         )
         .map(|finding| finding.help("remove it, or check its spelling"));
     }
-    let wanted = wrong_value(known?.kind, device.form, &property.value)?;
+    let wanted = wrong_value(known?.kind, form, &property.value)?;
     let code = if matches!(property.key.as_str(), "addr" | "multifunction") {
         Code::AddressInvalid
     } else {

@@ -30,7 +30,7 @@ impl Level {
 }
 
 /// Where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {
     /// The domain as a whole.
     Domain,
@@ -44,7 +44,7 @@ impl Place {
     /// The range of the XML text, in `text`, from which `domain` was read.
     pub fn span(&self, domain: &Domain, text: &str) -> Span {
         match self {
-            Place::Domain => Span::default(),
+            Place::Domain => domain.tag,
             Place::Xml(span) => *span,
             Place::Arg(index, range) => domain
                 .args

@@ -6,7 +6,7 @@ use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Place};
 use crate::lint::modes::{self, Host};
-use crate::lint::{Context, throttling};
+use crate::lint::{Context, enough, throttling};
 use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, Set};
 use crate::qemu::number::{Mode, option_number};
 use crate::qemu::opts::{self, Form, Opt};
@@ -16,6 +16,9 @@ use crate::version::Version;
 /// Finds what is wrong with each -fsdev and -virtfs, and with -set on libvirt's.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
     for (index, fsdev) in context.line.fsdevs.iter().enumerate() {
+        if enough(findings) {
+            return;
+        }
         id(context, index, fsdev, findings);
         let driver = driver(context, fsdev, findings);
         keys(context, fsdev, driver, findings);
@@ -328,7 +331,12 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
             findings.push(modes::absent(key, whole(context, fsdev.arg)));
         }
         modes::check(context, Host::Virtfs, key, &lost, model, findings);
-        modes::check(context, Host::Fsdev, key, &kept, model, findings);
+        let host = if fsdev.readonly() {
+            Host::ReadOnly
+        } else {
+            Host::Fsdev
+        };
+        modes::check(context, host, key, &kept, model, findings);
     }
 }
 

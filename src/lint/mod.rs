@@ -47,8 +47,21 @@ pub fn run(domain: &Domain, line: &CommandLine, assume: &Assumptions) -> Vec<Fin
     findings
 }
 
-/// Puts findings into the order of the text, the most important first where places are equal.
-pub fn sort(findings: &mut [Finding], domain: &Domain, text: &str) {
+/// More findings than this nobody reads, and each costs the time to find its place.
+const MOST_FINDINGS: usize = 1000;
+
+/// Whether there are so many findings that looking for more would only cost memory.
+fn enough(findings: &[Finding]) -> bool {
+    findings.len() >= 20 * MOST_FINDINGS
+}
+
+/// Puts findings into the order of the text, the most important first where places are equal. Of
+/// very many only the most important are kept.
+pub fn sort(findings: &mut Vec<Finding>, domain: &Domain, text: &str) {
+    if findings.len() > MOST_FINDINGS {
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+        findings.truncate(MOST_FINDINGS);
+    }
     findings.sort_by_cached_key(|finding| {
         (
             finding.place.span(domain, text).start,

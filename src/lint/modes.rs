@@ -2,7 +2,7 @@
 
 use crate::lint::Context;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Place};
+use crate::lint::finding::{Finding, Level, Place};
 use crate::qemu::number::{Mode, effective_mode, is_plain_octal, option_number};
 use crate::qemu::opts::Opt;
 use crate::text::quoted;
@@ -41,6 +41,8 @@ pub const KEYS: [Key; 2] = [
 pub enum Host {
     /// In an -fsdev, or a -set on one.
     Fsdev,
+    /// In an -fsdev that is read-only: nothing is created that could get a mode.
+    ReadOnly,
     /// In a -virtfs, which forgets it.
     Virtfs,
 }
@@ -103,12 +105,33 @@ pub fn check(
         );
         return;
     }
-    findings.extend(judge(context.assume.qemu_is_root, key, last));
+    let binary = matches!(option_number(&last.value), Mode::Binary(_));
+    let found = judge(context.assume.qemu_is_root, key, last);
+    findings.extend(found.map(|finding| {
+        if host == Host::ReadOnly && !binary {
+            harmless(finding)
+        } else {
+            finding
+        }
+    }));
 }
 
 /// What is wrong with a mode by its text alone, wherever it stands.
 pub fn text(key: Key, opt: &Opt, qemu_is_root: Option<bool>) -> Option<Finding> {
     invalid(key, opt).or_else(|| judge(qemu_is_root, key, opt))
+}
+
+/// A wrong mode does no harm where the guest cannot create anything.
+fn harmless(finding: Finding) -> Finding {
+    Finding {
+        level: finding.level.min(Level::Warning),
+        message: format!(
+            "{} (the share is read-only, so the guest creates nothing)",
+            finding.message
+        ),
+        uncertain: false,
+        ..finding
+    }
 }
 
 /// The key is not there: what QEMU does then.

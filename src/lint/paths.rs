@@ -7,7 +7,7 @@ use crate::host::qemu_user::{QemuUser, Reach};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
 use crate::share::Share;
-use crate::text::{quoted, visible};
+use crate::text::{quoted, shell_word, visible};
 
 /// What is known of a share's folder.
 #[derive(Debug, Clone)]
@@ -141,15 +141,19 @@ fn unreachable(
     at: &str,
     is_share: bool,
 ) -> Finding {
+    let at_word = shell_word(at);
     let (what, help) = if is_share {
         (
             "does not let it in",
-            format!("`setfacl -m u:{}:rwx {at}`, or chmod", user.name),
+            format!("`setfacl -m u:{}:rwx {at_word}`, or chmod", user.name),
         )
     } else {
         (
             "lets it not pass",
-            format!("`setfacl -m u:{}:x {at}`, or `chmod o+x {at}`", user.name),
+            format!(
+                "`setfacl -m u:{}:x {at_word}`, or `chmod o+x {at_word}`",
+                user.name
+            ),
         )
     };
     let message = format!(

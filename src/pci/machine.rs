@@ -50,8 +50,9 @@ pub fn family(domain: &Domain) -> Family {
 pub fn machine_version(domain: &Domain) -> Option<Version> {
     let machine = domain.machine.value.as_str();
     let numbers = machine.rsplit('-').next()?;
-    let (major, minor) = numbers.split_once('.')?;
-    Some(Version(major.parse().ok()?, minor.parse().ok()?, 0))
+    let mut numbers = numbers.split('.').map(|number| number.parse().ok());
+    // pc-q35-4.0.1 has a third.
+    Some(Version(numbers.next()??, numbers.next()??, 0))
 }
 
 /// Name of the root bus and whether it is PCI Express; `None` where the machine has none we know.

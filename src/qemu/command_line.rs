@@ -27,6 +27,8 @@ pub struct CommandLine {
     pub strays: Vec<Stray>,
     /// Options we see but do not follow: index of the option and of the argument.
     pub unmodelled: Vec<(usize, usize)>,
+    /// Whether an `-fsdev` or `-virtfs` is longer than [`LONGEST_ARG`].
+    pub too_long: bool,
     /// Whether other options add PCI devices at addresses of their own choice.
     pub adds_devices: bool,
 }
@@ -149,6 +151,10 @@ pub const LOCAL_KEYS: [&str; 9] = [
     "id",
 ];
 
+/// The most bytes of one argument: MAX_ARG_STRLEN (32 pages) without the final NUL. What is longer
+/// never reaches QEMU, and is not read.
+pub const LONGEST_ARG: usize = 131_071;
+
 /// The device drivers that are 9p. `virtio-9p` is an alias.
 pub const DRIVERS_9P: [&str; 4] = [
     "virtio-9p-pci",
@@ -246,6 +252,10 @@ impl CommandLine {
             else {
                 continue;
             };
+            if arg.value.len() > LONGEST_ARG {
+                line.too_long |= matches!(word.name, "fsdev" | "virtfs");
+                continue;
+            }
             match word.name {
                 "fsdev" => line.fsdevs.push(Fsdev {
                     arg: index,
@@ -268,6 +278,7 @@ impl CommandLine {
     /// Whether there is anything of 9p in it: only then is the domain our business.
     pub fn has_9p(&self) -> bool {
         !self.fsdevs.is_empty()
+            || self.too_long
             || self.devices.iter().any(RawDevice::looks_like_9p)
             || self.sets.iter().any(|set| set.group == "fsdev")
             || self.strays.iter().any(|stray| {
@@ -383,12 +394,14 @@ impl CommandLine {
                 return;
             }
         }
-        let alias = if group == "fsdev" {
+        // Only a 9p <filesystem> of libvirt's has an fsdev.
+        let there = if group == "fsdev" {
             id.strip_prefix("fsdev-")
+                .is_some_and(|alias| names.natives.contains(alias))
         } else {
-            Some(id)
+            names.libvirt.contains(id)
         };
-        if alias.is_some_and(|alias| names.libvirt.contains(alias)) {
+        if there {
             self.sets.push(Set {
                 group,
                 id: id.to_owned(),
@@ -407,6 +420,8 @@ struct Names {
     fsdevs: BTreeMap<String, usize>,
     devices: BTreeMap<String, usize>,
     libvirt: BTreeSet<String>,
+    /// Those of libvirt's that are 9p shares.
+    natives: BTreeSet<String>,
     /// How many fsdevs and devices are known here already.
     seen: Option<(usize, usize)>,
 }
@@ -416,6 +431,12 @@ impl Names {
     fn catch_up(&mut self, line: &CommandLine, domain: &Domain) {
         let (fsdevs, devices) = self.seen.unwrap_or_else(|| {
             let ids = crate::domain::libvirt_ids(domain);
+            let is_9p = |index: usize| domain.devices.get(index).is_some_and(|d| d.is_9p());
+            self.natives = ids
+                .iter()
+                .filter(|taken| is_9p(taken.device))
+                .map(|taken| taken.id.clone())
+                .collect();
             self.libvirt = ids.into_iter().map(|taken| taken.id).collect();
             (0, 0)
         });

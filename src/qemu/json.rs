@@ -4,6 +4,7 @@
 //! write it inside an XML attribute, and a repeated key is an error (qobject/json-parser.c).
 //! Only what a device needs is kept: the members of one flat object.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// A value of a member.
@@ -94,6 +95,7 @@ impl<'t> Reader<'t> {
             return self.fail("an object must begin with `{`");
         }
         let mut members: Vec<Member> = Vec::new();
+        let mut keys = BTreeSet::new();
         self.space();
         if self.eat('}') {
             return Ok(members);
@@ -101,7 +103,7 @@ impl<'t> Reader<'t> {
         loop {
             self.space();
             let (key, key_range) = self.string()?;
-            if members.iter().any(|member| member.key == key) {
+            if !keys.insert(key.clone()) {
                 self.at = key_range.start;
                 return self.fail("a key stands twice");
             }

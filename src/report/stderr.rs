@@ -19,7 +19,7 @@ pub fn refusal(domain: &Domain, findings: &[Finding]) -> String {
         out.push_str(&one(finding));
         out.push('\n');
         if let Some(help) = &finding.help {
-            out.push_str(&format!("  help: {help}\n"));
+            out.push_str(&format!("  help: {}\n", visible(help)));
         }
     }
     out.push_str(&way_out(domain));
@@ -36,15 +36,17 @@ pub fn one(finding: &Finding) -> String {
         "{}[{}]{place}: {}",
         finding.level.word(),
         finding.code.word(),
-        finding.message
+        visible(&finding.message)
     )
 }
 
 /// Another reason not to start, and the way out.
 pub fn failure(domain: &Domain, message: &str, help: &str) -> String {
     format!(
-        "virt-9p: guest {} was not started: {message}\n  help: {help}\n{}",
+        "virt-9p: guest {} was not started: {}\n  help: {}\n{}",
         quoted(&domain.name),
+        visible(message),
+        visible(help),
         way_out(domain)
     )
 }

@@ -64,7 +64,7 @@ pub fn shown(file: &str, lines: &Lines, shown: &Shown, colour: bool) -> String {
         "{bold}{}:{line}:{column}: {paint}{}{code}{plain}: {}\n",
         visible(file),
         shown.level.word(),
-        shown.message
+        visible(shown.message)
     );
     let (excerpt, caret, length) = excerpt(lines.line(line), column, shown.span.of(lines.text()));
     out.push_str(&format!(
@@ -73,7 +73,7 @@ pub fn shown(file: &str, lines: &Lines, shown: &Shown, colour: bool) -> String {
         "^".repeat(length)
     ));
     if let Some(help) = shown.help {
-        out.push_str(&format!("      = help: {help}\n"));
+        out.push_str(&format!("      = help: {}\n", visible(help)));
     }
     out
 }
