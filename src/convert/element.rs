@@ -1,7 +1,7 @@
 //! `<filesystem>` and [`Share`], both ways.
 
 use crate::convert::buses::Bus;
-use crate::convert::share::{Access, Address, Model, Share};
+use crate::convert::share::{Access, Address, Model, Share, user_alias};
 use crate::convert::tree::Node;
 use crate::convert::{Refusal, Refusals};
 use crate::domain::xml::attribute;
@@ -44,10 +44,7 @@ pub fn read(buses: &[Bus], device: &Device, node: &Node) -> Result<Share, Vec<Re
         fmode: refused.part(mode(node, "fmode")),
         dmode: refused.part(mode(node, "dmode")),
         // An automatic one is only what libvirt calls its own device.
-        alias: device
-            .alias
-            .clone()
-            .filter(|alias| alias.starts_with("ua-")),
+        alias: device.alias.as_deref().and_then(user_alias),
         address: refused.part(address(buses, device, node)),
     };
     for name in ["fmode", "dmode"] {

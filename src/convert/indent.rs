@@ -84,20 +84,31 @@ impl<'t> Style<'t> {
     pub fn remove(&self, spans: &[Span]) -> Vec<Edit> {
         let mut spans = spans.to_vec();
         spans.sort();
-        let mut runs: Vec<Span> = Vec::new();
-        for span in spans {
-            match runs.last_mut() {
-                Some(run) if blank(self.text, Span::new(run.end, span.start)) => run.end = span.end,
-                _ => runs.push(span),
+        // Those with nothing but white space between them, together.
+        let runs = spans.chunk_by(|one, next| blank(self.text, Span::new(one.end, next.start)));
+        let mut edits = Vec::new();
+        for run in runs {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else {
+                continue;
+            };
+            match self.lines(Span::new(first.start, last.end)) {
+                Some(lines) => edits.push(Edit::remove(lines)),
+                None => {
+                    let single = run.iter().map(|span| self.lines(*span).unwrap_or(*span));
+                    edits.extend(single.map(Edit::remove));
+                }
             }
         }
-        let lines = |run: Span| match (margin(self.text, run.start), self.line_end(run.end)) {
-            (Some(margin), Some(end)) => Span::new(run.start - margin.len(), end),
-            _ => run,
-        };
-        runs.into_iter()
-            .map(|run| Edit::remove(lines(run)))
-            .collect()
+        edits
+    }
+
+    /// The whole lines of a range, when nothing else stands on them.
+    fn lines(&self, span: Span) -> Option<Span> {
+        let margin = margin(self.text, span.start)?;
+        Some(Span::new(
+            span.start - margin.len(),
+            self.line_end(span.end)?,
+        ))
     }
 
     fn indented(&self, inner: &str, lines: &[String]) -> String {
@@ -202,6 +213,14 @@ mod tests {
             (
                 "<domain><devices>\n <x/><x/> <!-- c -->\n</devices></domain>",
                 "<domain><devices>\n  <!-- c -->\n</devices></domain>",
+            ),
+            (
+                "<domain><devices>\t<x/> \t<x/>\t<a/></devices></domain>",
+                "<domain><devices>\t \t\t<a/></devices></domain>",
+            ),
+            (
+                "<domain><devices>\n <a/><x/>\n <x/>\n</devices></domain>",
+                "<domain><devices>\n <a/>\n</devices></domain>",
             ),
             (
                 "<domain><devices><a/><x/></devices></domain>",

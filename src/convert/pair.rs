@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::convert::buses::{self, Bus};
-use crate::convert::share::{Access, Address, Model, Share};
+use crate::convert::share::{Access, Address, Model, Share, user_alias};
 use crate::convert::{Context, Refusal, Refusals};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level, Place};
@@ -96,10 +96,8 @@ impl<'a> Reader<'a> {
             immediate: fsdev.value("writeout") == Some("immediate"),
             fmode: refused.part(mode(context, fsdev, fkey, context.request.fmode, access)),
             dmode: refused.part(mode(context, fsdev, dkey, context.request.dmode, access)),
-            alias: device
-                .id_text()
-                .filter(|id| id.starts_with("ua-"))
-                .map(str::to_owned),
+            // Any other id is only how the two arguments find each other.
+            alias: device.id_text().and_then(user_alias),
             address: refused.part(self.address(device)),
         };
         refused.finish(Pair {

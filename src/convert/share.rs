@@ -29,6 +29,13 @@ pub struct Share {
     pub address: Option<Address>,
 }
 
+/// An alias that is the user's own: libvirt keeps `ua-` with letters, digits, `-` and `_` behind
+/// it, and forgets any other (virDomainDeviceInfoParseXML).
+pub fn user_alias(alias: &str) -> Option<String> {
+    let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (alias.starts_with("ua-") && alias.bytes().all(known)).then(|| alias.to_owned())
+}
+
 /// A place on a bus that libvirt knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {

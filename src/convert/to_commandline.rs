@@ -173,7 +173,8 @@ fn modes(context: &Context, share: &mut Share, notes: &mut Vec<String>) {
         .filter(|(mode, _)| mode.is_none())
         .map(|(_, option)| option)
         .collect();
-    if !missing.is_empty() {
+    // In a read-only share nothing is created that could get a mode.
+    if !missing.is_empty() && !share.readonly {
         notes.push(format!(
             "share {} does not say which modes its new files and folders get on the host; without them it is \
              0600 and 0700, for the QEMU user alone. To let others read: {}",

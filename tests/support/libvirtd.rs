@@ -30,6 +30,15 @@ impl Libvirtd {
                 std::os::unix::fs::chown(&folder, Some(USER), Some(USER)).unwrap();
             }
         }
+        // Guests write their own logs: no virtlogd is started, which would stay for a while.
+        let settings = home.path().join("home/config/libvirt");
+        fs::create_dir_all(&settings).unwrap();
+        fs::write(settings.join("qemu.conf"), "stdio_handler = \"file\"\n").unwrap();
+        if is_root() {
+            for folder in settings.ancestors().take(2) {
+                std::os::unix::fs::chown(folder, Some(USER), Some(USER)).unwrap();
+            }
+        }
         let log = File::create(home.path().join("log")).unwrap();
         let daemon = command("/usr/sbin/libvirtd", home.path())
             .stdin(Stdio::null())
@@ -49,6 +58,24 @@ impl Libvirtd {
             std::thread::sleep(Duration::from_millis(10));
         }
         libvirtd
+    }
+
+    /// Runs a shell script as the daemon's user, in its folder; `$VIRSH` is connected to it, and
+    /// `virt-9p` is the program.
+    pub fn shell(&self, script: &str) -> Output {
+        let program = self.home.path().join("virt-9p");
+        fs::copy(env!("CARGO_BIN_EXE_virt-9p"), &program).unwrap();
+        let virsh = format!("virsh -q -c {}", self.uri());
+        let script = format!("cd ~ && PATH=$PATH:.. VIRSH='{virsh}' && set -e\n{script}");
+        command("/bin/sh", self.home.path())
+            .args(["-c", &script])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    fn uri(&self) -> String {
+        format!("qemu:///session?socket={}", self.socket().display())
     }
 
     fn socket(&self) -> PathBuf {
@@ -75,9 +102,8 @@ impl Libvirtd {
     }
 
     fn virsh(&self, commands: &str) -> Output {
-        let uri = format!("qemu:///session?socket={}", self.socket().display());
         command("/usr/bin/virsh", self.home.path())
-            .args(["--connect", &uri, commands])
+            .args(["--connect", &self.uri(), commands])
             .stdin(Stdio::null())
             .output()
             .expect("these tests need virsh")

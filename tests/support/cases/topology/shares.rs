@@ -71,7 +71,7 @@ impl Drawing {
         let tag = format!("{}{number}", pick(rng, TAGS));
         let readonly = if chance(rng, 30) { "<readonly/>" } else { "" };
         let alias = match rng.u32(..6) {
-            0 => format!("<alias name='ua-share.{number}'/>"),
+            0 => format!("<alias name='ua-share_{number}'/>"),
             1 => format!("<alias name='{id}'/>"),
             _ => String::new(),
         };
