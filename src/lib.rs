@@ -5,10 +5,12 @@
 //! [`lint`] and [`pci`] turn both into findings, [`share`] into the folders QEMU will open;
 //! [`apparmor`] turns folders into rules and a profile into a new profile. All of that is pure.
 //! [`inspect`] goes this way once, with facts from [`host`]; [`hook`] (for libvirt) and [`cli`]
-//! (for people) act on the result, [`report`] puts it into words.
+//! (for people) act on the result, [`report`] puts it into words. [`doctor`] judges the host
+//! around all that.
 
 pub mod apparmor;
 pub mod cli;
+pub mod doctor;
 pub mod domain;
 pub mod hook;
 pub mod host;

@@ -1,7 +1,6 @@
 //! `virt-9p check`: what is wrong, with places.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use crate::lint::finding::Level;
@@ -9,7 +8,7 @@ use crate::report::{json, terminal};
 use crate::text::{Lines, count, visible};
 
 use super::input::Input;
-use super::options::{Options, Word, next, unexpected};
+use super::options::{Options, Word, colour, is_json, next, unexpected};
 use super::{complain, print};
 
 pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
@@ -18,14 +17,7 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
     while let Some(word) = next(&mut parser)? {
         match word {
             Word::Option(option) if options.looking(&option, &mut parser)? => {}
-            Word::Option(option) if option == "--format" => {
-                let format = parser.value()?;
-                as_json = match format.to_str() {
-                    Some("json") => true,
-                    Some("text") => false,
-                    _ => anyhow::bail!("--format is text or json"),
-                };
-            }
+            Word::Option(option) if option == "--format" => as_json = is_json(&mut parser)?,
             Word::Option(option) if option == "--strict" => strict = true,
             Word::Value(file) => files.push(file),
             other => return Err(unexpected(&other)),
@@ -34,8 +26,7 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
     if files.is_empty() {
         files.push("-".into());
     }
-    let colour = std::io::stdout().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colour = colour();
     let (mut errors, mut warnings, mut unreadable) = (0, 0, 0);
     for file in &files {
         let looked =

@@ -4,6 +4,7 @@
 //! is no domain XML.
 
 mod check;
+mod doctor;
 mod explain;
 mod hook;
 mod input;
@@ -21,6 +22,7 @@ usage: virt-9p [--root DIR] COMMAND …
 
   check   [FILE|-]...   find what is wrong with the 9p arguments of a domain
   rules   [FILE|-]      show the AppArmor rules the domain would get
+  doctor  [FILE|-]...   see whether this host, and each guest on it, is in order
   explain [CODE]        say what a finding means; without CODE, list them
   hook    DOMAIN OPERATION SUBOPERATION EXTRA
                         what libvirt calls, by hand; domain XML on standard input
@@ -29,8 +31,9 @@ options of check and rules:
   --libvirt X.Y.Z       assume this libvirt, not the installed one
   --qemu X.Y.Z          assume this QEMU
   --no-host             look at nothing but the XML
+options of check and doctor:
+  --format text|json    json prints one object a file, or a thing looked at
 options of check:
-  --format text|json    json prints one object a file
   --strict              warnings count as errors
 
   --root DIR            put DIR before every host path that is read or written
@@ -42,6 +45,7 @@ examples:
   virt-9p check /etc/libvirt/qemu/guest.xml
   virsh dumpxml guest | virt-9p check
   virsh dumpxml guest | virt-9p rules
+  virt-9p doctor
   virt-9p explain mode-not-octal
 ";
 
@@ -75,15 +79,16 @@ fn dispatch(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
         return match command.to_str() {
             Some("check") => check::run(options, parser),
             Some("rules") => rules::run(options, parser),
+            Some("doctor") => doctor::run(options, parser),
             Some("explain") => explain::run(options, parser),
             Some("hook") => hook::run(options, parser),
             _ => anyhow::bail!(
-                "there is no command {}; the commands are check, rules, explain and hook",
+                "there is no command {}; the commands are check, rules, doctor, explain and hook",
                 crate::text::quoted(&command.to_string_lossy())
             ),
         };
     }
-    anyhow::bail!("no command is given; the commands are check, rules, explain and hook")
+    anyhow::bail!("no command is given; the commands are check, rules, doctor, explain and hook")
 }
 
 /// Prints `text`; a reader that went away is no error.

@@ -1,6 +1,7 @@
 //! Options that several commands share.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
@@ -79,6 +80,20 @@ impl Options {
     pub fn host(&self) -> Option<&Root> {
         (!self.no_host).then_some(&self.root)
     }
+}
+
+/// The value of `--format`: whether it is JSON.
+pub fn is_json(parser: &mut lexopt::Parser) -> anyhow::Result<bool> {
+    match parser.value()?.to_str() {
+        Some("json") => Ok(true),
+        Some("text") => Ok(false),
+        _ => anyhow::bail!("--format is text or json"),
+    }
+}
+
+/// Whether output may be coloured: on a terminal, and not where NO_COLOR is set.
+pub fn colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 fn version(parser: &mut lexopt::Parser) -> anyhow::Result<crate::version::Version> {

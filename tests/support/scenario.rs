@@ -16,6 +16,9 @@
 //! remove PATH
 //! write-protected PATH           a read-only mount, for the following commands (needs root)
 //! lock / unlock                  another process holds /run/virt-9p.lock
+//! program PATH [MODE]            a copy of the program
+//! daemon NAME SECONDS            it runs as process 4711, confined, since so long after 1970
+//! caller UID                     everything belongs to UID, who runs the program (needs root)
 //! $ virt-9p ARGS [< FILE]        runs the program with --root; FILE stands beside `scenario`
 //! ```
 //!
@@ -43,6 +46,8 @@ pub struct Scenario {
     log: Option<UnixDatagram>,
     lock: Option<File>,
     protected: Vec<String>,
+    programs: Vec<String>,
+    caller: Option<u32>,
     out: String,
 }
 
@@ -55,6 +60,8 @@ pub fn run(folder: &Path) -> String {
         log: None,
         lock: None,
         protected: Vec::new(),
+        programs: Vec::new(),
+        caller: None,
         out: String::new(),
     };
     fs::set_permissions(scenario.root.path(), Permissions::from_mode(0o755)).unwrap();
@@ -74,7 +81,10 @@ pub fn needs_root(folder: &Path) -> bool {
     fs::read_to_string(folder.join("scenario"))
         .unwrap()
         .lines()
-        .any(|line| line.starts_with("owner ") || line.starts_with("write-protected "))
+        .any(|line| {
+            let needs = ["owner ", "write-protected ", "caller "];
+            needs.iter().any(|start| line.starts_with(start))
+        })
 }
 
 /// Scenario folders below `tests/NAME`, sorted.
@@ -220,6 +230,17 @@ impl Scenario {
                 self.lock = Some(file);
             }
             ["unlock"] => self.lock = None,
+            ["program", path] => self.install(path, "0755"),
+            ["program", path, mode] => self.install(path, mode),
+            ["daemon", name, since] => self.daemon(name, since.parse().unwrap()),
+            ["caller", uid] => {
+                let status = Command::new("chown")
+                    .args(["-hR", uid])
+                    .arg(self.root.path())
+                    .status();
+                assert!(status.unwrap().success());
+                self.caller = Some(uid.parse().unwrap());
+            }
             _ => panic!("cannot read the line {line:?}"),
         }
     }
@@ -238,6 +259,28 @@ impl Scenario {
         log.set_read_timeout(Some(Duration::from_millis(1)))
             .unwrap();
         self.log = Some(log);
+    }
+
+    fn install(&mut self, path: &str, mode: &str) {
+        self.parents(path);
+        fs::copy(env!("CARGO_BIN_EXE_virt-9p"), self.at(path)).unwrap();
+        fs::set_permissions(self.at(path), permissions(mode)).unwrap();
+        self.programs.push(path.to_owned());
+    }
+
+    /// Field 22 of its stat is a second after boot.
+    fn daemon(&self, name: &str, since: u64) {
+        let at = |file: &str| format!("/proc/4711/{file}");
+        let stat = format!("4711 ({name}) S 1{} 100 0\n", " 0".repeat(17));
+        self.file(&at("comm"), "0644", format!("{name}\n").as_bytes());
+        self.file(&at("stat"), "0644", stat.as_bytes());
+        self.file(
+            &at("attr/current"),
+            "0644",
+            format!("{name} (enforce)\n").as_bytes(),
+        );
+        let boot = format!("cpu 0\nbtime {}\n", since - 1);
+        self.file("/proc/stat", "0644", boot.as_bytes());
     }
 
     fn parents(&self, path: &str) {
@@ -294,7 +337,12 @@ impl Scenario {
     /// write-protected, because root passes by modes.
     fn program(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_virt-9p");
-        let mut run = if self.protected.is_empty() {
+        let mut run = if let Some(caller) = self.caller {
+            let mut run = Command::new("setpriv");
+            run.args([format!("--reuid={caller}"), "--clear-groups".to_owned()]);
+            run.arg(program);
+            run
+        } else if self.protected.is_empty() {
             Command::new(program)
         } else {
             let mounts: String = self
@@ -400,6 +448,8 @@ impl Scenario {
                 let (kind, content) = if kind.is_symlink() {
                     let target = fs::read_link(&path).unwrap();
                     ('l', target.to_string_lossy().into_owned().into_bytes())
+                } else if self.programs.contains(&name) && meta.len() > 100_000 {
+                    ('f', b"virt-9p itself\n".to_vec())
                 } else if kind.is_file() {
                     ('f', fs::read(&path).unwrap())
                 } else if kind.is_dir() {
