@@ -19,7 +19,7 @@ enum Piece {
     Name,
     /// `**`: anything.
     Path,
-    /// `[…]`: ranges, and whether they are excluded.
+    /// `[…]`: ranges, and whether they are excluded. It can be a slash, unlike the others.
     Class(Vec<(u8, u8)>, bool),
 }
 
@@ -41,10 +41,8 @@ impl Pattern {
     /// Reads a pattern, without the quotes around it.
     pub fn new(text: &str) -> Self {
         let mut alternatives = Vec::new();
-        expand(with_variables(text).as_bytes(), &mut alternatives);
-        Pattern {
-            alternatives: alternatives.iter().map(|flat| pieces(flat)).collect(),
-        }
+        expand(&tokens(with_variables(text).as_bytes()), &mut alternatives);
+        Pattern { alternatives }
     }
 
     /// Whether it matches the whole of `name`.
@@ -94,81 +92,110 @@ fn with_variables(text: &str) -> String {
     out.replace("//", "/")
 }
 
+/// A piece, or what makes alternatives.
+#[derive(Debug, Clone, PartialEq)]
+enum Token {
+    Piece(Piece),
+    Open,
+    Comma,
+    Close,
+}
+
+fn tokens(text: &[u8]) -> Vec<Token> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let piece = match first {
+            b'\\' => {
+                let (byte, after) = unescape(after);
+                rest = after;
+                out.push(Token::Piece(Piece::Byte(byte)));
+                continue;
+            }
+            b'{' => Token::Open,
+            b',' => Token::Comma,
+            b'}' => Token::Close,
+            b'?' => Token::Piece(Piece::One),
+            b'*' => {
+                // All there is between two slashes, or behind the last, stands for at least one
+                // byte, and that no slash (convert_aaregex_to_pcre).
+                let alone = matches!(rest.iter().find(|byte| **byte != b'*'), None | Some(b'/'));
+                if alone && out.last() == Some(&Token::Piece(Piece::Byte(b'/'))) {
+                    out.push(Token::Piece(Piece::One));
+                }
+                if let Some(after) = after.strip_prefix(b"*") {
+                    rest = after;
+                    out.push(Token::Piece(Piece::Path));
+                    continue;
+                }
+                Token::Piece(Piece::Name)
+            }
+            b'[' => {
+                let end = memchr::memchr(b']', after).unwrap_or(after.len());
+                let (inside, after) = after.split_at(end);
+                rest = after.strip_prefix(b"]").unwrap_or(after);
+                out.push(Token::Piece(class(inside)));
+                continue;
+            }
+            byte => Token::Piece(Piece::Byte(*byte)),
+        };
+        rest = after;
+        out.push(piece);
+    }
+    out
+}
+
 /// Multiplies braces out, the first pair first.
-fn expand(text: &[u8], out: &mut Vec<Vec<u8>>) {
+fn expand(tokens: &[Token], out: &mut Vec<Vec<Piece>>) {
     if out.len() >= MOST_ALTERNATIVES {
         return;
     }
-    let Some((open, commas, close)) = braces(text) else {
-        out.push(text.to_vec());
+    let Some((open, commas, close)) = braces(tokens) else {
+        out.push(tokens.iter().map(piece).collect());
         return;
     };
-    let part = |from: usize, to: usize| text.get(from..to).unwrap_or(&[]);
+    let part = |from: usize, to: usize| tokens.get(from..to).unwrap_or(&[]);
     let mut from = open + 1;
     for end in commas.into_iter().chain([close]) {
-        let whole = [part(0, open), part(from, end), part(close + 1, text.len())].concat();
+        let whole = [
+            part(0, open),
+            part(from, end),
+            part(close + 1, tokens.len()),
+        ]
+        .concat();
         expand(&whole, out);
         from = end + 1;
     }
 }
 
+/// Outside of a pair of braces these are bytes like others.
+fn piece(token: &Token) -> Piece {
+    match token {
+        Token::Piece(piece) => piece.clone(),
+        Token::Open => Piece::Byte(b'{'),
+        Token::Comma => Piece::Byte(b','),
+        Token::Close => Piece::Byte(b'}'),
+    }
+}
+
 /// Where the first pair of braces opens, its commas, and where it closes.
-fn braces(text: &[u8]) -> Option<(usize, Vec<usize>, usize)> {
+fn braces(tokens: &[Token]) -> Option<(usize, Vec<usize>, usize)> {
     let (mut open, mut depth, mut commas) = (0, 0_usize, Vec::new());
-    let (mut escaped, mut in_class) = (false, false);
-    for (at, byte) in text.iter().enumerate() {
-        if std::mem::take(&mut escaped) {
-            continue;
-        }
-        match byte {
-            b'\\' => escaped = true,
-            b'[' => in_class = true,
-            b']' => in_class = false,
-            _ if in_class => {}
-            b'{' => {
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Open => {
                 if depth == 0 {
                     open = at;
                 }
                 depth += 1;
             }
-            b'}' if depth == 1 => return Some((open, commas, at)),
-            b'}' => depth = depth.saturating_sub(1),
-            b',' if depth == 1 => commas.push(at),
-            _ => {}
+            Token::Close if depth == 1 => return Some((open, commas, at)),
+            Token::Close => depth = depth.saturating_sub(1),
+            Token::Comma if depth == 1 => commas.push(at),
+            Token::Comma | Token::Piece(_) => {}
         }
     }
     None
-}
-
-fn pieces(flat: &[u8]) -> Vec<Piece> {
-    let mut out = Vec::with_capacity(flat.len());
-    let mut rest = flat;
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        out.push(match first {
-            b'\\' => {
-                let (byte, after) = unescape(rest);
-                rest = after;
-                Piece::Byte(byte)
-            }
-            b'?' => Piece::One,
-            b'*' => match rest.strip_prefix(b"*") {
-                Some(after) => {
-                    rest = after;
-                    Piece::Path
-                }
-                None => Piece::Name,
-            },
-            b'[' => {
-                let end = memchr::memchr(b']', rest).unwrap_or(rest.len());
-                let (inside, after) = rest.split_at(end);
-                rest = after.strip_prefix(b"]").unwrap_or(after);
-                class(inside)
-            }
-            byte => Piece::Byte(*byte),
-        });
-    }
-    out
 }
 
 /// The byte after a backslash: three octal digits, or itself.
@@ -247,7 +274,7 @@ fn takes(piece: &Piece, byte: u8) -> bool {
             let inside = ranges
                 .iter()
                 .any(|(from, to)| (*from..=*to).contains(&byte));
-            byte != b'/' && inside != *excluded
+            inside != *excluded
         }
         Piece::Name | Piece::Path => false,
     }
@@ -270,7 +297,9 @@ mod tests {
             ("/{srv,mnt}/{a,b{c,d}}/x", "/mnt/b/x", false),
             ("/a[0-9x]?", "/a7z", true),
             ("/a[^0-9]?", "/a7z", false),
-            ("/a[^0-9]?", "/a/z", false),
+            ("/a[^0-9]?", "/a/z", true),
+            ("/srv/**", "/srv/", false),
+            ("/srv/*/x", "/srv//x", false),
             ("/my\\040share/**", "/my share/a", true),
             ("/a\\*", "/ab", false),
             ("@{HOME}/**", "/home/me/x", true),

@@ -78,6 +78,10 @@ fn own(there: bool, disabled: bool, loaded: io::Result<Option<String>>) -> Line 
         Ok(None) => warn(format!(
             "{FILE} is not installed: virt-9p works, unconfined"
         )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => warn(format!(
+            "{} is not there: mount securityfs",
+            profiles::LOADED
+        )),
         Err(error) => Line::unseen(Subject::AppArmor, what, &error),
     }
 }

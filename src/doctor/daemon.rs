@@ -18,6 +18,8 @@ pub struct Facts<'f> {
     pub apparmor: bool,
 }
 
+const WHAT: &str = "for libvirtd or virtqemud";
+
 /// The units to ask systemd for.
 pub fn units() -> Vec<String> {
     NAMES
@@ -28,23 +30,8 @@ pub fn units() -> Vec<String> {
 
 /// Judges all of it.
 pub fn judge(facts: &Facts) -> Vec<Line> {
-    const WHAT: &str = "for libvirtd or virtqemud";
     let Some(daemon) = facts.running else {
-        let socket = facts
-            .units
-            .iter()
-            .find(|unit| unit.active && unit.name.ends_with(".socket"));
-        return vec![match socket {
-            Some(unit) => Line::pass(Subject::Daemon, WHAT).saying(format!(
-                "not running; {} starts it, and it then sees every hook",
-                unit.name
-            )),
-            None => Line::warn(
-                Subject::Daemon,
-                WHAT,
-                "not running: systemctl start libvirtd, or virtqemud.socket where the daemons are modular",
-            ),
-        }];
+        return vec![absent(facts)];
     };
     let mut lines = vec![
         Line::pass(Subject::Daemon, WHAT)
@@ -55,6 +42,33 @@ pub fn judge(facts: &Facts) -> Vec<Line> {
         lines.push(confined(daemon));
     }
     lines
+}
+
+/// No process of one: it may only be needed later.
+fn absent(facts: &Facts) -> Line {
+    let active = |kind: &str| {
+        let mut units = facts.units.iter();
+        units.find(|unit| unit.active && unit.name.ends_with(kind))
+    };
+    // Where /proc hides the processes of others.
+    if let Some(unit) = active(".service") {
+        let hint = format!(
+            "{} is active, but its process cannot be seen: needs root",
+            unit.name
+        );
+        return Line::warn(Subject::Daemon, WHAT, hint);
+    }
+    match active(".socket") {
+        Some(unit) => Line::pass(Subject::Daemon, WHAT).saying(format!(
+            "not running; {} starts it, and it then sees every hook",
+            unit.name
+        )),
+        None => Line::warn(
+            Subject::Daemon,
+            WHAT,
+            "not running: systemctl start libvirtd, or virtqemud.socket where the daemons are modular",
+        ),
+    }
 }
 
 /// Whether the daemon has looked for hooks since one was there. It looks when it starts and when

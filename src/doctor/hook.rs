@@ -12,6 +12,9 @@ use crate::version::Version;
 /// Where the program belongs.
 const PROGRAM: &str = "/usr/sbin/virt-9p";
 
+/// Which libvirt runs what is in qemu.d: 6.5 looks, and never runs anything (facts L2).
+const MANY_SINCE: Version = Version(6, 6, 0);
+
 /// What libvirt's own profiles for its daemons let be executed, from 4.0 to 12.8 (facts L3): for
 /// hosts where that profile is not where libvirt installs it.
 pub const USUAL_POLICY: &str =
@@ -81,7 +84,7 @@ pub fn judge(facts: &Facts) -> Vec<Line> {
         }
     }
     lines.extend(once(facts, &ours));
-    lines.push(beside(&others));
+    lines.push(beside(facts, &others));
     lines
 }
 
@@ -160,10 +163,7 @@ fn shown(entry: &Entry, ours: &Ours) -> String {
 
 fn missing(facts: &Facts, others: &[&Entry]) -> String {
     let reload = format!("then systemctl reload {}", facts.daemon);
-    if facts
-        .libvirt
-        .is_none_or(|version| version >= Version(6, 6, 0))
-    {
+    if knows_many(facts) {
         return format!("none; mkdir -p {MANY} && ln -s {PROGRAM} {MANY}/virt-9p, {reload}");
     }
     if others.iter().any(|entry| entry.place == SINGLE) {
@@ -175,9 +175,17 @@ fn missing(facts: &Facts, others: &[&Entry]) -> String {
     format!("none; ln -s {PROGRAM} {SINGLE}, {reload}")
 }
 
+/// `hooks/qemu` or `hooks/qemu.d/NAME`; the first line tells the whole path.
+fn short(entry: &Entry) -> &str {
+    entry
+        .place
+        .strip_prefix("/etc/libvirt/")
+        .unwrap_or(&entry.place)
+}
+
 /// Whether libvirt runs what is there.
 fn called(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
-    let what = format!("that libvirt runs {}", entry.place);
+    let what = format!("that libvirt runs {}", short(entry));
     let fail = |hint: String| Line::fail(Subject::Hook, what.clone(), hint);
     let end = match ours {
         Ours::Dangling => {
@@ -208,7 +216,7 @@ fn called(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
         Some(version) if version < Version(6, 5, 0) => {
             fail(format!("libvirt {version} knows no qemu.d: {instead}"))
         }
-        Some(version) if version < Version(6, 6, 0) => fail(format!(
+        Some(version) if version < MANY_SINCE => fail(format!(
             "libvirt {version} looks into qemu.d, but by a mistake of its own never runs anything there: {instead}"
         )),
         Some(_) => Line::pass(Subject::Hook, what),
@@ -218,7 +226,7 @@ fn called(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
 /// Whether the daemon's profile lets the program run outside of it, where alone it may write the
 /// profiles of guests.
 fn leaves(policy: &[Rule], entry: &Entry, ours: &Ours) -> Line {
-    let what = format!("that {} leaves the daemon's AppArmor profile", entry.place);
+    let what = format!("that {} leaves the daemon's AppArmor profile", short(entry));
     let remedy = format!(
         "install the program as {PROGRAM} and make {} a symbolic link to it",
         entry.place
@@ -259,7 +267,7 @@ fn leaves(policy: &[Rule], entry: &Entry, ours: &Ours) -> Line {
 
 /// Whether what runs is virt-9p, and this one.
 fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
-    let what = format!("that {} runs this virt-9p", entry.place);
+    let what = format!("that {} runs this virt-9p", short(entry));
     let fail = |hint: String| Line::fail(Subject::Hook, what.clone(), hint);
     let program = match ours {
         Ours::Dangling => return fail("it runs nothing".to_owned()),
@@ -293,32 +301,28 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
         Content::Script(_) => fail(format!(
             "{name} is a script: something was written over the program, as a download onto a symbolic link does. Install virt-9p \
              again, and put the script beside it in {}",
-            if facts
-                .libvirt
-                .is_none_or(|version| version >= Version(6, 6, 0))
-            {
-                MANY
-            } else {
-                SINGLE
-            }
+            if knows_many(facts) { MANY } else { SINGLE }
         )),
         Content::Other => fail(format!("{name} is not virt-9p: install it again")),
         Content::Unreadable => Line::warn(Subject::Hook, what.clone(), NEEDS_ROOT),
     }
 }
 
+/// Whether libvirt runs it; an unknown libvirt is taken for one that knows qemu.d.
+fn runs(facts: &Facts, entry: &Entry) -> bool {
+    let looks = entry.place == SINGLE || knows_many(facts);
+    looks && entry.end.as_ref().is_some_and(|end| end.executable)
+}
+
+fn knows_many(facts: &Facts) -> bool {
+    facts.libvirt.is_none_or(|version| version >= MANY_SINCE)
+}
+
 /// Whether it runs once for each start.
 fn once(facts: &Facts, ours: &[(&Entry, Ours)]) -> Option<Line> {
-    let runs = |entry: &Entry| {
-        let known = entry.place == SINGLE
-            || facts
-                .libvirt
-                .is_none_or(|version| version >= Version(6, 6, 0));
-        known && entry.end.as_ref().is_some_and(|end| end.executable)
-    };
     let places: Vec<&str> = ours
         .iter()
-        .filter(|(entry, _)| runs(entry))
+        .filter(|(entry, _)| runs(facts, entry))
         .map(|(entry, _)| entry.place.as_str())
         .collect();
     let what = "that virt-9p runs once for each start";
@@ -338,7 +342,7 @@ fn once(facts: &Facts, ours: &[(&Entry, Ours)]) -> Option<Line> {
 }
 
 /// Other programs that libvirt runs for the same guests.
-fn beside(others: &[&Entry]) -> Line {
+fn beside(facts: &Facts, others: &[&Entry]) -> Line {
     const LEFT: [&str; 9] = [
         "~",
         ".bak",
@@ -353,7 +357,7 @@ fn beside(others: &[&Entry]) -> Line {
     let what = "for other hooks beside it";
     let run: Vec<&str> = others
         .iter()
-        .filter(|entry| entry.end.as_ref().is_some_and(|end| end.executable))
+        .filter(|entry| runs(facts, entry))
         .map(|entry| entry.place.as_str())
         .collect();
     let left: Vec<&str> = run

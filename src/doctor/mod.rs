@@ -132,10 +132,10 @@ pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<Line> {
         apparmor: enabled,
     }));
     lines.extend(apparmor::look(root, enabled));
+    lines.extend(workaround::look(root, &shares));
     lines.extend(libvirt::judge(libvirt, versions::emulators(root)));
     lines.extend(blocks::look(root));
     lines.extend(lock::look(root));
-    lines.extend(workaround::look(root, &shares));
     lines.extend(guest_lines);
     lines
 }

@@ -49,7 +49,7 @@ pub fn look(root: &Root, shares: &[Shared]) -> Vec<Line> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => lines.push(Line::unseen(
                 Subject::AppArmor,
-                format!("{WHAT} in {file}"),
+                format!("{WHAT} by {file}"),
                 &error,
             )),
         }

@@ -94,8 +94,13 @@ fn cache(root: &Root) -> std::io::Result<Vec<Capabilities>> {
     let names = root.names(CAPABILITIES)?;
     let mut all = Vec::new();
     for name in names.iter().take(MOST_FILES) {
-        let Ok(content) = root.read(&format!("{CAPABILITIES}/{name}"), MOST_BYTES) else {
-            continue;
+        let content = match root.read(&format!("{CAPABILITIES}/{name}"), MOST_BYTES) {
+            Ok(content) => content,
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(error);
+            }
+            // A folder, or a file that libvirt just replaces.
+            Err(_) => continue,
         };
         let text = String::from_utf8_lossy(&content);
         let version = |name| {

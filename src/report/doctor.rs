@@ -61,3 +61,28 @@ fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Fail => "FAIL",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_drive_the_terminal() {
+        let line = Line {
+            subject: Subject::Guest("a\x1b[31m".into()),
+            looked_at: "b\nc".into(),
+            verdict: Verdict::Fail,
+            hint: Some("d\u{202e}".into()),
+        };
+        let plain = text(&line, false);
+        assert!(
+            plain.starts_with("a\\u{1b}[31m: Checking b\\nc ")
+                && plain.ends_with(": FAIL (d\\u{202e})\n"),
+            "{plain}"
+        );
+        assert!(text(&line, true).ends_with(": \x1b[1;31mFAIL\x1b[0m (d\\u{202e})\n"));
+        let value: serde_json::Value = serde_json::from_str(&json(&line)).unwrap();
+        assert_eq!(value["guest"], "a\x1b[31m");
+        assert_eq!(value["subject"], "guest");
+    }
+}

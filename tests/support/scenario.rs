@@ -19,7 +19,9 @@
 //! program PATH [MODE]            a copy of the program
 //! daemon NAME SECONDS            it runs as process 4711, confined, since so long after 1970
 //! caller UID                     everything belongs to UID, who runs the program (needs root)
-//! $ virt-9p ARGS [< FILE]        runs the program with --root; FILE stands beside `scenario`
+//! $ virt-9p ARGS [< FILE] [| grep WORD...]
+//!                                runs the program with --root; FILE stands beside `scenario`. With
+//!                                WORDs, lines of stdout that hold none of them are left out
 //! ```
 //!
 //! In ARGS, `@FILE` is the path of a file beside `scenario`. Words may stand in single quotes.
@@ -306,6 +308,10 @@ impl Scenario {
     }
 
     fn command(&mut self, command: &str) {
+        let (command, words) = match command.split_once(" | grep ") {
+            Some((command, words)) => (command, words.split(' ').collect()),
+            None => (command, Vec::new()),
+        };
         let (arguments, input) = match command.split_once(" < ") {
             Some((arguments, file)) => (arguments, Some(self.folder.join(file.trim()))),
             None => (command, None),
@@ -327,7 +333,7 @@ impl Scenario {
             .code()
             .map_or("killed".to_owned(), |code| code.to_string());
         let _ = writeln!(self.out, "exit status {status}");
-        self.stream("stdout", &output.stdout);
+        self.stream("stdout", &only(&output.stdout, &words));
         self.stream("stderr", &output.stderr);
         self.drain_log();
         self.changes(&before);
@@ -480,6 +486,14 @@ impl Scenario {
         }
         tree
     }
+}
+
+/// Lines that hold one of the words; all of them without words.
+fn only(content: &[u8], words: &[&str]) -> Vec<u8> {
+    let holds = |line: &&str| words.is_empty() || words.iter().any(|word| line.contains(word));
+    let text = String::from_utf8_lossy(content);
+    let lines: String = text.split_inclusive('\n').filter(holds).collect();
+    lines.into_bytes()
 }
 
 fn permissions(mode: &str) -> Permissions {
