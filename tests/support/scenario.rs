@@ -15,6 +15,7 @@
 //! owner UID PATH                 needs root
 //! remove PATH
 //! write-protected PATH           a read-only mount, for the following commands (needs root)
+//! ramfs PATH                     a file system that knows no attributes, likewise
 //! lock / unlock                  another process holds /run/virt-9p.lock
 //! program PATH [MODE]            a copy of the program
 //! daemon NAME SECONDS            it runs as process 4711, confined, since so long after 1970
@@ -47,7 +48,7 @@ pub struct Scenario {
     root: tempfile::TempDir,
     log: Option<UnixDatagram>,
     lock: Option<File>,
-    protected: Vec<String>,
+    mounts: String,
     programs: Vec<String>,
     caller: Option<u32>,
     out: String,
@@ -61,7 +62,7 @@ pub fn run(folder: &Path) -> String {
         root: tempfile::tempdir().unwrap(),
         log: None,
         lock: None,
-        protected: Vec::new(),
+        mounts: String::new(),
         programs: Vec::new(),
         caller: None,
         out: String::new(),
@@ -84,7 +85,7 @@ pub fn needs_root(folder: &Path) -> bool {
         .unwrap()
         .lines()
         .any(|line| {
-            let needs = ["owner ", "write-protected ", "caller "];
+            let needs = ["owner ", "write-protected ", "ramfs ", "caller "];
             needs.iter().any(|start| line.starts_with(start))
         })
 }
@@ -219,7 +220,21 @@ impl Scenario {
                 }
                 .unwrap();
             }
-            ["write-protected", path] => self.protected.push((*path).to_owned()),
+            ["write-protected", path] => {
+                let place = self.at(path);
+                let place = place.display();
+                let _ = write!(
+                    self.mounts,
+                    "mount --bind '{place}' '{place}' && mount -o remount,bind,ro '{place}' && "
+                );
+            }
+            ["ramfs", path] => {
+                let _ = write!(
+                    self.mounts,
+                    "mount -t ramfs none '{}' && ",
+                    self.at(path).display()
+                );
+            }
             ["lock"] => {
                 let file = File::options()
                     .create(true)
@@ -339,8 +354,8 @@ impl Scenario {
         self.changes(&before);
     }
 
-    /// The program with `--root`; in a mount namespace of its own where something is to be
-    /// write-protected, because root passes by modes.
+    /// The program with `--root`; in a mount namespace of its own where something is mounted:
+    /// root passes by modes.
     fn program(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_virt-9p");
         let mut run = if let Some(caller) = self.caller {
@@ -348,26 +363,15 @@ impl Scenario {
             run.args([format!("--reuid={caller}"), "--clear-groups".to_owned()]);
             run.arg(program);
             run
-        } else if self.protected.is_empty() {
+        } else if self.mounts.is_empty() {
             Command::new(program)
         } else {
-            let mounts: String = self
-                .protected
-                .iter()
-                .map(|path| {
-                    let place = self.at(path);
-                    let place = place.display();
-                    format!(
-                        "mount --bind '{place}' '{place}' && mount -o remount,bind,ro '{place}' && "
-                    )
-                })
-                .collect();
             let mut run = Command::new("unshare");
             run.args([
                 "-m",
                 "sh",
                 "-c",
-                &format!("{mounts}exec \"$@\""),
+                &format!("{}exec \"$@\"", self.mounts),
                 "sh",
                 program,
             ]);
