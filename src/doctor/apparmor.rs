@@ -5,11 +5,10 @@ use std::io;
 use crate::apparmor::store::{self, StoreError};
 use crate::doctor::{Line, Subject};
 use crate::domain::Uuid;
-use crate::host::{Root, profiles};
+use crate::host::{Root, confine, profiles};
 
-/// The file of our own profile, and its name. The hook enters it by itself when it starts.
+/// The file of our own profile.
 const FILE: &str = "/etc/apparmor.d/usr.sbin.virt-9p";
-const NAME: &str = "virt-9p";
 
 /// Looks at all of it.
 pub fn look(root: &Root, enabled: bool) -> Vec<Line> {
@@ -29,7 +28,7 @@ pub fn look(root: &Root, enabled: bool) -> Vec<Line> {
     vec![
         Line::pass(Subject::AppArmor, WHAT),
         template(store_template(root)),
-        own(there, disabled, profiles::loaded(root, NAME)),
+        own(there, disabled, profiles::loaded(root, confine::PROFILE)),
     ]
 }
 

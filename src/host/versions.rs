@@ -93,13 +93,14 @@ pub fn emulators(root: &Root) -> std::io::Result<Vec<(Option<String>, Version)>>
 fn cache(root: &Root) -> std::io::Result<Vec<Capabilities>> {
     let names = root.names(CAPABILITIES)?;
     let mut all = Vec::new();
-    for name in names.iter().take(MOST_FILES) {
+    let files = names.iter().filter(|name| name.ends_with(".xml"));
+    for name in files.take(MOST_FILES) {
         let content = match root.read(&format!("{CAPABILITIES}/{name}"), MOST_BYTES) {
             Ok(content) => content,
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 return Err(error);
             }
-            // A folder, or a file that libvirt just replaces.
+            // libvirt is just replacing it.
             Err(_) => continue,
         };
         let text = String::from_utf8_lossy(&content);
