@@ -45,15 +45,16 @@ pub enum Execution {
 /// this program counts before patterns, as in the parser; other rules cannot disagree, or the
 /// profile would not compile.
 pub fn execution(rules: &[Rule], program: &[u8]) -> Execution {
-    let mut matching: Vec<&Rule> = rules
-        .iter()
-        .filter(|rule| rule.permissions.contains('x') && rule.pattern.matches(program))
-        .collect();
-    if matching.iter().any(|rule| rule.deny) {
+    let matching = || {
+        rules
+            .iter()
+            .filter(|rule| rule.permissions.contains('x') && rule.pattern.matches(program))
+    };
+    if matching().any(|rule| rule.deny) {
         return Execution::Refused;
     }
-    matching.sort_by_key(|rule| !rule.pattern.is_exactly(program));
-    match matching.first() {
+    let exact = matching().find(|rule| rule.pattern.is_exactly(program));
+    match exact.or_else(|| matching().next()) {
         None => Execution::Refused,
         // `i` is also the way out of `pix` where no profile of that name is loaded.
         Some(rule) if rule.permissions.contains('i') => Execution::Stays,

@@ -393,29 +393,32 @@ mod tests {
 
     #[test]
     fn reads_calls_in_scripts() {
-        let found = |text: &str| call(text).map(|call| (call.program, call.as_hook));
-        let some = |program: &str, as_hook| Some((program.to_owned(), as_hook));
-        assert_eq!(
-            found("#!/bin/sh\nexec /usr/sbin/virt-9p hook \"$@\"\n"),
-            some(PROGRAM, true)
-        );
-        assert_eq!(
-            found("[ -x /opt/virt-9p ] && /opt/virt-9p hook \"$@\""),
-            some("/opt/virt-9p", true)
-        );
-        assert_eq!(
-            found("exec -a \"$0\" \"/usr/sbin/virt-9p\" \"$@\""),
-            some(PROGRAM, true)
-        );
-        assert_eq!(found("exec /usr/sbin/virt-9p \"$@\""), some(PROGRAM, false));
-        assert_eq!(
-            found("v=/usr/bin/virt-9p\n$v hook \"$@\""),
-            some("/usr/bin/virt-9p", true)
-        );
-        assert_eq!(
-            found("printf %s \"$xml\" | virt-9p hook \"$@\""),
-            some(PROGRAM, true)
-        );
-        assert_eq!(found("#!/bin/sh\n# exec /usr/sbin/virt-9p\nexit 0\n"), None);
+        for (script, expected) in [
+            (include_str!("../../hooks/qemu"), Some((PROGRAM, true))),
+            (
+                "[ -x /opt/virt-9p ] && /opt/virt-9p hook \"$@\"",
+                Some(("/opt/virt-9p", true)),
+            ),
+            (
+                "exec -a \"$0\" \"/usr/sbin/virt-9p\" \"$@\"",
+                Some((PROGRAM, true)),
+            ),
+            ("exec /usr/sbin/virt-9p \"$@\"", Some((PROGRAM, false))),
+            (
+                "v=/usr/bin/virt-9p\n$v hook \"$@\"",
+                Some(("/usr/bin/virt-9p", true)),
+            ),
+            (
+                "printf %s \"$xml\" | virt-9p hook \"$@\"",
+                Some((PROGRAM, true)),
+            ),
+            ("#!/bin/sh\n# exec /usr/sbin/virt-9p\nexit 0\n", None),
+        ] {
+            let found = call(script);
+            let found = found
+                .as_ref()
+                .map(|call| (call.program.as_str(), call.as_hook));
+            assert_eq!(found, expected, "{script}");
+        }
     }
 }

@@ -46,15 +46,17 @@ fn qemu(emulators: io::Result<Vec<(Option<String>, Version)>>) -> Line {
         Ok(emulators) => emulators,
         Err(error) => return Line::unseen(Subject::Libvirt, what, &error),
     };
-    let mut shown: Vec<String> = emulators
-        .iter()
-        .map(|(path, version)| match path {
+    let mut shown: Vec<String> = Vec::new();
+    for (path, version) in &emulators {
+        let one = match path {
             Some(path) => format!("{version} as {}", visible(path)),
             None => version.to_string(),
-        })
-        .collect();
-    shown.sort();
-    shown.dedup();
+        };
+        // Two files for one emulator are no news.
+        if !shown.contains(&one) {
+            shown.push(one);
+        }
+    }
     let shown = shown.join(", ");
     match emulators.iter().map(|(_, version)| version).min() {
         None => Line::pass(Subject::Libvirt, what)

@@ -99,7 +99,7 @@ impl Root {
             .flatten()
             .filter_map(|entry| entry.file_name().into_string().ok())
             .collect();
-        names.sort();
+        names.sort_unstable();
         Ok(names)
     }
 

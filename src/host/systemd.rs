@@ -4,18 +4,20 @@
 //! which people run; nothing in the start path of a guest comes here. The child is the host's own
 //! `systemctl` (below `--root`, the one there), with an empty environment, and has three seconds.
 
-use std::io::Read;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::io::{self, Read};
+use std::process::{ChildStdout, Command, Stdio};
 use std::time::Duration;
+
+use rustix::fs::OFlags;
 
 use crate::host::Root;
 
-/// How long the child may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the child may take: three seconds, counted in tries.
+const PAUSE: Duration = Duration::from_millis(20);
+const TRIES: u32 = 150;
 
 /// No answer is longer.
-const MOST_BYTES: u64 = 64 << 10;
+const MOST_BYTES: usize = 64 << 10;
 
 /// A unit that systemd knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub fn units(root: &Root, names: &[String]) -> Vec<Unit> {
     answer(command).as_deref().map(parse).unwrap_or_default()
 }
 
-/// What the command prints, if it ends well and in time.
+/// What the command prints, if it ends its output in time.
 fn answer(mut command: Command) -> Option<String> {
     let mut child = command
         .stdin(Stdio::null())
@@ -61,19 +63,31 @@ fn answer(mut command: Command) -> Option<String> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
-    let mut output = child.stdout.take()?.take(MOST_BYTES);
-    let (send, receive) = mpsc::channel();
-    // A thread, because something may hold the pipe open for ever; it ends with the program.
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        let _ = send.send(output.read_to_string(&mut text).map(|_| text));
-    });
-    let text = receive.recv_timeout(PATIENCE).ok().and_then(Result::ok);
-    if text.is_none() {
-        let _ = child.kill();
-    }
+    let text = child.stdout.take().and_then(whole);
+    // Whoever has answered has ended, or has no business running on.
+    let _ = child.kill();
     let _ = child.wait();
     text
+}
+
+/// All of the output, read without ever waiting in the kernel: something else may hold the other
+/// end of the pipe open for ever.
+fn whole(mut output: ChildStdout) -> Option<String> {
+    rustix::fs::fcntl_setfl(&output, OFlags::NONBLOCK).ok()?;
+    let (mut text, mut chunk) = (Vec::new(), [0; 4096]);
+    let mut tries = 0;
+    while tries < TRIES && text.len() < MOST_BYTES {
+        match output.read(&mut chunk) {
+            Ok(0) => return String::from_utf8(text).ok(),
+            Ok(read) => text.extend_from_slice(chunk.get(..read).unwrap_or(&[])),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                std::thread::sleep(PAUSE);
+                tries += 1;
+            }
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 /// Blocks of `Key=value`, an empty line between them.
@@ -151,6 +165,6 @@ mod tests {
         command.args(["-c", "sleep 60 & exec sleep 60"]);
         let begun = std::time::Instant::now();
         assert_eq!(answer(command), None);
-        assert!(begun.elapsed() < PATIENCE * 2);
+        assert!(begun.elapsed() < PAUSE * TRIES * 3);
     }
 }

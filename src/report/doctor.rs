@@ -33,7 +33,7 @@ pub fn json(line: &Line) -> String {
     };
     json!({
         "schema": 1,
-        "subject": about.to_lowercase(),
+        "subject": about.to_ascii_lowercase(),
         "guest": guest,
         "check": line.looked_at,
         "verdict": verdict(line.verdict),
