@@ -1,15 +1,22 @@
-//! Leaves the unwind tables out of the shipped binary: a tenth of its size, mapped at every start
-//! of a VM, and never read, since the release profile aborts on a panic.
+//! Leaves the tables for unwinding out of the release binary, 150 kB of it: there a panic aborts,
+//! so nobody reads them. Debug builds and tests unwind, and keep them.
 
-fn main() {
-    println!("cargo::rerun-if-changed=packaging/link/no-unwind.ld");
-    let set = |name: &str, value: &str| {
-        std::env::var(name).is_ok_and(|is| is.split(',').any(|part| part == value))
-    };
-    // Both hold for `cargo build --release --target …` only: tests unwind, and so do the libraries
-    // that a dynamic build is linked with.
-    if set("PROFILE", "release") && set("CARGO_CFG_TARGET_FEATURE", "crt-static") {
-        println!("cargo::rustc-link-arg-bins=-Wl,-T,packaging/link/no-unwind.ld");
-        println!("cargo::rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
+use std::path::Path;
+
+/// Added to the linker's own script; understood by GNU's linker and LLVM's.
+const WITHOUT_TABLES: &str = "\
+SECTIONS { /DISCARD/ : { *(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table .gcc_except_table.*) } }
+INSERT AFTER .rodata;
+";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=build.rs");
+    let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
+    let is_static = features.split(',').any(|feature| feature == "crt-static");
+    if is_static && std::env::var("PROFILE")? == "release" {
+        let script = Path::new(&std::env::var("OUT_DIR")?).join("without-tables.ld");
+        std::fs::write(&script, WITHOUT_TABLES)?;
+        println!("cargo:rustc-link-arg-bins=-Wl,-T,{}", script.display());
     }
+    Ok(())
 }

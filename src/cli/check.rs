@@ -7,11 +7,33 @@ use crate::lint::finding::Level;
 use crate::report::{json, terminal};
 use crate::text::{Lines, count, visible};
 
+use super::command::Command;
 use super::input::Input;
-use super::options::{Options, Word, colour, is_json, next, unexpected};
-use super::{complain, print};
+use super::options::{Options, Word, is_json, next, unexpected};
+use super::{colour, complain_about, print};
 
-pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
+pub const COMMAND: Command = Command {
+    name: "check",
+    arguments: "[FILE|-]...",
+    summary: "find what is wrong with the 9p arguments of domains",
+    about: "\
+Each FILE is the XML of a domain, as virsh dumpxml prints it or as it lies in
+/etc/libvirt/qemu; - or nothing is standard input. Findings are errors (the start
+would be refused), warnings and notes; virt-9p explain tells more about each.
+Ends with 0 without errors, 1 with some, 2 when an input cannot be read.
+",
+    options: "  --format text|json    json prints one object a file, on one line
+  --strict              warnings count as errors
+",
+    looks: true,
+    examples: "  virt-9p check /etc/libvirt/qemu/*.xml
+  virsh dumpxml guest | virt-9p check
+  virt-9p check --libvirt 9.0.0 --qemu 7.2.0 guest.xml   # before an upgrade
+",
+    run,
+};
+
+fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
     let mut files: Vec<OsString> = Vec::new();
     let (mut as_json, mut strict) = (false, false);
     while let Some(word) = next(&mut parser)? {
@@ -26,7 +48,7 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
     if files.is_empty() {
         files.push("-".into());
     }
-    let colour = colour();
+    let colour = colour(&std::io::stdout());
     let (mut errors, mut warnings, mut unreadable) = (0, 0, 0);
     for file in &files {
         let looked =
@@ -34,7 +56,7 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
         let (input, found) = match looked {
             Ok(looked) => looked,
             Err(error) => {
-                complain(&format!("{error:#}"));
+                complain_about(&error, None);
                 unreadable += 1;
                 continue;
             }

@@ -7,11 +7,31 @@ use crate::doctor::guests::Given;
 use crate::doctor::{self, Verdict};
 use crate::report;
 
+use super::command::Command;
 use super::input::Input;
-use super::options::{Options, Word, colour, is_json, next, unexpected};
-use super::{complain, print};
+use super::options::{Options, Word, is_json, next, unexpected};
+use super::{colour, complain_about, print};
 
-pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
+pub const COMMAND: Command = Command {
+    name: "doctor",
+    arguments: "[FILE|-]...",
+    summary: "see whether this host, and each guest on it, is in order",
+    about: "\
+One line for each thing looked at: PASS, WARN or FAIL, and what to do about it. Looks
+at the hook, the daemon, AppArmor, libvirt and QEMU, and at the guests of FILE, or else
+at all of /etc/libvirt/qemu that have raw 9p shares. Anybody may call it; what only root
+may see is a WARN. Ends with 0 without a FAIL, 1 with one, 2 when a FILE cannot be read.
+",
+    options: "  --format text|json    json prints one object a thing looked at, on one line
+",
+    looks: false,
+    examples: "  virt-9p doctor
+  virsh dumpxml guest | virt-9p doctor -
+",
+    run,
+};
+
+fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
     let mut files: Vec<OsString> = Vec::new();
     let mut as_json = false;
     while let Some(word) = next(&mut parser)? {
@@ -33,14 +53,14 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
         });
         match read {
             Ok(guest) => given.push(guest),
-            Err(error) => complain(&format!("{error:#}")),
+            Err(error) => complain_about(&error, None),
         }
     }
     let lines = doctor::run(
         &options.root,
         (!files.is_empty()).then_some(given.as_slice()),
     );
-    let colour = colour();
+    let colour = colour(&std::io::stdout());
     for line in &lines {
         print(&if as_json {
             format!("{}\n", report::doctor::json(line))

@@ -1,7 +1,6 @@
 //! Options that several commands share.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
@@ -9,6 +8,8 @@ use lexopt::prelude::*;
 use crate::host::Root;
 use crate::text::quoted;
 use crate::version::Assumptions;
+
+use super::command::{HelpWanted, NoSuchOption};
 
 /// One word of the command line.
 pub enum Word {
@@ -31,7 +32,7 @@ pub fn next(parser: &mut lexopt::Parser) -> anyhow::Result<Option<Word>> {
 /// A word that has no place here.
 pub fn unexpected(word: &Word) -> anyhow::Error {
     match word {
-        Word::Option(name) => anyhow::anyhow!("there is no option {} here", quoted(name)),
+        Word::Option(name) => anyhow::Error::new(NoSuchOption(name.clone())),
         Word::Value(value) => {
             anyhow::anyhow!("{} is one word too many", quoted(&value.to_string_lossy()))
         }
@@ -51,7 +52,13 @@ pub struct Options {
 
 impl Options {
     /// Takes an option that every command has; whether it was one.
+    ///
+    /// # Errors
+    /// [`HelpWanted`] for `--help`, which ends the reading here and now.
     pub fn common(&mut self, option: &str, parser: &mut lexopt::Parser) -> anyhow::Result<bool> {
+        if matches!(option, "--help" | "-h") {
+            return Err(HelpWanted.into());
+        }
         if option == "--root" {
             let dir = PathBuf::from(parser.value()?);
             anyhow::ensure!(
@@ -69,8 +76,8 @@ impl Options {
     pub fn looking(&mut self, option: &str, parser: &mut lexopt::Parser) -> anyhow::Result<bool> {
         match option {
             "--no-host" => self.no_host = true,
-            "--libvirt" => self.assume.libvirt = Some(version(parser)?),
-            "--qemu" => self.assume.qemu = Some(version(parser)?),
+            "--libvirt" => self.assume.libvirt = Some(version(option, parser)?),
+            "--qemu" => self.assume.qemu = Some(version(option, parser)?),
             _ => return self.common(option, parser),
         }
         Ok(true)
@@ -91,15 +98,10 @@ pub fn is_json(parser: &mut lexopt::Parser) -> anyhow::Result<bool> {
     }
 }
 
-/// Whether output may be coloured: on a terminal, and not where NO_COLOR is set.
-pub fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-}
-
-fn version(parser: &mut lexopt::Parser) -> anyhow::Result<crate::version::Version> {
+fn version(option: &str, parser: &mut lexopt::Parser) -> anyhow::Result<crate::version::Version> {
     let value = parser.value()?;
     value
         .to_string_lossy()
         .parse()
-        .map_err(|error: String| anyhow::anyhow!(error))
+        .map_err(|error: String| anyhow::anyhow!("{option}: {error}"))
 }

@@ -11,7 +11,7 @@ pub mod xml;
 
 pub use arg::Arg;
 pub use ids::{TakenId, libvirt_ids};
-pub use read::read;
+pub use read::{number, read};
 pub use uuid::{Uuid, find_uuid};
 
 use crate::text::Span;
@@ -28,6 +28,8 @@ pub struct Located<T> {
 /// What we read of a domain.
 #[derive(Debug, Clone, Default)]
 pub struct Domain {
+    /// Its start tag.
+    pub tag: Span,
     /// `<name>`.
     pub name: String,
     /// `<uuid>`, when it is there and well formed.

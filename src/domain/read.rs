@@ -23,6 +23,7 @@ pub fn read(text: &str) -> Result<Domain, XmlError> {
         });
     }
     let mut domain = Domain {
+        tag: root.tag,
         kind: root.value("type").unwrap_or("").to_owned(),
         ..Domain::default()
     };
@@ -210,7 +211,7 @@ fn pci_address(element: &Element) -> Option<PciAddress> {
 }
 
 /// A number as libvirt's virStrToLong with base 0 reads it: `0x` is hex, a leading 0 octal.
-fn number(text: &str) -> Option<u32> {
+pub fn number(text: &str) -> Option<u32> {
     let text = text.trim();
     if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         u32::from_str_radix(hex, 16).ok()
@@ -253,6 +254,7 @@ mod tests {
         assert!(domain.acpi && domain.errors_only_warn);
         assert_eq!(domain.machine.value, "pc-q35-7.2");
         assert_eq!(domain.machine.span.of(FULL), "pc-q35-7.2");
+        assert!(domain.tag.of(FULL).starts_with("<domain "));
         let values: Vec<_> = domain.args.iter().map(|a| a.value.as_str()).collect();
         assert_eq!(values, ["-fsdev", "local,path=/a&b"]);
         assert_eq!(domain.empty_args.len(), 1);

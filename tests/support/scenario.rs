@@ -25,7 +25,7 @@
 //!                                WORDs, lines of stdout that hold none of them are left out
 //! ```
 //!
-//! In ARGS, `@FILE` is the path of a file beside `scenario`. Words may stand in single quotes.
+//! In ARGS, `@FILE` is the path of a file beside `scenario`, and `ROOT/` the scratch root. Words may stand in single quotes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -336,7 +336,7 @@ impl Scenario {
         for word in split(arguments) {
             match word.strip_prefix('@') {
                 Some(file) => run.arg(file),
-                None => run.arg(word),
+                None => run.arg(word.replace("ROOT/", &format!("{}/", self.root.path().display()))),
             };
         }
         // Files named in arguments stand beside the scenario, and messages name them as given.
