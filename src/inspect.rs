@@ -24,6 +24,8 @@ pub struct Inspection {
     pub line: CommandLine,
     /// Everything found, in the order of the text.
     pub findings: Vec<Finding>,
+    /// The folders that QEMU would open, and what is known of them.
+    pub shares: Vec<(Share, ShareFacts)>,
     /// What AppArmor would have to grant.
     pub grants: Grants,
     /// Whether AppArmor rules matter to this domain on this host.
@@ -97,9 +99,10 @@ pub fn judge(
     let user = root
         .filter(|_| !shares.is_empty() && !assume.session)
         .and_then(|root| qemu_user::find(root, &domain));
-    for share in &shares {
-        let facts = facts(root, share, user.as_ref());
-        let found = paths::check(share, &facts, confinement == Confinement::Confined);
+    let mut looked_at = Vec::with_capacity(shares.len());
+    for share in shares {
+        let facts = facts(root, &share, user.as_ref());
+        let found = paths::check(&share, &facts, confinement == Confinement::Confined);
         let refused = found.iter().any(|finding| finding.code == Code::PathSystem);
         if let Ok(folder) = facts.folder.as_ref()
             && !refused
@@ -107,6 +110,7 @@ pub fn judge(
             grants.add(&folder.name, share.readonly);
         }
         findings.extend(found);
+        looked_at.push((share, facts));
     }
     if let (Confinement::Confined, Err(much)) = (confinement, grants.render()) {
         findings.push(
@@ -128,6 +132,7 @@ pub fn judge(
         domain,
         line,
         findings,
+        shares: looked_at,
         grants,
         confinement,
     }

@@ -6,11 +6,13 @@
 //! [`apparmor`] turns folders into rules and a profile into a new profile. All of that is pure,
 //! and so is [`convert`], which turns raw shares in the document into libvirt's own and back.
 //! [`inspect`] goes this way once, with facts from [`host`]; [`hook`] (for libvirt) and [`cli`]
-//! (for people) act on the result, [`report`] puts it into words.
+//! (for people) act on the result, [`report`] puts it into words. [`doctor`] judges the host
+//! around all that.
 
 pub mod apparmor;
 pub mod cli;
 pub mod convert;
+pub mod doctor;
 pub mod domain;
 pub mod hook;
 pub mod host;

@@ -117,6 +117,8 @@ fn usage_errors_are_2_and_say_what_was_there() {
             "/nonexistent.xml: there is no such file",
         ),
         (&["rules", "a", "b"], "`b` is one word too many"),
+        (&["doctor", "--strict"], "there is no option `--strict`"),
+        (&["doctor", "--format", "xml"], "--format is text or json"),
         (&["explain", "no-such"], "there is no finding `no-such`"),
         (
             &["hook", "guest", "prepare"],

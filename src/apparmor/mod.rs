@@ -3,6 +3,8 @@
 
 pub mod block;
 pub mod escape;
+pub mod pattern;
+pub mod policy;
 pub mod rules;
 pub mod store;
 pub mod system_paths;

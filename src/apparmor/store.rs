@@ -23,6 +23,9 @@ pub const TEMPLATE: &str = "/etc/apparmor.d/libvirt/TEMPLATE.qemu";
 /// open, and so hold a lock on.
 pub const LOCK: &str = "/run/virt-9p.lock";
 
+/// How the names of temporary files begin, all of them.
+pub const TEMPORARY: &str = ".virt-9p.";
+
 /// libvirt's own limit for a profile (MAX_FILE_LEN).
 const MOST_BYTES: u64 = 10 << 20;
 
@@ -183,18 +186,48 @@ fn plan(root: &Root, uuid: &Uuid, rules: &str) -> Result<Planned, StoreError> {
             })
         }
         None if rules.is_empty() => Ok(Planned::Nothing(Change::None)),
-        None => {
-            let template = match root.read(TEMPLATE, MOST_BYTES) {
-                Ok(template) => template,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Ok(Planned::Nothing(Change::NoTemplate));
-                }
-                Err(error) => return Err(StoreError::Io("read", root.path(TEMPLATE), error)),
-            };
-            let made = block::create(&template, uuid, rules)
-                .map_err(|damage| StoreError::Damaged(root.path(TEMPLATE), damage))?;
-            Ok(Planned::Write(made, Change::Created))
-        }
+        None => Ok(match from_template(root, uuid, rules)? {
+            None => Planned::Nothing(Change::NoTemplate),
+            Some(made) => Planned::Write(made, Change::Created),
+        }),
+    }
+}
+
+/// The profile that a guest without one would get; nothing where there is no template.
+///
+/// # Errors
+/// When the template cannot be read or is none.
+pub fn from_template(root: &Root, uuid: &Uuid, rules: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let template = match root.read(TEMPLATE, MOST_BYTES) {
+        Ok(template) => template,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::Io("read", root.path(TEMPLATE), error)),
+    };
+    block::create(&template, uuid, rules)
+        .map(Some)
+        .map_err(|damage| StoreError::Damaged(root.path(TEMPLATE), damage))
+}
+
+/// The profile of `uuid` as it is, if it is there.
+///
+/// # Errors
+/// When it is not fit to be edited or cannot be read.
+pub fn read(root: &Root, uuid: &Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+    read_profile(root, &profile(root, uuid))
+}
+
+/// Whether the lock can be had within a second. It is not made where there is none; holding it
+/// for this moment keeps nobody waiting that is not patient anyway.
+///
+/// # Errors
+/// When it is held, or not fit to be one.
+pub fn lock_is_free(root: &Root) -> Result<(), StoreError> {
+    const A_SECOND: u32 = 50;
+    let path = root.path(LOCK);
+    match open_checked(root, &path, OpenOptions::new().read(true)) {
+        Ok(file) => hold(&file, &path, A_SECOND),
+        Err(StoreError::Io(_, _, error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
@@ -278,7 +311,24 @@ fn leftovers(root: &Root, uuid: &Uuid) -> Vec<PathBuf> {
 
 /// A leading dot is the one kind of name that no AppArmor parser takes for a profile (facts A3).
 fn temporary_prefix(uuid: &Uuid) -> String {
-    format!(".virt-9p.{uuid}.")
+    format!("{TEMPORARY}{uuid}.")
+}
+
+/// Locks an open file, in so many tries.
+fn hold(file: &File, path: &Path, tries: u32) -> Result<(), StoreError> {
+    for attempt in 1..=tries {
+        match file.try_lock_exclusive() {
+            Ok(()) => return Ok(()),
+            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
+                if attempt < tries {
+                    std::thread::sleep(PAUSE);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(StoreError::Io("lock", path.to_owned(), error)),
+        }
+    }
+    Err(StoreError::Locked(path.to_owned()))
 }
 
 /// Holds the lock; the only way to write.
@@ -303,21 +353,7 @@ impl<'r> Locked<'r> {
             Patience::None => 1,
             Patience::Seconds => TRIES,
         };
-        for attempt in 1..=tries {
-            match file.try_lock_exclusive() {
-                Ok(()) => return Ok(Locked { root, _file: file }),
-                Err(error)
-                    if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() =>
-                {
-                    if attempt < tries {
-                        std::thread::sleep(PAUSE);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(StoreError::Io("lock", path, error)),
-            }
-        }
-        Err(StoreError::Locked(path))
+        hold(&file, &path, tries).map(|()| Locked { root, _file: file })
     }
 
     /// Removes what a crash left for this VM. What cannot be removed does no harm.

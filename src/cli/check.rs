@@ -9,7 +9,7 @@ use crate::text::{Lines, count, visible};
 
 use super::command::Command;
 use super::input::Input;
-use super::options::{Options, Word, next, unexpected};
+use super::options::{Options, Word, is_json, next, unexpected};
 use super::{colour, complain_about, print};
 
 pub const COMMAND: Command = Command {
@@ -39,14 +39,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     while let Some(word) = next(&mut parser)? {
         match word {
             Word::Option(option) if options.looking(&option, &mut parser)? => {}
-            Word::Option(option) if option == "--format" => {
-                let format = parser.value()?;
-                as_json = match format.to_str() {
-                    Some("json") => true,
-                    Some("text") => false,
-                    _ => anyhow::bail!("--format is text or json"),
-                };
-            }
+            Word::Option(option) if option == "--format" => as_json = is_json(&mut parser)?,
             Word::Option(option) if option == "--strict" => strict = true,
             Word::Value(file) => files.push(file),
             other => return Err(unexpected(&other)),

@@ -6,6 +6,7 @@
 mod check;
 mod command;
 mod convert;
+mod doctor;
 mod explain;
 mod hook;
 mod input;
@@ -27,6 +28,7 @@ const COMMANDS: &[Command] = &[
     check::COMMAND,
     rules::COMMAND,
     convert::COMMAND,
+    doctor::COMMAND,
     explain::COMMAND,
     hook::COMMAND,
 ];
@@ -104,6 +106,7 @@ examples:
   virt-9p check /etc/libvirt/qemu/*.xml
   virsh dumpxml guest | virt-9p check
   virsh dumpxml guest | virt-9p rules
+  virt-9p doctor
   virt-9p explain mode-not-octal
 ",
         command::COMMON

@@ -89,6 +89,15 @@ impl Options {
     }
 }
 
+/// The value of `--format`: whether it is JSON.
+pub fn is_json(parser: &mut lexopt::Parser) -> anyhow::Result<bool> {
+    match parser.value()?.to_str() {
+        Some("json") => Ok(true),
+        Some("text") => Ok(false),
+        _ => anyhow::bail!("--format is text or json"),
+    }
+}
+
 fn version(option: &str, parser: &mut lexopt::Parser) -> anyhow::Result<crate::version::Version> {
     let value = parser.value()?;
     value

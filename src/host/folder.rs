@@ -53,8 +53,31 @@ pub fn resolve(root: &Root, path: &str) -> Result<Folder, NoFolder> {
         return Err(NoFolder::Missing);
     }
     // A relative path counts from QEMU's working directory, which is / under libvirt.
-    let absolute = Path::new("/").join(path);
-    let handle = open(root, &absolute).map_err(no_folder)?;
+    let folder = follow(root, &Path::new("/").join(path), OFlags::DIRECTORY)?;
+    Ok(Folder {
+        name: folder.name,
+        user_xattr: user_xattr(&folder.path),
+        remote: fs::statfs(&folder.path).is_ok_and(|fs| is_remote(fs.f_type)),
+        path: folder.path,
+    })
+}
+
+/// What a path leads to, of whatever kind.
+#[derive(Debug)]
+pub struct Followed {
+    /// The kernel's own name for it, without the root.
+    pub name: Vec<u8>,
+    /// Where it is on this machine.
+    pub path: PathBuf,
+}
+
+/// Follows the host path `absolute` as the kernel does below the root. `kind` narrows what may
+/// be there, as open(2) does.
+///
+/// # Errors
+/// When there is nothing of the kind, or it has no dependable name.
+pub fn follow(root: &Root, absolute: &Path, kind: OFlags) -> Result<Followed, NoFolder> {
+    let handle = open(root, absolute, kind).map_err(no_folder)?;
     let link = format!("/proc/self/fd/{}", raw(&handle));
     let path = fs::readlink(link.as_str(), Vec::new()).map_err(no_folder)?;
     let path = PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes()));
@@ -68,22 +91,23 @@ pub fn resolve(root: &Root, path: &str) -> Result<Folder, NoFolder> {
     if !name.starts_with(b"/") {
         return Err(unstable());
     }
-    Ok(Folder {
-        name,
-        user_xattr: user_xattr(&path),
-        remote: fs::statfs(&path).is_ok_and(|fs| is_remote(fs.f_type)),
-        path,
-    })
+    Ok(Followed { name, path })
 }
 
-fn open(root: &Root, absolute: &Path) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+fn open(root: &Root, absolute: &Path, kind: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
     match root.dir() {
-        None => fs::open(absolute, flags, Mode::empty()),
+        None => fs::open(absolute, flags | kind, Mode::empty()),
         // As if DIR were /: absolute links stay inside.
         Some(dir) => {
-            let dir = fs::open(dir, flags, Mode::empty())?;
-            fs::openat2(&dir, absolute, flags, Mode::empty(), ResolveFlags::IN_ROOT)
+            let dir = fs::open(dir, flags | OFlags::DIRECTORY, Mode::empty())?;
+            fs::openat2(
+                &dir,
+                absolute,
+                flags | kind,
+                Mode::empty(),
+                ResolveFlags::IN_ROOT,
+            )
         }
     }
 }

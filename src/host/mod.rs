@@ -3,8 +3,13 @@
 //! Nothing here decides anything: it reads, and hands facts to the pure parts.
 
 pub mod confine;
+pub mod daemon;
 pub mod folder;
+pub mod guests;
+pub mod hooks;
+pub mod profiles;
 pub mod qemu_user;
+pub mod systemd;
 pub mod temporary;
 pub mod versions;
 
@@ -78,6 +83,34 @@ impl Root {
         let mut content = Vec::new();
         file.take(most).read_to_end(&mut content)?;
         Ok(content)
+    }
+
+    /// [`Root::read`] as text; bytes that are no UTF-8 are replaced.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn text(&self, absolute: &str) -> io::Result<String> {
+        const MOST: u64 = 1 << 20;
+        let content = self.read(absolute, MOST)?;
+        Ok(String::from_utf8_lossy(&content).into_owned())
+    }
+
+    /// The names in a folder of the host, sorted; none where there is no such folder.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn names(&self, absolute: &str) -> io::Result<Vec<String>> {
+        let entries = match std::fs::read_dir(self.path(absolute)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Whether the kernel has AppArmor switched on.

@@ -7,6 +7,9 @@ use crate::domain::Domain;
 use crate::host::Root;
 use crate::host::folder::{self, Folder};
 
+/// Where the user is set; only root may read it on most hosts.
+pub const CONFIGURATION: &str = "/etc/libvirt/qemu.conf";
+
 /// A user with all groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QemuUser {
@@ -44,7 +47,7 @@ pub fn find(root: &Root, domain: &Domain) -> Option<QemuUser> {
             (user.to_owned(), Some(group.to_owned()))
         }
         None => {
-            let conf = text(root, "/etc/libvirt/qemu.conf");
+            let conf = text(root, CONFIGURATION);
             let group = setting(&conf, "group");
             match setting(&conf, "user") {
                 Some(user) => (user, group),
@@ -176,10 +179,7 @@ fn acl_allows(entries: &[AclEntry], user: &QemuUser, owner: u32, group: u32) -> 
 }
 
 fn text(root: &Root, path: &str) -> String {
-    const MOST: u64 = 1 << 20;
-    root.read(path, MOST)
-        .map(|content| String::from_utf8_lossy(&content).into_owned())
-        .unwrap_or_default()
+    root.text(path).unwrap_or_default()
 }
 
 /// `key = "value"` of qemu.conf, the last one, comments left out.

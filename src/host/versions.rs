@@ -55,6 +55,7 @@ pub fn libvirt(root: &Root) -> Option<Version> {
 
 /// What a cache file says.
 struct Capabilities {
+    emulator: Option<String>,
     libvirt: Option<Version>,
     qemu: Option<Version>,
     json: bool,
@@ -64,29 +65,10 @@ struct Capabilities {
 /// there libvirt's own version decides everything.
 fn capabilities(root: &Root, domain: &Domain) -> Option<Capabilities> {
     let mut found = None;
-    for entry in std::fs::read_dir(root.path(CAPABILITIES))
-        .ok()?
-        .take(MOST_FILES)
-    {
-        let path = format!("{CAPABILITIES}/{}", entry.ok()?.file_name().to_str()?);
-        let Ok(content) = root.read(&path, MOST_BYTES) else {
-            continue;
-        };
-        let text = String::from_utf8_lossy(&content);
-        let emulator = element(&text, "emulator");
-        if domain.emulator.is_some() && emulator != domain.emulator.as_deref() {
+    for capabilities in cache(root).ok()? {
+        if domain.emulator.is_some() && capabilities.emulator != domain.emulator {
             continue;
         }
-        let version = |name| {
-            element(&text, name)
-                .and_then(|packed| packed.parse().ok())
-                .map(Version::from_packed)
-        };
-        let capabilities = Capabilities {
-            libvirt: version("selfvers"),
-            qemu: version("version"),
-            json: text.contains("<flag name='device.json+hotplug'/>"),
-        };
         // Two files for one emulator, or no emulator to choose by: only what both say is sure.
         if found.is_some() {
             return None;
@@ -96,7 +78,49 @@ fn capabilities(root: &Root, domain: &Domain) -> Option<Capabilities> {
     found
 }
 
-fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+/// Every QEMU that libvirt has looked at: path, where the cache tells it, and version.
+///
+/// # Errors
+/// When the cache is there and may not be read.
+pub fn emulators(root: &Root) -> std::io::Result<Vec<(Option<String>, Version)>> {
+    Ok(cache(root)?
+        .into_iter()
+        .filter_map(|capabilities| Some((capabilities.emulator, capabilities.qemu?)))
+        .collect())
+}
+
+/// All cache files.
+fn cache(root: &Root) -> std::io::Result<Vec<Capabilities>> {
+    let names = root.names(CAPABILITIES)?;
+    let mut all = Vec::new();
+    let files = names.iter().filter(|name| name.ends_with(".xml"));
+    for name in files.take(MOST_FILES) {
+        let content = match root.read(&format!("{CAPABILITIES}/{name}"), MOST_BYTES) {
+            Ok(content) => content,
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(error);
+            }
+            // libvirt is just replacing it.
+            Err(_) => continue,
+        };
+        let text = String::from_utf8_lossy(&content);
+        let version = |name| {
+            element(&text, name)
+                .and_then(|packed| packed.parse().ok())
+                .map(Version::from_packed)
+        };
+        all.push(Capabilities {
+            emulator: element(&text, "emulator").map(str::to_owned),
+            libvirt: version("selfvers"),
+            qemu: version("version"),
+            json: text.contains("<flag name='device.json+hotplug'/>"),
+        });
+    }
+    Ok(all)
+}
+
+/// The text of the first `<name>` in `text`, which a program wrote.
+pub fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     rest.split_once('<').map(|(value, _)| value)
 }

@@ -15,8 +15,14 @@
 //! owner UID PATH                 needs root
 //! remove PATH
 //! write-protected PATH           a read-only mount, for the following commands (needs root)
+//! ramfs PATH                     a file system that knows no attributes, likewise
 //! lock / unlock                  another process holds /run/virt-9p.lock
-//! $ virt-9p ARGS [< FILE]        runs the program with --root; FILE stands beside `scenario`
+//! program PATH [MODE]            a copy of the program
+//! daemon NAME SECONDS            it runs as process 4711, confined, since so long after 1970
+//! caller UID                     everything belongs to UID, who runs the program (needs root)
+//! $ virt-9p ARGS [< FILE] [| grep WORD...]
+//!                                runs the program with --root; FILE stands beside `scenario`. With
+//!                                WORDs, lines of stdout that hold none of them are left out
 //! ```
 //!
 //! In ARGS, `@FILE` is the path of a file beside `scenario`, and `ROOT/` the scratch root. Words may stand in single quotes.
@@ -42,7 +48,9 @@ pub struct Scenario {
     root: tempfile::TempDir,
     log: Option<UnixDatagram>,
     lock: Option<File>,
-    protected: Vec<String>,
+    mounts: String,
+    programs: Vec<String>,
+    caller: Option<u32>,
     out: String,
 }
 
@@ -54,7 +62,9 @@ pub fn run(folder: &Path) -> String {
         root: tempfile::tempdir().unwrap(),
         log: None,
         lock: None,
-        protected: Vec::new(),
+        mounts: String::new(),
+        programs: Vec::new(),
+        caller: None,
         out: String::new(),
     };
     fs::set_permissions(scenario.root.path(), Permissions::from_mode(0o755)).unwrap();
@@ -74,7 +84,10 @@ pub fn needs_root(folder: &Path) -> bool {
     fs::read_to_string(folder.join("scenario"))
         .unwrap()
         .lines()
-        .any(|line| line.starts_with("owner ") || line.starts_with("write-protected "))
+        .any(|line| {
+            let needs = ["owner ", "write-protected ", "ramfs ", "caller "];
+            needs.iter().any(|start| line.starts_with(start))
+        })
 }
 
 /// Scenario folders below `tests/NAME`, sorted.
@@ -207,7 +220,21 @@ impl Scenario {
                 }
                 .unwrap();
             }
-            ["write-protected", path] => self.protected.push((*path).to_owned()),
+            ["write-protected", path] => {
+                let place = self.at(path);
+                let place = place.display();
+                let _ = write!(
+                    self.mounts,
+                    "mount --bind '{place}' '{place}' && mount -o remount,bind,ro '{place}' && "
+                );
+            }
+            ["ramfs", path] => {
+                let _ = write!(
+                    self.mounts,
+                    "mount -t ramfs none '{}' && ",
+                    self.at(path).display()
+                );
+            }
             ["lock"] => {
                 let file = File::options()
                     .create(true)
@@ -220,6 +247,17 @@ impl Scenario {
                 self.lock = Some(file);
             }
             ["unlock"] => self.lock = None,
+            ["program", path] => self.install(path, "0755"),
+            ["program", path, mode] => self.install(path, mode),
+            ["daemon", name, since] => self.daemon(name, since.parse().unwrap()),
+            ["caller", uid] => {
+                let status = Command::new("chown")
+                    .args(["-hR", uid])
+                    .arg(self.root.path())
+                    .status();
+                assert!(status.unwrap().success());
+                self.caller = Some(uid.parse().unwrap());
+            }
             _ => panic!("cannot read the line {line:?}"),
         }
     }
@@ -238,6 +276,28 @@ impl Scenario {
         log.set_read_timeout(Some(Duration::from_millis(1)))
             .unwrap();
         self.log = Some(log);
+    }
+
+    fn install(&mut self, path: &str, mode: &str) {
+        self.parents(path);
+        fs::copy(env!("CARGO_BIN_EXE_virt-9p"), self.at(path)).unwrap();
+        fs::set_permissions(self.at(path), permissions(mode)).unwrap();
+        self.programs.push(path.to_owned());
+    }
+
+    /// Field 22 of its stat is a second after boot.
+    fn daemon(&self, name: &str, since: u64) {
+        let at = |file: &str| format!("/proc/4711/{file}");
+        let stat = format!("4711 ({name}) S 1{} 100 0\n", " 0".repeat(17));
+        self.file(&at("comm"), "0644", format!("{name}\n").as_bytes());
+        self.file(&at("stat"), "0644", stat.as_bytes());
+        self.file(
+            &at("attr/current"),
+            "0644",
+            format!("{name} (enforce)\n").as_bytes(),
+        );
+        let boot = format!("cpu 0\nbtime {}\n", since - 1);
+        self.file("/proc/stat", "0644", boot.as_bytes());
     }
 
     fn parents(&self, path: &str) {
@@ -263,6 +323,10 @@ impl Scenario {
     }
 
     fn command(&mut self, command: &str) {
+        let (command, words) = match command.split_once(" | grep ") {
+            Some((command, words)) => (command, words.split(' ').collect()),
+            None => (command, Vec::new()),
+        };
         let (arguments, input) = match command.split_once(" < ") {
             Some((arguments, file)) => (arguments, Some(self.folder.join(file.trim()))),
             None => (command, None),
@@ -284,36 +348,30 @@ impl Scenario {
             .code()
             .map_or("killed".to_owned(), |code| code.to_string());
         let _ = writeln!(self.out, "exit status {status}");
-        self.stream("stdout", &output.stdout);
+        self.stream("stdout", &only(&output.stdout, &words));
         self.stream("stderr", &output.stderr);
         self.drain_log();
         self.changes(&before);
     }
 
-    /// The program with `--root`; in a mount namespace of its own where something is to be
-    /// write-protected, because root passes by modes.
+    /// The program with `--root`; in a mount namespace of its own where something is mounted:
+    /// root passes by modes.
     fn program(&self) -> Command {
         let program = env!("CARGO_BIN_EXE_virt-9p");
-        let mut run = if self.protected.is_empty() {
+        let mut run = if let Some(caller) = self.caller {
+            let mut run = Command::new("setpriv");
+            run.args([format!("--reuid={caller}"), "--clear-groups".to_owned()]);
+            run.arg(program);
+            run
+        } else if self.mounts.is_empty() {
             Command::new(program)
         } else {
-            let mounts: String = self
-                .protected
-                .iter()
-                .map(|path| {
-                    let place = self.at(path);
-                    let place = place.display();
-                    format!(
-                        "mount --bind '{place}' '{place}' && mount -o remount,bind,ro '{place}' && "
-                    )
-                })
-                .collect();
             let mut run = Command::new("unshare");
             run.args([
                 "-m",
                 "sh",
                 "-c",
-                &format!("{mounts}exec \"$@\""),
+                &format!("{}exec \"$@\"", self.mounts),
                 "sh",
                 program,
             ]);
@@ -400,6 +458,8 @@ impl Scenario {
                 let (kind, content) = if kind.is_symlink() {
                     let target = fs::read_link(&path).unwrap();
                     ('l', target.to_string_lossy().into_owned().into_bytes())
+                } else if self.programs.contains(&name) && meta.len() > 100_000 {
+                    ('f', b"virt-9p itself\n".to_vec())
                 } else if kind.is_file() {
                     ('f', fs::read(&path).unwrap())
                 } else if kind.is_dir() {
@@ -430,6 +490,14 @@ impl Scenario {
         }
         tree
     }
+}
+
+/// Lines that hold one of the words; all of them without words.
+fn only(content: &[u8], words: &[&str]) -> Vec<u8> {
+    let holds = |line: &&str| words.is_empty() || words.iter().any(|word| line.contains(word));
+    let text = String::from_utf8_lossy(content);
+    let lines: String = text.split_inclusive('\n').filter(holds).collect();
+    lines.into_bytes()
 }
 
 fn permissions(mode: &str) -> Permissions {

@@ -1,0 +1,258 @@
+//! Each guest: what `check` says of it, whether its shares can be used, how they are mounted.
+
+use std::io;
+
+use crate::doctor::workaround::Shared;
+use crate::doctor::{Line, NEEDS_ROOT, Subject};
+use crate::domain::Domain;
+use crate::host::folder::NoFolder;
+use crate::host::{Root, guests, qemu_user};
+use crate::inspect::{self, Inspection};
+use crate::lint::catalogue::Code;
+use crate::lint::finding::{Finding, Level};
+use crate::lint::paths::{self, ShareFacts};
+use crate::qemu::command_line::CommandLine;
+use crate::share::Share;
+use crate::text::{Lines, count, quoted, visible};
+use crate::version::Assumptions;
+
+/// The most that the guest's virtio transport takes with pages of 4 KiB: 128 buffers less 3
+/// (net/9p/trans_virtio.c). Without it the guest takes 8 KiB up to Linux 5.15 and 128 KiB after,
+/// and each file is read in pieces of that size.
+const MSIZE: u32 = 125 * 4096;
+
+/// A domain XML to look at.
+pub struct Given {
+    /// Its name for messages.
+    pub file: String,
+    /// What is in it, or that it is none.
+    pub inspected: Inspection,
+}
+
+/// Lines for these guests, and their shares.
+pub fn given(root: &Root, given: &[Given]) -> (Vec<Line>, Vec<Shared>) {
+    let (mut lines, mut shares) = (Vec::new(), Vec::new());
+    for guest in given {
+        lines.extend(judge(root, guest));
+        shares.extend(shared(&guest.inspected));
+    }
+    (lines, shares)
+}
+
+/// Lines for the persistent guests of the host that have raw 9p arguments, and their shares.
+pub fn defined(root: &Root) -> (Vec<Line>, Vec<Shared>) {
+    let what = format!("for guests with raw 9p shares in {}", guests::DEFINED);
+    let files = match guests::defined(root) {
+        Ok(files) => files,
+        Err(error) => {
+            return (
+                vec![Line::unseen(Subject::Libvirt, what, &error)],
+                Vec::new(),
+            );
+        }
+    };
+    let (mut found, mut bad) = (Vec::new(), Vec::new());
+    for file in &files {
+        match read(root, file) {
+            Ok(inspected) => found.push(Given {
+                file: file.clone(),
+                inspected,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => bad.push(Line::unseen(
+                Subject::Libvirt,
+                format!("the guest in {}", visible(file)),
+                &error,
+            )),
+        }
+    }
+    found.retain(|guest| is_ours(&guest.inspected));
+    let mut lines = vec![Line::pass(Subject::Libvirt, what).saying(format!(
+        "{} of {}",
+        found.len(),
+        files.len()
+    ))];
+    lines.append(&mut bad);
+    let (more, shares) = given(root, &found);
+    lines.extend(more);
+    (lines, shares)
+}
+
+fn read(root: &Root, file: &str) -> io::Result<Inspection> {
+    let content = root.read(file, crate::hook::MOST_XML as u64)?;
+    let text = String::from_utf8(content).map_err(io::Error::other)?;
+    let text = inspect::without_mark(&text);
+    inspect::inspect(text, Some(root), Assumptions::default()).map_err(|error| {
+        let (line, column) = Lines::new(text).position(error.at);
+        io::Error::other(format!("line {line}, column {column}: {error}"))
+    })
+}
+
+fn is_ours(inspected: &Inspection) -> bool {
+    inspected.line.has_9p() || !inspected.findings.is_empty()
+}
+
+fn shared(inspected: &Inspection) -> impl Iterator<Item = Shared> {
+    inspected.shares.iter().filter_map(|(_, facts)| {
+        Some(Shared {
+            guest: inspected.domain.name.clone(),
+            folder: facts.folder.as_ref().ok()?.name.clone(),
+        })
+    })
+}
+
+fn judge(root: &Root, guest: &Given) -> Vec<Line> {
+    let inspected = &guest.inspected;
+    let subject = || Subject::Guest(inspected.domain.name.clone());
+    if !is_ours(inspected) {
+        return vec![Line::pass(subject(), "its raw 9p arguments").saying("it has none")];
+    }
+    // What a user that is not root cannot see of folders says nothing about QEMU.
+    let blind = !rustix::process::geteuid().is_root();
+    let mut lines = Vec::new();
+    let mut told = Vec::new();
+    for (share, facts) in &inspected.shares {
+        let found = paths::check(
+            share,
+            facts,
+            inspected.confinement == inspect::Confinement::Confined,
+        );
+        lines.push(usable(root, subject(), share, facts, &found, blind));
+        lines.extend(attributes(subject(), share, facts, blind));
+        told.extend(found);
+    }
+    // What is about folders stands in their own lines.
+    let rest: Vec<&Finding> = inspected
+        .findings
+        .iter()
+        .filter(|finding| !told.contains(finding))
+        .collect();
+    lines.insert(0, arguments(subject(), &guest.file, &rest));
+    lines.extend(mounts(&inspected.domain, &inspected.line));
+    lines
+}
+
+fn arguments(subject: Subject, file: &str, findings: &[&Finding]) -> Line {
+    let what = "its raw 9p arguments";
+    let of = |level: Level| {
+        findings
+            .iter()
+            .filter(move |finding| finding.level == level)
+    };
+    let (errors, warnings) = (of(Level::Error).count(), of(Level::Warning).count());
+    let hint = |first: Option<&&Finding>, number: usize, word: &str| {
+        let first = first.map_or(String::new(), |finding| {
+            format!(", the first: {}", finding.message)
+        });
+        format!(
+            "{}{first}; virt-9p check {}",
+            count(number, word),
+            visible(file)
+        )
+    };
+    if errors > 0 {
+        Line::fail(
+            subject,
+            what,
+            hint(of(Level::Error).next(), errors, "error"),
+        )
+    } else if warnings > 0 {
+        Line::warn(
+            subject,
+            what,
+            hint(of(Level::Warning).next(), warnings, "warning"),
+        )
+    } else {
+        Line::pass(subject, what)
+    }
+}
+
+/// Whether QEMU gets at the folder.
+fn usable(
+    root: &Root,
+    subject: Subject,
+    share: &Share,
+    facts: &ShareFacts,
+    found: &[Finding],
+    blind: bool,
+) -> Line {
+    let what = format!("that QEMU can use {}", visible(&share.path));
+    if blind && matches!(facts.folder, Err(NoFolder::Failed(_))) {
+        return Line::warn(subject, what, NEEDS_ROOT);
+    }
+    let worst = found
+        .iter()
+        .filter(|finding| finding.code != Code::PathNoXattr && finding.level > Level::Note)
+        .max_by_key(|finding| finding.level);
+    if let Some(finding) = worst {
+        let help = finding
+            .help
+            .as_deref()
+            .map_or(String::new(), |help| format!(": {help}"));
+        let hint = format!("{}{help}", finding.message);
+        return if finding.level == Level::Error {
+            Line::fail(subject, what, hint)
+        } else {
+            Line::warn(subject, what, hint)
+        };
+    }
+    let configuration = root.text(qemu_user::CONFIGURATION);
+    match &facts.reach {
+        _ if configuration.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) => {
+            Line::warn(subject, what, NEEDS_ROOT)
+        }
+        Some((user, _)) => {
+            Line::pass(subject, what).saying(format!("as user {}", visible(&user.name)))
+        }
+        None => Line::warn(
+            subject,
+            what,
+            "the user that QEMU runs as is in no local file, so whether it may pass the folders on the way is not known",
+        ),
+    }
+}
+
+/// Whether the folder takes the attributes that security_model=mapped keeps owners and modes in.
+fn attributes(subject: Subject, share: &Share, facts: &ShareFacts, blind: bool) -> Option<Line> {
+    let what = format!("that {} takes user attributes", visible(&share.path));
+    let folder = facts.folder.as_ref().ok().filter(|_| share.wants_xattr)?;
+    Some(match folder.user_xattr {
+        Some(true) => Line::pass(subject, what),
+        Some(false) => Line::fail(
+            subject,
+            what,
+            "its file system has none, and creating anything in the share fails: write `security_model=mapped-file`",
+        ),
+        None if blind => Line::warn(subject, what, NEEDS_ROOT),
+        None => Line::warn(subject, what, "its file system does not tell"),
+    })
+}
+
+/// What to type in the guest, for each share that has a device.
+fn mounts(domain: &Domain, line: &CommandLine) -> Vec<Line> {
+    let tags = line
+        .devices
+        .iter()
+        .filter(|device| device.looks_like_9p())
+        .filter_map(|device| device.text("mount_tag"));
+    tags.map(|tag| {
+        let options = format!("trans=virtio,version=9p2000.L,msize={MSIZE}");
+        let plain = tag
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+        let shown = if plain {
+            tag.to_owned()
+        } else {
+            format!("'{}'", visible(tag).replace('\'', "'\\''"))
+        };
+        Line::pass(
+            Subject::Guest(domain.name.clone()),
+            format!("how {} is mounted in the guest", quoted(tag)),
+        )
+        .saying(format!(
+            "mount -t 9p -o {options} {shown} /mnt; in fstab: {} /mnt 9p {options} 0 0",
+            visible(tag).replace(' ', "\\040")
+        ))
+    })
+    .collect()
+}

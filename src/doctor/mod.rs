@@ -1,0 +1,141 @@
+//! Whether this host, and the guests on it, are in order: one line for each thing looked at.
+//!
+//! Gather, judge, report: [`run`] asks [`crate::host`] for facts, the file of each subject judges
+//! them, [`crate::report::doctor`] writes the lines. What only root may see is a warning for
+//! everybody else, never a pass and never a failure.
+
+mod apparmor;
+mod blocks;
+mod daemon;
+pub mod guests;
+mod hook;
+mod libvirt;
+mod lock;
+pub mod workaround;
+
+use std::io;
+
+use crate::apparmor::policy;
+use crate::host::{Root, daemon as processes, hooks, profiles, systemd, versions};
+
+/// What a line is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The hook below /etc/libvirt/hooks.
+    Hook,
+    /// libvirtd or virtqemud.
+    Daemon,
+    /// The kernel's AppArmor, and policy on disk.
+    AppArmor,
+    /// The profiles of guests.
+    Profiles,
+    /// The lock.
+    Lock,
+    /// libvirt and QEMU.
+    Libvirt,
+    /// A guest, by name.
+    Guest(String),
+}
+
+/// How it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// In order.
+    Pass,
+    /// Works, or could not be looked at.
+    Warn,
+    /// Shares will not work.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it is about.
+    pub subject: Subject,
+    /// What was looked at; goes on from "Checking".
+    pub looked_at: String,
+    /// How it stands.
+    pub verdict: Verdict,
+    /// What was seen, and what to do or type.
+    pub hint: Option<String>,
+}
+
+impl Line {
+    fn new(subject: Subject, looked_at: impl Into<String>, verdict: Verdict) -> Self {
+        Line {
+            subject,
+            looked_at: looked_at.into(),
+            verdict,
+            hint: None,
+        }
+    }
+
+    fn pass(subject: Subject, looked_at: impl Into<String>) -> Self {
+        Line::new(subject, looked_at, Verdict::Pass)
+    }
+
+    fn warn(subject: Subject, looked_at: impl Into<String>, hint: impl Into<String>) -> Self {
+        Line::new(subject, looked_at, Verdict::Warn).saying(hint)
+    }
+
+    fn fail(subject: Subject, looked_at: impl Into<String>, hint: impl Into<String>) -> Self {
+        Line::new(subject, looked_at, Verdict::Fail).saying(hint)
+    }
+
+    /// Something that could not be looked at.
+    fn unseen(subject: Subject, looked_at: impl Into<String>, error: &io::Error) -> Self {
+        let why = match error.kind() {
+            io::ErrorKind::PermissionDenied => NEEDS_ROOT.to_owned(),
+            _ => format!("not looked at: {error}"),
+        };
+        Line::warn(subject, looked_at, why)
+    }
+
+    fn saying(self, hint: impl Into<String>) -> Self {
+        Line {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+}
+
+const NEEDS_ROOT: &str = "not looked at: needs root";
+
+/// Looks at the host and at the guests in `given`, or else at all persistent ones.
+pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<Line> {
+    let enabled = root.apparmor_enabled();
+    let libvirt = versions::libvirt(root);
+    let running = processes::running(root);
+    let daemon = running.as_ref().map_or("libvirtd", |daemon| daemon.name);
+    let entries = hooks::entries(root);
+    let (guest_lines, shares) = match given {
+        Some(given) => guests::given(root, given),
+        None => guests::defined(root),
+    };
+
+    let policy = enabled.then(|| match profiles::of_daemon(root, daemon) {
+        Some(text) => policy::rules(&text),
+        None => policy::rules(hook::USUAL_POLICY),
+    });
+    let mut lines = hook::judge(&hook::Facts {
+        entries: entries.as_deref(),
+        libvirt,
+        daemon,
+        policy: policy.as_deref(),
+        program: &|path| hooks::program(root, path),
+    });
+    lines.extend(daemon::judge(&daemon::Facts {
+        running: running.as_ref(),
+        units: systemd::units(root, &daemon::units()),
+        entries: entries.as_deref().unwrap_or_default(),
+        apparmor: enabled,
+    }));
+    lines.extend(apparmor::look(root, enabled));
+    lines.extend(workaround::look(root, &shares));
+    lines.extend(libvirt::judge(libvirt, versions::emulators(root)));
+    lines.extend(blocks::look(root));
+    lines.extend(lock::look(root));
+    lines.extend(guest_lines);
+    lines
+}

@@ -1,0 +1,5 @@
+profile libvirtd /usr/sbin/libvirtd flags=(attach_disconnected) {
+  /** rwmkl,
+  /usr/sbin/* PUx,
+  /etc/libvirt/hooks/** rmix,
+}
