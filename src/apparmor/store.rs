@@ -261,18 +261,11 @@ fn open_checked(root: &Root, path: &Path, options: &mut OpenOptions) -> Result<F
 /// Temporary files for this VM that a crash left behind.
 fn leftovers(root: &Root, uuid: &Uuid) -> Vec<PathBuf> {
     let prefix = temporary_prefix(uuid);
-    let Ok(entries) = std::fs::read_dir(root.path(FOLDER)) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter(|entry| {
-            entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(prefix.as_bytes())
-        })
-        .map(|entry| entry.path())
+    let folder = root.path(FOLDER);
+    root.names(FOLDER)
+        .into_iter()
+        .filter(|name| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+        .map(|name| folder.join(name))
         .collect()
 }
 

@@ -32,15 +32,13 @@ pub fn complete(root: &Root, domain: &Domain, assume: &mut Assumptions) {
 /// The installed libvirt, from the name its library links to: libvirt.so.0 -> libvirt.so.0.9000.0
 /// is 9.0.0.
 pub fn libvirt(root: &Root) -> Option<Version> {
-    let mut folders = vec![root.path("/usr/lib64"), root.path("/usr/lib")];
-    let multiarch = std::fs::read_dir(root.path("/usr/lib"));
+    let lib = root.path("/usr/lib");
+    let multiarch = root.names("/usr/lib").into_iter();
+    let mut folders = vec![root.path("/usr/lib64"), lib.clone()];
     folders.extend(
         multiarch
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|entry| entry.file_name().as_bytes().ends_with(b"-linux-gnu"))
-            .map(|entry| entry.path()),
+            .filter(|name| name.as_bytes().ends_with(b"-linux-gnu"))
+            .map(|name| lib.join(name)),
     );
     folders
         .into_iter()
@@ -64,11 +62,8 @@ struct Capabilities {
 /// there libvirt's own version decides everything.
 fn capabilities(root: &Root, domain: &Domain) -> Option<Capabilities> {
     let mut found = None;
-    for entry in std::fs::read_dir(root.path(CAPABILITIES))
-        .ok()?
-        .take(MOST_FILES)
-    {
-        let path = format!("{CAPABILITIES}/{}", entry.ok()?.file_name().to_str()?);
+    for name in root.names(CAPABILITIES).into_iter().take(MOST_FILES) {
+        let path = format!("{CAPABILITIES}/{}", name.to_str()?);
         let Ok(content) = root.read(&path, MOST_BYTES) else {
             continue;
         };
