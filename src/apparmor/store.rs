@@ -2,11 +2,11 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt as _, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fs2::FileExt;
+use fs2::FileExt as _;
 use rustix::fs::OFlags;
 
 use crate::apparmor::block::{self, Damage};
@@ -26,18 +26,22 @@ pub const LOCK: &str = "/run/virt-9p.lock";
 /// libvirt's own limit for a profile (MAX_FILE_LEN).
 const MOST_BYTES: u64 = 10 << 20;
 
-/// How long to wait for the lock: holders need milliseconds. Counted in tries, not by a clock
-/// that may jump.
+/// How long to wait for a holder of the lock: it needs milliseconds. Counted in tries, not by a
+/// clock that may jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
     /// One try: for a domain that is none of our business.
     None,
-    /// About five seconds.
+    /// About five seconds, and again as long whenever the lock has gone to another holder: where
+    /// hundreds of guests start at once, or the disk is slow, everybody gets a turn.
     Seconds,
 }
 
 const PAUSE: Duration = Duration::from_millis(20);
 const TRIES: u32 = 250;
+
+/// However often the lock changes hands, after about a minute it is enough.
+const MOST_TRIES: u32 = 3000;
 
 /// Why a profile could not be read or written.
 #[derive(Debug)]
@@ -274,6 +278,13 @@ fn temporary_prefix(uuid: &Uuid) -> String {
     format!(".virt-9p.{uuid}.")
 }
 
+/// Who has had the lock last: a process id, in the file for the others who wait to see.
+fn holder(file: &File) -> [u8; 4] {
+    let mut id = [0; 4];
+    let _ = file.read_at(&mut id, 0);
+    id
+}
+
 /// Holds the lock; the only way to write.
 struct Locked<'r> {
     root: &'r Root,
@@ -292,19 +303,30 @@ impl<'r> Locked<'r> {
             .truncate(false)
             .mode(0o600);
         let file = open_checked(root, &path, &mut options)?;
-        let tries = match patience {
+        let mut seen = holder(&file);
+        let mut left = match patience {
             Patience::None => 1,
             Patience::Seconds => TRIES,
         };
-        for attempt in 1..=tries {
+        for _ in 0..MOST_TRIES {
             match file.try_lock_exclusive() {
-                Ok(()) => return Ok(Locked { root, _file: file }),
+                Ok(()) => {
+                    // That a full /run does not take it is no reason to stop.
+                    let _ = file.write_all_at(&std::process::id().to_ne_bytes(), 0);
+                    return Ok(Locked { root, _file: file });
+                }
                 Err(error)
                     if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() =>
                 {
-                    if attempt < tries {
-                        std::thread::sleep(PAUSE);
+                    let now = holder(&file);
+                    if now != seen && patience == Patience::Seconds {
+                        (seen, left) = (now, TRIES);
                     }
+                    left -= 1;
+                    if left == 0 {
+                        break;
+                    }
+                    std::thread::sleep(PAUSE);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(StoreError::Io("lock", path, error)),

@@ -14,6 +14,13 @@ use crate::text::Span;
 /// # Errors
 /// When it is not well-formed XML, or its root element is not `<domain>`.
 pub fn read(text: &str) -> Result<Domain, XmlError> {
+    // The one character that would change what a path means: QEMU's would end there.
+    if let Some(at) = memchr::memchr(0, text.as_bytes()) {
+        return Err(XmlError {
+            at,
+            message: "a NUL byte, which XML does not allow".to_owned(),
+        });
+    }
     let mut xml = Xml::new(text);
     let root = xml.root()?;
     if !root.is("domain") {
@@ -280,6 +287,7 @@ mod tests {
             ("<domain><name>x</name>", 22),
             ("<domain a='1' a='2'/>", 17),
             ("<domain>&undefined;</domain><domain/>", 28),
+            ("<domain><name>a\0b</name></domain>", 15),
         ] {
             let error = read(text).unwrap_err();
             assert_eq!(error.at, at, "{text}: {error}");
