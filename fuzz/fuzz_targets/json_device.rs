@@ -23,8 +23,9 @@ fuzz_target!(|text: &str| {
                         Value::String(text) => assert_eq!(expected.as_str(), Some(text.as_str())),
                         Value::Bool(on) => assert_eq!(expected.as_bool(), Some(*on)),
                         Value::Integer(number) => {
-                            if let Ok(number) = i64::try_from(*number) {
-                                assert_eq!(expected.as_i64(), Some(number));
+                            // -0 is a fraction to the other reader, and no number of a device.
+                            if let Some(expected) = expected.as_i64() {
+                                assert_eq!(i128::from(expected), *number);
                             }
                         }
                         Value::Other => assert!(!expected.is_string() && !expected.is_boolean()),
