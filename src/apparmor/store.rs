@@ -2,11 +2,11 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt as _, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fs2::FileExt as _;
+use fs2::FileExt;
 use rustix::fs::OFlags;
 
 use crate::apparmor::block::{self, Damage};
@@ -32,15 +32,15 @@ const MOST_BYTES: u64 = 10 << 20;
 pub enum Patience {
     /// One try: for a domain that is none of our business.
     None,
-    /// About five seconds, and again as long whenever the lock has gone to another holder: where
-    /// hundreds of guests start at once, or the disk is slow, everybody gets a turn.
+    /// About five seconds, and again as long whenever a profile changed meanwhile: where hundreds
+    /// of guests start at once, or the disk is slow, everybody gets a turn.
     Seconds,
 }
 
 const PAUSE: Duration = Duration::from_millis(20);
 const TRIES: u32 = 250;
 
-/// However often the lock changes hands, after about a minute it is enough.
+/// However much goes on, after about a minute it is enough.
 const MOST_TRIES: u32 = 3000;
 
 /// Why a profile could not be read or written.
@@ -278,11 +278,12 @@ fn temporary_prefix(uuid: &Uuid) -> String {
     format!(".virt-9p.{uuid}.")
 }
 
-/// Who has had the lock last: a process id, in the file for the others who wait to see.
-fn holder(file: &File) -> [u8; 4] {
-    let mut id = [0; 4];
-    let _ = file.read_at(&mut id, 0);
-    id
+/// When the folder of profiles changed last: each holder of the lock changes it, so that the
+/// others see that things go on. (Nothing is written to the lock itself: with nothing to write
+/// there is nothing that could be led to another file.)
+fn last_change(root: &Root) -> Option<(i64, i64)> {
+    let folder = std::fs::metadata(root.path(FOLDER)).ok()?;
+    Some((folder.mtime(), folder.mtime_nsec()))
 }
 
 /// Holds the lock; the only way to write.
@@ -303,22 +304,18 @@ impl<'r> Locked<'r> {
             .truncate(false)
             .mode(0o600);
         let file = open_checked(root, &path, &mut options)?;
-        let mut seen = holder(&file);
+        let mut seen = last_change(root);
         let mut left = match patience {
             Patience::None => 1,
             Patience::Seconds => TRIES,
         };
         for _ in 0..MOST_TRIES {
             match file.try_lock_exclusive() {
-                Ok(()) => {
-                    // That a full /run does not take it is no reason to stop.
-                    let _ = file.write_all_at(&std::process::id().to_ne_bytes(), 0);
-                    return Ok(Locked { root, _file: file });
-                }
+                Ok(()) => return Ok(Locked { root, _file: file }),
                 Err(error)
                     if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() =>
                 {
-                    let now = holder(&file);
+                    let now = last_change(root);
                     if now != seen && patience == Patience::Seconds {
                         (seen, left) = (now, TRIES);
                     }
