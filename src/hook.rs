@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use crate::apparmor::store::{self, Change, Patience, StoreError};
 use crate::domain::xml::QEMU_NAMESPACE;
 use crate::domain::{self, Domain, Uuid, find_uuid};
-use crate::host::Root;
+use crate::host::{Root, confine};
 use crate::inspect::{self, Confinement, Inspection};
 use crate::lint::finding::Level;
 use crate::qemu::command_line::CommandLine;
@@ -72,11 +72,13 @@ pub fn run(root: &Root, arguments: &[std::ffi::OsString], input: impl Read) -> u
         Operation::Other => return 0,
         Operation::Prepare => {
             stop_panics(0);
+            confine::enter(root);
             let guest = argument(0).unwrap_or_default().to_string_lossy();
             prepare(root, &guest, input)
         }
         Operation::Release => {
             stop_panics(0);
+            confine::enter(root);
             release(root, input);
             Ending::fine()
         }

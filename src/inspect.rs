@@ -12,6 +12,7 @@ use crate::lint::paths::{self, ShareFacts};
 use crate::lint::{self};
 use crate::qemu::command_line::CommandLine;
 use crate::share::{self, Share};
+use crate::text::count;
 use crate::version::Assumptions;
 
 /// A domain, looked at from all sides.
@@ -112,12 +113,13 @@ pub fn judge(
                 Code::TooManyShares,
                 Place::Domain,
                 format!(
-                    "{} shares with {} bytes of paths: AppArmor would take too long to compile rules for them, or could not, \
+                    "{} with {} bytes of paths: AppArmor would take too long to compile rules for them, or could not, \
                      so more than {MOST_SHARES} shares or {MOST_BYTES} bytes are not granted",
-                    much.shares, much.bytes
+                    count(much.shares, "share"),
+                    much.bytes
                 ),
             )
-            .help("share a common parent folder instead"),
+            .help("share a common parent folder instead, by a shorter path"),
         );
     }
     lint::sort(&mut findings, &domain, text);

@@ -10,58 +10,24 @@
 )]
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
+
+#[path = "support/call.rs"]
+mod call;
+#[path = "support/host.rs"]
+mod host;
+
+use call::{feed, told};
+use host::host;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_virt-9p");
 const NAMESPACE: &str = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'";
 
-fn feed(command: &mut Command, input: &[u8]) -> Output {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A program that ends without reading is right to do so.
-    let _ = child.stdin.take().unwrap().write_all(input);
-    child.wait_with_output().unwrap()
-}
-
 fn cli(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
     told(feed(Command::new(PROGRAM).args(arguments), input))
-}
-
-fn told(output: Output) -> (i32, String, String) {
-    (
-        output.status.code().expect("not killed by a signal"),
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8(output.stderr).unwrap(),
-    )
-}
-
-/// A scratch host.
-fn host() -> tempfile::TempDir {
-    let root = tempfile::tempdir().unwrap();
-    let at = |path: &str| root.path().join(path);
-    for dir in [
-        "srv/share",
-        "run",
-        "etc/apparmor.d/libvirt",
-        "sys/module/apparmor/parameters",
-    ] {
-        fs::create_dir_all(at(dir)).unwrap();
-    }
-    fs::write(at("sys/module/apparmor/parameters/enabled"), "Y\n").unwrap();
-    fs::write(
-        at("etc/apparmor.d/libvirt/TEMPLATE.qemu"),
-        "\nprofile LIBVIRT_TEMPLATE {\n  #include <abstractions/libvirt-qemu>\n}\n",
-    )
-    .unwrap();
-    root
 }
 
 fn prepare(root: &Path, input: &[u8]) -> (i32, String, String) {
@@ -143,7 +109,7 @@ fn usage_errors_are_2_and_say_what_was_there() {
         (&["check", "--libvirt", "nine"], "`nine` is no version"),
         (
             &["check", "/nonexistent.xml"],
-            "cannot read /nonexistent.xml",
+            "/nonexistent.xml: there is no such file",
         ),
         (&["rules", "a", "b"], "`b` is one word too many"),
         (&["explain", "no-such"], "there is no finding `no-such`"),
@@ -179,10 +145,60 @@ fn help_and_explanations_go_to_stdout() {
         let (status, text, _) = cli(&["explain", word], b"");
         assert!(status == 0 && text.starts_with(word), "{word}");
         assert!(
-            text.lines().all(|line| line.chars().count() <= 100),
+            // Sentences fit every terminal; what is to be copied is not broken.
+            text.lines().all(|line| {
+                let most = if line.starts_with("  ") { 110 } else { 80 };
+                line.chars().count() <= most || line.starts_with(word)
+            }),
             "{word}"
         );
     }
+}
+
+#[test]
+fn colour_is_for_terminals_that_want_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.xml");
+    fs::write(&file, domain(&arg("-fsdev"))).unwrap();
+    let check = format!("'{PROGRAM}' check --no-host '{}'", file.display());
+    let shown = |terminal: bool, no_color: Option<&str>| {
+        let mut command = if terminal {
+            let mut script = Command::new("script");
+            script.args(["-qec", &check, "/dev/null"]);
+            script
+        } else {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &check]);
+            shell
+        };
+        command.env_remove("NO_COLOR");
+        if let Some(value) = no_color {
+            command.env("NO_COLOR", value);
+        }
+        let (status, out, _) = told(feed(&mut command, b""));
+        assert_eq!(status, 1, "{out}");
+        assert!(out.contains("option-without-argument"), "{out}");
+        out.contains('\u{1b}')
+    };
+    assert!(shown(true, None), "a terminal");
+    assert!(!shown(true, Some("1")), "a terminal, and NO_COLOR");
+    assert!(!shown(false, None), "a pipe");
+}
+
+#[test]
+fn what_is_about_the_whole_domain_points_at_its_tag() {
+    let path = format!("/srv/{}", "x".repeat(33_000));
+    let fsdev = format!("local,id=a,path={path},security_model=none");
+    let device = "virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c";
+    let share: String = ["-fsdev", &fsdev, "-device", device].map(arg).concat();
+    let mut xml = b"<!--\n  made by libvirt\n-->\n".to_vec();
+    xml.extend(domain(&share));
+    let (status, out, _) = cli(&["check", "--no-host"], &xml);
+    assert_eq!(status, 1);
+    assert!(
+        out.starts_with("-:4:1: error[too-many-shares]: 1 share with"),
+        "{out}"
+    );
 }
 
 #[test]

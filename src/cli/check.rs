@@ -8,11 +8,33 @@ use crate::lint::finding::Level;
 use crate::report::{json, terminal};
 use crate::text::{Lines, count, visible};
 
+use super::command::Command;
 use super::input::Input;
 use super::options::{Options, Word, next, unexpected};
-use super::{complain, print};
+use super::{complain_about, print};
 
-pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
+pub const COMMAND: Command = Command {
+    name: "check",
+    arguments: "[FILE|-]...",
+    summary: "find what is wrong with the 9p arguments of domains",
+    about: "\
+Each FILE is the XML of a domain, as virsh dumpxml prints it or as it lies in
+/etc/libvirt/qemu; - or nothing is standard input. Findings are errors (the start
+would be refused), warnings and notes; virt-9p explain tells more about each.
+Ends with 0 without errors, 1 with some, 2 when an input cannot be read.
+",
+    options: "  --format text|json    json prints one object a file, on one line
+  --strict              warnings count as errors
+",
+    looks: true,
+    examples: "  virt-9p check /etc/libvirt/qemu/*.xml
+  virsh dumpxml guest | virt-9p check
+  virt-9p check --libvirt 9.0.0 --qemu 7.2.0 guest.xml   # before an upgrade
+",
+    run,
+};
+
+fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
     let mut files: Vec<OsString> = Vec::new();
     let (mut as_json, mut strict) = (false, false);
     while let Some(word) = next(&mut parser)? {
@@ -43,7 +65,7 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
         let (input, found) = match looked {
             Ok(looked) => looked,
             Err(error) => {
-                complain(&format!("{error:#}"));
+                complain_about(&error, None);
                 unreadable += 1;
                 continue;
             }

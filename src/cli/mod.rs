@@ -4,6 +4,7 @@
 //! is no domain XML.
 
 mod check;
+mod command;
 mod explain;
 mod hook;
 mod input;
@@ -14,57 +15,46 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-const HELP: &str = "\
-virt-9p: raw 9p shares of QEMU guests, checked and let through AppArmor
+use crate::text::quoted;
 
-usage: virt-9p [--root DIR] COMMAND …
+use command::{Command, HelpWanted, NoSuchOption};
+use input::InputError;
 
-  check   [FILE|-]...   find what is wrong with the 9p arguments of a domain
-  rules   [FILE|-]      show the AppArmor rules the domain would get
-  explain [CODE]        say what a finding means; without CODE, list them
-  hook    DOMAIN OPERATION SUBOPERATION EXTRA
-                        what libvirt calls, by hand; domain XML on standard input
-
-options of check and rules:
-  --libvirt X.Y.Z       assume this libvirt, not the installed one
-  --qemu X.Y.Z          assume this QEMU
-  --no-host             look at nothing but the XML
-options of check:
-  --format text|json    json prints one object a file
-  --strict              warnings count as errors
-
-  --root DIR            put DIR before every host path that is read or written
-  --help, --version
-
-exit status: 0 fine, 1 errors found or it cannot be done, 2 usage or unreadable input
-
-examples:
-  virt-9p check /etc/libvirt/qemu/guest.xml
-  virsh dumpxml guest | virt-9p check
-  virsh dumpxml guest | virt-9p rules
-  virt-9p explain mode-not-octal
-";
+/// All commands, in the order of the help.
+const COMMANDS: &[Command] = &[
+    check::COMMAND,
+    rules::COMMAND,
+    explain::COMMAND,
+    hook::COMMAND,
+];
 
 /// Runs the command line `arguments` (without the program's name).
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    match dispatch(arguments) {
+    let mut command = None;
+    match dispatch(arguments, &mut command) {
         Ok(code) => code,
+        Err(error) if error.is::<HelpWanted>() => {
+            let help = command.map_or_else(help, Command::help);
+            say(&help).unwrap_or(ExitCode::FAILURE)
+        }
         Err(error) => {
-            complain(&format!("{error:#}"));
-            complain("note: virt-9p --help shows how to call it");
+            complain_about(&error, command);
             ExitCode::from(2)
         }
     }
 }
 
-fn dispatch(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
+/// Notes in `chosen` which command it is, for help and messages.
+fn dispatch(
+    arguments: Vec<OsString>,
+    chosen: &mut Option<&'static Command>,
+) -> anyhow::Result<ExitCode> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut options = options::Options::default();
     while let Some(word) = options::next(&mut parser)? {
-        let command = match word {
-            options::Word::Value(command) => command,
+        let word = match word {
+            options::Word::Value(word) => word.to_string_lossy().into_owned(),
             options::Word::Option(option) => match option.as_str() {
-                "--help" | "-h" => return say(HELP),
                 "--version" | "-V" => {
                     return say(concat!("virt-9p ", env!("CARGO_PKG_VERSION"), "\n"));
                 }
@@ -72,18 +62,49 @@ fn dispatch(arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
                 _ => return Err(options::unexpected(&options::Word::Option(option))),
             },
         };
-        return match command.to_str() {
-            Some("check") => check::run(options, parser),
-            Some("rules") => rules::run(options, parser),
-            Some("explain") => explain::run(options, parser),
-            Some("hook") => hook::run(options, parser),
-            _ => anyhow::bail!(
-                "there is no command {}; the commands are check, rules, explain and hook",
-                crate::text::quoted(&command.to_string_lossy())
-            ),
+        let Some(command) = COMMANDS.iter().find(|command| command.name == word) else {
+            let hint = command::meant_command(&word)
+                .unwrap_or_else(|| format!("the commands are {}", command::names()));
+            anyhow::bail!("there is no command {}; {hint}", quoted(&word));
         };
+        *chosen = Some(command);
+        return (command.run)(options, parser);
     }
-    anyhow::bail!("no command is given; the commands are check, rules, explain and hook")
+    anyhow::bail!("no command is given; the commands are {}", command::names())
+}
+
+fn help() -> String {
+    let mut list = String::new();
+    for command in COMMANDS {
+        let call = format!("{:7} {}", command.name, command.arguments);
+        // A call that leaves no room has its line for itself.
+        let gap = if call.len() > 28 {
+            "\n".to_owned() + &" ".repeat(30)
+        } else {
+            String::new()
+        };
+        list.push_str(&format!("  {call:28}{gap}{}\n", command.summary));
+    }
+    format!(
+        "virt-9p: raw 9p shares of QEMU guests, checked and let through AppArmor
+
+usage: virt-9p [--root DIR] COMMAND …
+
+{list}
+{}  --version
+
+virt-9p COMMAND --help tells more about each.
+
+exit status: 0 fine, 1 errors found or it cannot be done, 2 usage or unreadable input
+
+examples:
+  virt-9p check /etc/libvirt/qemu/*.xml
+  virsh dumpxml guest | virt-9p check
+  virsh dumpxml guest | virt-9p rules
+  virt-9p explain mode-not-octal
+",
+        command::COMMON
+    )
 }
 
 /// Prints `text`; a reader that went away is no error.
@@ -97,6 +118,23 @@ fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Prints an error and what may help: with an input, or with calling the program.
+fn complain_about(error: &anyhow::Error, command: Option<&Command>) {
+    complain(&format!("{error:#}"));
+    if let Some(input) = error.downcast_ref::<InputError>() {
+        if let Some(note) = &input.note {
+            complain(&format!("note: {note}"));
+        }
+        return;
+    }
+    let option = error.downcast_ref::<NoSuchOption>();
+    if let Some(meant) = option.and_then(|option| command::meant_option(&option.0, command)) {
+        complain(&format!("note: {meant}"));
+    }
+    let call = command.map_or(String::new(), |command| format!(" {}", command.name));
+    complain(&format!("note: virt-9p{call} --help shows how to call it"));
 }
 
 /// Prints one line on stderr.

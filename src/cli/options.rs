@@ -9,6 +9,8 @@ use crate::host::Root;
 use crate::text::quoted;
 use crate::version::Assumptions;
 
+use super::command::{HelpWanted, NoSuchOption};
+
 /// One word of the command line.
 pub enum Word {
     /// An option, with its dashes.
@@ -30,7 +32,7 @@ pub fn next(parser: &mut lexopt::Parser) -> anyhow::Result<Option<Word>> {
 /// A word that has no place here.
 pub fn unexpected(word: &Word) -> anyhow::Error {
     match word {
-        Word::Option(name) => anyhow::anyhow!("there is no option {} here", quoted(name)),
+        Word::Option(name) => anyhow::Error::new(NoSuchOption(name.clone())),
         Word::Value(value) => {
             anyhow::anyhow!("{} is one word too many", quoted(&value.to_string_lossy()))
         }
@@ -50,7 +52,13 @@ pub struct Options {
 
 impl Options {
     /// Takes an option that every command has; whether it was one.
+    ///
+    /// # Errors
+    /// [`HelpWanted`] for `--help`, which ends the reading here and now.
     pub fn common(&mut self, option: &str, parser: &mut lexopt::Parser) -> anyhow::Result<bool> {
+        if matches!(option, "--help" | "-h") {
+            return Err(HelpWanted.into());
+        }
         if option == "--root" {
             let dir = PathBuf::from(parser.value()?);
             anyhow::ensure!(
@@ -68,8 +76,8 @@ impl Options {
     pub fn looking(&mut self, option: &str, parser: &mut lexopt::Parser) -> anyhow::Result<bool> {
         match option {
             "--no-host" => self.no_host = true,
-            "--libvirt" => self.assume.libvirt = Some(version(parser)?),
-            "--qemu" => self.assume.qemu = Some(version(parser)?),
+            "--libvirt" => self.assume.libvirt = Some(version(option, parser)?),
+            "--qemu" => self.assume.qemu = Some(version(option, parser)?),
             _ => return self.common(option, parser),
         }
         Ok(true)
@@ -81,10 +89,10 @@ impl Options {
     }
 }
 
-fn version(parser: &mut lexopt::Parser) -> anyhow::Result<crate::version::Version> {
+fn version(option: &str, parser: &mut lexopt::Parser) -> anyhow::Result<crate::version::Version> {
     let value = parser.value()?;
     value
         .to_string_lossy()
         .parse()
-        .map_err(|error: String| anyhow::anyhow!(error))
+        .map_err(|error: String| anyhow::anyhow!("{option}: {error}"))
 }

@@ -7,12 +7,28 @@ use crate::inspect::Confinement;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Level;
 use crate::report::stderr;
+use crate::text::visible;
 
+use super::command::Command;
 use super::input::Input;
 use super::options::{Options, Word, next, unexpected};
 use super::{complain, print};
 
-pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
+pub const COMMAND: Command = Command {
+    name: "rules",
+    arguments: "[FILE|-]",
+    summary: "show the AppArmor rules a domain would get",
+    about: "\
+Prints what the hook would put into the domain's profile. Nothing is written.
+",
+    options: "",
+    looks: true,
+    examples: "  virsh dumpxml guest | virt-9p rules
+",
+    run,
+};
+
+fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
     let mut file: Option<OsString> = None;
     while let Some(word) = next(&mut parser)? {
         match word {
@@ -32,7 +48,7 @@ pub fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<E
     for finding in &refusals {
         complain(&stderr::one(finding));
         if let Some(help) = &finding.help {
-            complain(&format!("  help: {help}"));
+            complain(&format!("  help: {}", visible(help)));
         }
     }
     if let Confinement::Free(why) = found.confinement {

@@ -28,6 +28,8 @@ pub struct Located<T> {
 /// What we read of a domain.
 #[derive(Debug, Clone, Default)]
 pub struct Domain {
+    /// Its start tag.
+    pub tag: Span,
     /// `<name>`.
     pub name: String,
     /// `<uuid>`, when it is there and well formed.

@@ -30,6 +30,7 @@ pub fn read(text: &str) -> Result<Domain, XmlError> {
         });
     }
     let mut domain = Domain {
+        tag: root.tag,
         kind: root.value("type").unwrap_or("").to_owned(),
         ..Domain::default()
     };
@@ -260,6 +261,7 @@ mod tests {
         assert!(domain.acpi && domain.errors_only_warn);
         assert_eq!(domain.machine.value, "pc-q35-7.2");
         assert_eq!(domain.machine.span.of(FULL), "pc-q35-7.2");
+        assert!(domain.tag.of(FULL).starts_with("<domain "));
         let values: Vec<_> = domain.args.iter().map(|a| a.value.as_str()).collect();
         assert_eq!(values, ["-fsdev", "local,path=/a&b"]);
         assert_eq!(domain.empty_args.len(), 1);

@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything: it reads, and hands facts to the pure parts.
 
+pub mod confine;
 pub mod folder;
 pub mod qemu_user;
 pub mod versions;

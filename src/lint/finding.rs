@@ -44,7 +44,7 @@ impl Place {
     /// The range of the XML text, in `text`, from which `domain` was read.
     pub fn span(&self, domain: &Domain, text: &str) -> Span {
         match self {
-            Place::Domain => Span::default(),
+            Place::Domain => domain.tag,
             Place::Xml(span) => *span,
             Place::Arg(index, range) => domain
                 .args

@@ -19,7 +19,7 @@ pub fn refusal(domain: &Domain, findings: &[Finding]) -> String {
         out.push_str(&one(finding));
         out.push('\n');
         if let Some(help) = &finding.help {
-            out.push_str(&format!("  help: {help}\n"));
+            out.push_str(&format!("  help: {}\n", visible(help)));
         }
     }
     out.push_str(&way_out(domain));
@@ -36,7 +36,7 @@ pub fn one(finding: &Finding) -> String {
         "{}[{}]{place}: {}",
         finding.level.word(),
         finding.code.word(),
-        finding.message
+        visible(&finding.message)
     )
 }
 

@@ -32,7 +32,7 @@ pub fn finding(
         visible(file),
         finding.level.word(),
         finding.code.word(),
-        finding.message
+        visible(&finding.message)
     );
     let (shown, caret, length) = excerpt(lines.line(line), column, span.of(lines.text()));
     out.push_str(&format!(
@@ -41,7 +41,7 @@ pub fn finding(
         "^".repeat(length)
     ));
     if let Some(help) = &finding.help {
-        out.push_str(&format!("      = help: {help}\n"));
+        out.push_str(&format!("      = help: {}\n", visible(help)));
     }
     out
 }

@@ -1,0 +1,145 @@
+//! What a command is: how it is called, what its help says, and what was most likely meant when
+//! it is called wrong.
+
+use std::process::ExitCode;
+
+use crate::text::{nearest, quoted};
+
+use super::COMMANDS;
+use super::options::Options;
+
+/// One command. Its help is put together from this; which options it has is read from there.
+pub struct Command {
+    /// Its word.
+    pub name: &'static str,
+    /// What stands behind it.
+    pub arguments: &'static str,
+    /// One line, without full stop.
+    pub summary: &'static str,
+    /// More about it: whole sentences, lines of at most 80 columns.
+    pub about: &'static str,
+    /// Its own options, a line each.
+    pub options: &'static str,
+    /// Whether it looks at a domain, and has the options that go with that.
+    pub looks: bool,
+    /// One a line.
+    pub examples: &'static str,
+    /// Does it.
+    pub run: fn(Options, lexopt::Parser) -> anyhow::Result<ExitCode>,
+}
+
+const LOOKING: &str = "  --libvirt X.Y.Z       assume this libvirt, not the one the host has
+  --qemu X.Y.Z          assume this QEMU
+  --no-host             look at nothing but the XML
+";
+
+/// What every command has.
+pub const COMMON: &str =
+    "  --root DIR            put DIR before every host path that is read or written
+  --help
+";
+
+impl Command {
+    /// What `virt-9p NAME --help` prints.
+    pub fn help(&self) -> String {
+        format!(
+            "virt-9p {}: {}\n\nusage: virt-9p {0} [OPTION]... {}\n\n{}\noptions:\n{}\nexamples:\n{}",
+            self.name,
+            self.summary,
+            self.arguments,
+            self.about,
+            self.option_lines(),
+            self.examples
+        )
+    }
+
+    fn option_lines(&self) -> String {
+        let looking = if self.looks { LOOKING } else { "" };
+        format!("{}{looking}{COMMON}", self.options)
+    }
+
+    fn has(&self, option: &str) -> bool {
+        options(&self.option_lines()).any(|own| own == option)
+    }
+}
+
+/// The options that lines of help begin with.
+fn options(lines: &str) -> impl Iterator<Item = &str> {
+    lines
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| word.starts_with("--"))
+}
+
+/// `--help` was asked for: not a mistake, but what ends the reading of options.
+#[derive(Debug)]
+pub struct HelpWanted;
+
+impl std::fmt::Display for HelpWanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("help is wanted")
+    }
+}
+
+impl std::error::Error for HelpWanted {}
+
+/// An option that the command does not have.
+#[derive(Debug)]
+pub struct NoSuchOption(pub String);
+
+impl std::fmt::Display for NoSuchOption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "there is no option {} here", quoted(&self.0))
+    }
+}
+
+impl std::error::Error for NoSuchOption {}
+
+/// What was meant by an option that `command` (or, without one, the program) does not have.
+pub fn meant_option(option: &str, command: Option<&Command>) -> Option<String> {
+    let owners: Vec<&str> = COMMANDS
+        .iter()
+        .filter(|other| other.has(option))
+        .map(|other| other.name)
+        .collect();
+    let Some(command) = command else {
+        let first = owners.first()?;
+        return Some(format!(
+            "it goes behind the command, such as virt-9p {first} {option}"
+        ));
+    };
+    if !owners.is_empty() {
+        return Some(format!(
+            "{} is an option of {}, not of {}",
+            quoted(option),
+            owners.join(" and "),
+            command.name
+        ));
+    }
+    let lines = command.option_lines();
+    nearest(option, options(&lines)).map(|near| format!("did you mean {}?", quoted(near)))
+}
+
+/// What was meant by a first word that is no command.
+pub fn meant_command(word: &str) -> Option<String> {
+    if matches!(word, "help" | "version") {
+        return Some(format!("did you mean `--{word}`?"));
+    }
+    let names = COMMANDS.iter().map(|command| command.name);
+    if let Some(near) = nearest(word, names) {
+        return Some(format!("did you mean {}?", quoted(near)));
+    }
+    std::path::Path::new(word).is_file().then(|| {
+        format!(
+            "to look at a file: virt-9p check {}",
+            crate::text::visible(word)
+        )
+    })
+}
+
+/// `check, rules and hook`.
+pub fn names() -> String {
+    let mut names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
+    let last = names.pop().unwrap_or("");
+    format!("{} and {last}", names.join(", "))
+}
