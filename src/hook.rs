@@ -152,10 +152,18 @@ fn release(root: &Root, input: impl Read) {
     let Ok(Input::Whole(content)) = read_input(input) else {
         return;
     };
-    let Some(uuid) = std::str::from_utf8(&content).ok().and_then(find_uuid) else {
+    let Some(uuid) = uuid_of(&content) else {
         return;
     };
     strip(root, &uuid, Patience::Seconds);
+}
+
+/// The UUID of the domain: libvirt writes it at the top, and what follows need not be looked at.
+fn uuid_of(content: &[u8]) -> Option<Uuid> {
+    let top = content.get(..1024).unwrap_or(content);
+    let whole = std::str::from_utf8(top).map_or_else(|error| error.valid_up_to(), str::len);
+    let text = std::str::from_utf8(top.get(..whole)?).ok()?;
+    find_uuid(text).or_else(|| find_uuid(std::str::from_utf8(content).ok()?))
 }
 
 /// Takes a block away that should not be there (any more), quietly.
@@ -235,7 +243,7 @@ fn prepare(root: &Root, guest: &str, input: impl Read) -> Ending {
 /// A domain without raw 9p arguments: a block it may still have goes away, if that can be done at
 /// once.
 fn not_ours(root: &Root, content: &[u8]) -> Ending {
-    if let Some(uuid) = std::str::from_utf8(content).ok().and_then(find_uuid) {
+    if let Some(uuid) = uuid_of(content) {
         strip(root, &uuid, Patience::None);
     }
     Ending::fine()
@@ -349,6 +357,19 @@ mod tests {
         ] {
             assert_eq!(operation(op, subop), Operation::Other);
         }
+    }
+
+    #[test]
+    fn the_uuid_is_found_at_the_top_and_below() {
+        let uuid = "c7a5fdbd-edaf-9455-926a-d65c16db1809";
+        for before in [0, 900, 970, 986, 990, 1000, 1010, 5000] {
+            // Filler of two-byte letters, so that the cut falls into the middle of one.
+            let filler = "é".repeat(before / 2);
+            let xml = format!("<domain><title>{filler}</title><uuid>{uuid}</uuid></domain>");
+            let found = uuid_of(xml.as_bytes()).unwrap();
+            assert_eq!(found.as_str(), uuid, "{before}");
+        }
+        assert_eq!(uuid_of(b"<domain><name>x</name></domain>"), None);
     }
 
     #[test]
