@@ -10,7 +10,7 @@
 )]
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -310,4 +310,46 @@ fn a_session_daemon_runs_the_hook_as_a_user() {
         let (status, out, err) = told(feed(&mut command, &input));
         assert_eq!((status, out.as_str()), (expected, ""), "{err}");
     }
+}
+
+/// `--in-place` gives the new file the owner of the old one, or leaves everything as it is.
+#[test]
+#[ignore = "needs root: gives a file away"]
+fn the_owner_of_a_converted_file_stays() {
+    let root = host();
+    std::os::unix::fs::chown(root.path(), Some(12345), Some(12345)).unwrap();
+    let file = root.path().join("web.xml");
+    let xml = "<domain><os><type machine='pc'/></os><devices><filesystem><source dir='/s'/>\
+               <target dir='s'/></filesystem></devices></domain>";
+    fs::write(&file, xml).unwrap();
+    let convert = |user: u32| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["convert", "--no-host", "--to", "commandline", "--in-place"]);
+        // Where the other user can execute it.
+        told(feed(command.arg(&file).uid(user).gid(user), b""))
+    };
+    let names = || {
+        let entries = fs::read_dir(root.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.contains("xml")).collect();
+        names.sort();
+        names
+    };
+
+    // Another's file, in a folder of one's own: it could be replaced, but not given back.
+    std::os::unix::fs::chown(&file, Some(23456), Some(23456)).unwrap();
+    let (status, out, err) = convert(12345);
+    assert_eq!((status, out.as_str()), (1, ""), "{err}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), xml, "{err}");
+    assert_eq!(names(), ["web.xml"], "{err}");
+
+    let (status, _, err) = convert(0);
+    assert_eq!(status, 0, "{err}");
+    let now = fs::metadata(&file).unwrap();
+    assert_eq!((now.uid(), now.gid()), (23456, 23456));
+    assert_eq!(names(), ["web.xml", "web.xml~"]);
+    assert_eq!(
+        fs::read_to_string(root.path().join("web.xml~")).unwrap(),
+        xml
+    );
 }

@@ -14,6 +14,7 @@
 )]
 
 #[path = "support/cases/mod.rs"]
+#[allow(dead_code)] // each test uses its part
 mod cases;
 #[path = "support/judge.rs"]
 mod judge;

@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 
 use crate::apparmor::block::{self, Damage};
 use crate::domain::Uuid;
-use crate::host::Root;
+use crate::host::{Root, temporary};
 
 /// Where libvirt keeps the profiles of VMs.
 pub const FOLDER: &str = "/etc/apparmor.d/libvirt";
@@ -347,20 +347,8 @@ impl<'r> Locked<'r> {
             let target = target.clone();
             move |error| StoreError::Io(what, target, error)
         };
-        // tempfile's own error names the random file, of which nothing is left when it is read.
-        let mut refused = None;
-        let mut temporary = tempfile::Builder::new()
-            .prefix(&temporary_prefix(uuid))
-            .rand_bytes(8)
-            .make_in(&folder, |path| {
-                let mut options = OpenOptions::new();
-                options.write(true).create_new(true).mode(0o600);
-                options
-                    .open(path)
-                    .inspect_err(|error| refused = error.raw_os_error())
-            })
-            .map_err(|error| refused.map_or(error, io::Error::from_raw_os_error))
-            .map_err(failed("write"))?;
+        let mut temporary =
+            temporary::create(&folder, &temporary_prefix(uuid)).map_err(failed("write"))?;
         temporary
             .as_file_mut()
             .write_all(content)

@@ -1,7 +1,6 @@
 //! `virt-9p check`: what is wrong, with places.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use crate::lint::finding::Level;
@@ -11,7 +10,7 @@ use crate::text::{Lines, count, visible};
 use super::command::Command;
 use super::input::Input;
 use super::options::{Options, Word, next, unexpected};
-use super::{complain_about, print};
+use super::{colour, complain_about, print};
 
 pub const COMMAND: Command = Command {
     name: "check",
@@ -56,8 +55,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     if files.is_empty() {
         files.push("-".into());
     }
-    let colour = std::io::stdout().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let colour = colour(&std::io::stdout());
     let (mut errors, mut warnings, mut unreadable) = (0, 0, 0);
     for file in &files {
         let looked =

@@ -84,6 +84,17 @@ impl Input {
         inspect::without_mark(&self.text)
     }
 
+    /// Its text, with the byte order mark it may have.
+    pub fn whole(&self) -> &str {
+        &self.text
+    }
+
+    /// Another text in its place, with the same byte order mark or none.
+    pub fn replaced(&self, text: &str) -> String {
+        let mark = self.text.len() - self.text().len();
+        format!("{}{text}", self.text.get(..mark).unwrap_or(""))
+    }
+
     /// Looks at the domain in it.
     pub fn inspect(&self, options: &Options) -> anyhow::Result<Inspection> {
         inspect::inspect(self.text(), options.host(), options.assume)
@@ -91,7 +102,7 @@ impl Input {
     }
 
     /// Says where in it the XML goes wrong.
-    fn unreadable(&self, error: &XmlError) -> anyhow::Error {
+    pub fn unreadable(&self, error: &XmlError) -> anyhow::Error {
         let (line, column) = Lines::new(self.text()).position(error.at);
         // Whether it is XML of something else, or a domain that is damaged.
         let note = (!self.text.contains("<domain")).then(|| {

@@ -5,14 +5,16 @@
 
 mod check;
 mod command;
+mod convert;
 mod explain;
 mod hook;
 mod input;
 mod options;
+mod replace;
 mod rules;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use crate::text::quoted;
@@ -24,6 +26,7 @@ use input::InputError;
 const COMMANDS: &[Command] = &[
     check::COMMAND,
     rules::COMMAND,
+    convert::COMMAND,
     explain::COMMAND,
     hook::COMMAND,
 ];
@@ -135,6 +138,11 @@ fn complain_about(error: &anyhow::Error, command: Option<&Command>) {
     }
     let call = command.map_or(String::new(), |command| format!(" {}", command.name));
     complain(&format!("note: virt-9p{call} --help shows how to call it"));
+}
+
+/// Whether to colour what goes to this stream.
+fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Prints one line on stderr.

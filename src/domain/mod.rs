@@ -11,7 +11,7 @@ pub mod xml;
 
 pub use arg::Arg;
 pub use ids::{TakenId, libvirt_ids};
-pub use read::read;
+pub use read::{number, read};
 pub use uuid::{Uuid, find_uuid};
 
 use crate::text::Span;

@@ -218,7 +218,7 @@ fn pci_address(element: &Element) -> Option<PciAddress> {
 }
 
 /// A number as libvirt's virStrToLong with base 0 reads it: `0x` is hex, a leading 0 octal.
-fn number(text: &str) -> Option<u32> {
+pub fn number(text: &str) -> Option<u32> {
     let text = text.trim();
     if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         u32::from_str_radix(hex, 16).ok()

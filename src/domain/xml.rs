@@ -94,6 +94,27 @@ impl<'i> Element<'i> {
     }
 }
 
+/// `value` as it stands in a start tag, quotes included. White space but the blank is written as
+/// references, because a reader would make blanks of it (XML 1.0, 3.3.3).
+pub fn attribute(value: &str) -> String {
+    let quote = if value.contains('\'') { '"' } else { '\'' };
+    let mut out = String::with_capacity(value.len() + 2);
+    out.push(quote);
+    for c in value.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '"' if quote == '"' => out.push_str("&quot;"),
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
 /// The reader; see [`Xml::root`] and [`Xml::children`].
 pub struct Xml<'i> {
     text: &'i str,

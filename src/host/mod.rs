@@ -5,6 +5,7 @@
 pub mod confine;
 pub mod folder;
 pub mod qemu_user;
+pub mod temporary;
 pub mod versions;
 
 use std::ffi::OsString;

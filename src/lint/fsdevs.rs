@@ -7,7 +7,7 @@ use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Place};
 use crate::lint::modes::{self, Host};
 use crate::lint::{Context, throttling};
-use crate::qemu::command_line::{Fsdev, Set};
+use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, Set};
 use crate::qemu::number::{Mode, option_number};
 use crate::qemu::opts::{self, Form, Opt};
 use crate::text::quoted;
@@ -256,19 +256,9 @@ fn closest(key: &str) -> Option<&'static str> {
         _ => None,
     };
     renamed.or_else(|| {
-        [
-            "path",
-            "security_model",
-            "readonly",
-            "writeout",
-            "fmode",
-            "dmode",
-            "multidevs",
-            "fsdriver",
-            "id",
-        ]
-        .into_iter()
-        .find(|known| plain(known) == plain(key))
+        LOCAL_KEYS
+            .into_iter()
+            .find(|known| plain(known) == plain(key))
     })
 }
 

@@ -8,9 +8,9 @@ mod devices;
 pub mod finding;
 mod fsdevs;
 pub mod index;
-mod modes;
+pub mod modes;
 pub mod paths;
-mod throttling;
+pub mod throttling;
 
 use crate::domain::Domain;
 use crate::lint::finding::Finding;

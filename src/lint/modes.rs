@@ -103,7 +103,12 @@ pub fn check(
         );
         return;
     }
-    findings.extend(judge(context, key, last));
+    findings.extend(judge(context.assume.qemu_is_root, key, last));
+}
+
+/// What is wrong with a mode by its text alone, wherever it stands.
+pub fn text(key: Key, opt: &Opt, qemu_is_root: Option<bool>) -> Option<Finding> {
+    invalid(key, opt).or_else(|| judge(qemu_is_root, key, opt))
 }
 
 /// The key is not there: what QEMU does then.
@@ -170,7 +175,7 @@ fn spelled(key: Key, opt: &Opt) -> String {
 }
 
 /// A number that QEMU takes: is it what its author meant, and can QEMU work with it?
-fn judge(context: Context, key: Key, opt: &Opt) -> Option<Finding> {
+fn judge(qemu_is_root: Option<bool>, key: Key, opt: &Opt) -> Option<Finding> {
     let (number, binary) = match option_number(&opt.value) {
         Mode::Number(number) => (number, false),
         Mode::Binary(number) => (number, true),
@@ -231,11 +236,11 @@ fn judge(context: Context, key: Key, opt: &Opt) -> Option<Finding> {
             key.owner
         );
         // No mode stops root.
-        let finding = if context.assume.qemu_is_root == Some(true) {
+        let finding = if qemu_is_root == Some(true) {
             Finding::warning(Code::ModeOwner, place(opt), message)
         } else {
             Finding {
-                uncertain: context.assume.qemu_is_root.is_none(),
+                uncertain: qemu_is_root.is_none(),
                 ..Finding::error(Code::ModeOwner, place(opt), message)
             }
         };

@@ -84,7 +84,7 @@ fn controller_kind(model: &str) -> Option<BusKind> {
 }
 
 /// Whether a driver of QEMU's, or a controller model of libvirt's, is an expander.
-fn is_expander(model: &str) -> bool {
+pub fn is_expander(model: &str) -> bool {
     matches!(
         model,
         "pxb" | "pxb-pcie" | "pci-expander-bus" | "pcie-expander-bus"

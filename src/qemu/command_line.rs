@@ -136,6 +136,19 @@ const GROUPS: [&str; 38] = [
     "vnc",
 ];
 
+/// The keys of a local fsdev, limits left out.
+pub const LOCAL_KEYS: [&str; 9] = [
+    "path",
+    "security_model",
+    "readonly",
+    "writeout",
+    "fmode",
+    "dmode",
+    "multidevs",
+    "fsdriver",
+    "id",
+];
+
 /// The device drivers that are 9p. `virtio-9p` is an alias.
 pub const DRIVERS_9P: [&str; 4] = [
     "virtio-9p-pci",

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::domain::xml::attribute;
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::json::Value;
 use crate::qemu::opts;
@@ -39,10 +40,5 @@ fn typed(key: &str, text: &str) -> Json {
 
 /// A whole `<qemu:arg>` with this value, quoted as XML wants it.
 pub fn arg_element(value: &str) -> String {
-    let value = quick_xml::escape::minimal_escape(value);
-    if value.contains('\'') {
-        format!("<qemu:arg value=\"{}\"/>", value.replace('"', "&quot;"))
-    } else {
-        format!("<qemu:arg value='{value}'/>")
-    }
+    format!("<qemu:arg value={}/>", attribute(value))
 }

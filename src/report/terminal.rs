@@ -1,8 +1,9 @@
 //! Findings as compilers show them: place, level, code, the line, a caret, and what to write.
 
 use crate::domain::Domain;
+use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
-use crate::text::{Lines, visible};
+use crate::text::{Lines, Span, visible};
 
 /// How much of a very long line is shown, in characters.
 const WIDTH: usize = 100;
@@ -15,10 +16,39 @@ pub fn finding(
     finding: &Finding,
     colour: bool,
 ) -> String {
-    let span = finding.place.span(domain, lines.text());
-    let (line, column) = lines.position(span.start);
+    shown(
+        file,
+        lines,
+        &Shown {
+            level: finding.level,
+            code: Some(finding.code),
+            span: finding.place.span(domain, lines.text()),
+            message: &finding.message,
+            help: finding.help.as_deref(),
+        },
+        colour,
+    )
+}
+
+/// What can be shown with a place.
+pub struct Shown<'a> {
+    /// How bad it is.
+    pub level: Level,
+    /// What `explain` knows about it, if it does.
+    pub code: Option<Code>,
+    /// Where it stands.
+    pub span: Span,
+    /// What is wrong.
+    pub message: &'a str,
+    /// What to write instead.
+    pub help: Option<&'a str>,
+}
+
+/// Something about a place in `file`, whose text is in `lines`.
+pub fn shown(file: &str, lines: &Lines, shown: &Shown, colour: bool) -> String {
+    let (line, column) = lines.position(shown.span.start);
     let (paint, bold, plain) = if colour {
-        let paint = match finding.level {
+        let paint = match shown.level {
             Level::Error => "\x1b[1;31m",
             Level::Warning => "\x1b[1;33m",
             Level::Note => "\x1b[1;36m",
@@ -27,20 +57,22 @@ pub fn finding(
     } else {
         ("", "", "")
     };
+    let code = shown
+        .code
+        .map_or(String::new(), |code| format!("[{}]", code.word()));
     let mut out = format!(
-        "{bold}{}:{line}:{column}: {paint}{}[{}]{plain}: {}\n",
+        "{bold}{}:{line}:{column}: {paint}{}{code}{plain}: {}\n",
         visible(file),
-        finding.level.word(),
-        finding.code.word(),
-        visible(&finding.message)
+        shown.level.word(),
+        visible(shown.message)
     );
-    let (shown, caret, length) = excerpt(lines.line(line), column, span.of(lines.text()));
+    let (excerpt, caret, length) = excerpt(lines.line(line), column, shown.span.of(lines.text()));
     out.push_str(&format!(
-        "{line:>5} | {shown}\n      | {}{paint}{}{plain}\n",
+        "{line:>5} | {excerpt}\n      | {}{paint}{}{plain}\n",
         " ".repeat(caret),
         "^".repeat(length)
     ));
-    if let Some(help) = &finding.help {
+    if let Some(help) = shown.help {
         out.push_str(&format!("      = help: {}\n", visible(help)));
     }
     out

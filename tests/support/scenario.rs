@@ -19,7 +19,7 @@
 //! $ virt-9p ARGS [< FILE]        runs the program with --root; FILE stands beside `scenario`
 //! ```
 //!
-//! In ARGS, `@FILE` is the path of a file beside `scenario`. Words may stand in single quotes.
+//! In ARGS, `@FILE` is the path of a file beside `scenario`, and `ROOT/` the scratch root. Words may stand in single quotes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -272,7 +272,7 @@ impl Scenario {
         for word in split(arguments) {
             match word.strip_prefix('@') {
                 Some(file) => run.arg(file),
-                None => run.arg(word),
+                None => run.arg(word.replace("ROOT/", &format!("{}/", self.root.path().display()))),
             };
         }
         // Files named in arguments stand beside the scenario, and messages name them as given.

@@ -6,6 +6,7 @@
 mod endpoints;
 mod own;
 mod raw;
+mod shares;
 
 use super::{Case, Dialect, Own, chance, is_q35, pick};
 use crate::shares::Shares;
@@ -141,6 +142,33 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
         own: drawing.own,
         raw,
     }
+}
+
+/// A domain without raw arguments, and the shares of libvirt's own that it has besides.
+pub fn shared(rng: &mut Rng, shares: &Shares) -> (Case, Vec<String>) {
+    let acpi = !chance(rng, 12);
+    let machine = pick(
+        rng,
+        &["pc-q35-7.2", "pc-q35-6.0", "pc-i440fx-7.2", "pc-i440fx-5.2"],
+    );
+    let mut drawing = Drawing::new(is_q35(machine), acpi);
+    drawing.controllers(rng);
+    for _ in 0..rng.u32(..5) {
+        drawing.endpoint(rng);
+    }
+    let elements = (0..rng.usize(1..5))
+        .filter_map(|number| drawing.share(rng, shares, number))
+        .collect();
+    drawing.own.sort_by_key(order);
+    let case = Case {
+        machine,
+        acpi,
+        dialect: pick(rng, &[Dialect::Json, Dialect::OldText, Dialect::ForcedText]),
+        decoy: chance(rng, 30),
+        own: drawing.own,
+        raw: Vec::new(),
+    };
+    (case, elements)
 }
 
 /// libvirt's order on the command line (qemu_command.c:qemuBuildCommandLine).

@@ -1,0 +1,310 @@
+//! `virt-9p convert`: `<filesystem>` to raw arguments, or back.
+//!
+//! The converted document, or its diff, is all that ever goes to standard output, so that it can
+//! stand in a pipe before `virsh define /dev/stdin`. What else there is to say goes to stderr.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::convert::edit::Edit;
+use crate::convert::{self, Context, Converted, Direction, Refusal, Request, diff, tree};
+use crate::host::versions;
+use crate::inspect::{self, Inspection};
+use crate::lint::finding::{Finding, Level};
+use crate::lint::modes;
+use crate::qemu::opts::{Form, Opt};
+use crate::report::terminal::{self, Shown};
+use crate::text::{Lines, count, visible};
+use crate::version::DeviceForm;
+
+use super::command::Command;
+use super::input::Input;
+use super::options::{Options, Word, next, unexpected};
+use super::{colour, complain, replace};
+
+/// Where the result goes.
+enum Output {
+    /// The document, to standard output.
+    Stdout,
+    /// A unified diff, to standard output.
+    Diff,
+    /// The document, to this file.
+    File(PathBuf),
+    /// The document, to where it came from.
+    InPlace,
+}
+
+pub const COMMAND: Command = Command {
+    name: "convert",
+    arguments: "--to native|commandline [FILE|-]",
+    summary: "turn <filesystem> into raw arguments, or back",
+    about: "\
+Changes the shares of a domain and no other byte of its XML. What has no equal on
+the other side is refused with its place, and then nothing is converted. The
+result goes to standard output unless --diff, --output or --in-place is given.
+Ends with 0 when it is done or there was nothing to do, 1 when it is refused, 2
+when the input cannot be read.
+",
+    options: "  --target TAG          the share of this mount tag; can be repeated; default: all
+  --fmode MODE          the mode of new files, such as 0644
+  --dmode MODE          the mode of new folders, such as 0755
+  --device text|json    how to write -device; default: what fits libvirt and QEMU
+  --diff                show what would change, as a unified diff
+  --output FILE         write the result to FILE (for its owner alone, when new)
+  --in-place            change FILE itself; FILE~ keeps what it was
+",
+    looks: true,
+    examples: "  virsh dumpxml --inactive --security-info guest |
+    virt-9p convert --to commandline --fmode 0644 --dmode 0755 |
+    virsh define /dev/stdin
+  virt-9p convert --to native --diff guest.xml
+",
+    run,
+};
+
+fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
+    let mut file: Option<OsString> = None;
+    let mut to = None;
+    let mut output = None;
+    let (mut targets, mut fmode, mut dmode, mut device) = (Vec::new(), None, None, None);
+    while let Some(word) = next(&mut parser)? {
+        let option = match word {
+            Word::Option(option) => option,
+            Word::Value(name) if file.is_none() => {
+                file = Some(name);
+                continue;
+            }
+            other => return Err(unexpected(&other)),
+        };
+        let chosen = match option.as_str() {
+            "--to" => {
+                to = Some(match text(&mut parser)?.as_str() {
+                    "native" => Direction::Native,
+                    "commandline" => Direction::CommandLine,
+                    _ => anyhow::bail!("--to is native or commandline"),
+                });
+                continue;
+            }
+            "--device" => {
+                device = Some(match text(&mut parser)?.as_str() {
+                    "text" => DeviceForm::Text,
+                    "json" => DeviceForm::Json,
+                    _ => anyhow::bail!("--device is text or json"),
+                });
+                continue;
+            }
+            "--target" => {
+                targets.push(text(&mut parser)?);
+                continue;
+            }
+            "--fmode" => {
+                fmode = Some(mode(modes::KEYS[0], &text(&mut parser)?)?);
+                continue;
+            }
+            "--dmode" => {
+                dmode = Some(mode(modes::KEYS[1], &text(&mut parser)?)?);
+                continue;
+            }
+            "--diff" => Output::Diff,
+            "--in-place" => Output::InPlace,
+            "--output" => Output::File(parser.value()?.into()),
+            _ if options.looking(&option, &mut parser)? => continue,
+            _ => return Err(unexpected(&Word::Option(option))),
+        };
+        anyhow::ensure!(
+            output.replace(chosen).is_none(),
+            "only one of --diff, --output and --in-place can be done at once"
+        );
+    }
+    let output = output.unwrap_or(Output::Stdout);
+    let file = file.unwrap_or_else(|| "-".into());
+    let Some(to) = to else {
+        anyhow::bail!("convert wants --to native or --to commandline");
+    };
+    anyhow::ensure!(
+        device.is_none() || to == Direction::CommandLine,
+        "--device is for --to commandline: there is no -device in the other form"
+    );
+    anyhow::ensure!(
+        file != "-" || !matches!(output, Output::InPlace),
+        "--in-place wants a file, and standard input is none"
+    );
+    let request = Request {
+        to,
+        targets,
+        fmode,
+        dmode,
+        device,
+    };
+    let input = Input::read(&file)?;
+    let Some(converted) = convert(&input, &mut options, &request)? else {
+        complain("nothing was converted");
+        return Ok(ExitCode::from(1));
+    };
+    for note in &converted.notes {
+        complain(&format!("note: {note}"));
+    }
+    if converted.shares == 0 {
+        complain("note: there is nothing to convert");
+    }
+    write(&input, &file, &output, &converted, &options)
+}
+
+fn text(parser: &mut lexopt::Parser) -> anyhow::Result<String> {
+    let value = parser.value()?;
+    Ok(value.to_string_lossy().into_owned())
+}
+
+/// A mode as it must be written in the XML, too; what is wrong with it is what `check` would say.
+fn mode(key: modes::Key, text: &str) -> anyhow::Result<u16> {
+    let opt = Opt {
+        key: key.name.to_owned(),
+        value: text.to_owned(),
+        form: Form::Pair,
+        arg: 0,
+        key_range: 0..0,
+        value_range: 0..0,
+    };
+    if let Some(finding) = modes::text(key, &opt, None) {
+        let help = finding.help.unwrap_or_default().replace('=', " ");
+        let said = format!("--{}: {}; {help}", key.name, finding.message);
+        anyhow::ensure!(finding.level < Level::Error, said);
+        complain(&format!("warning: {said}"));
+    }
+    Ok(u16::from_str_radix(text, 8)?)
+}
+
+/// Converts, and looks at the result as `check` would. `None`: it is refused, and why is said.
+fn convert(
+    input: &Input,
+    options: &mut Options,
+    request: &Request,
+) -> anyhow::Result<Option<Converted>> {
+    let before = input.inspect(options)?;
+    let mut assume = options.assume;
+    if let Some(root) = options.host() {
+        versions::complete(root, &before.domain, &mut assume);
+    }
+    let tree = tree::read(input.text()).map_err(|error| input.unreadable(&error))?;
+    let converted = convert::convert(&Context {
+        text: input.text(),
+        domain: &before.domain,
+        line: &before.line,
+        findings: &before.findings,
+        tree: &tree,
+        assume: &assume,
+        request,
+    });
+    let converted = match converted {
+        Ok(converted) => converted,
+        Err(refusals) => {
+            refuse(input, &before, &refusals);
+            return Ok(None);
+        }
+    };
+    let after = match inspect::inspect(&converted.text, options.host(), options.assume) {
+        Ok(after) => after,
+        Err(error) => anyhow::bail!(
+            "the result would be no domain XML ({error}); this is a defect of virt-9p"
+        ),
+    };
+    let new = convert::introduced(&before.findings, &after.findings);
+    Ok(show(input, &converted.text, &after, &new).then_some(converted))
+}
+
+/// Shows what stands in the way of a conversion, in the order of the document.
+fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
+    let lines = Lines::new(input.text());
+    let colour = colour(&std::io::stderr());
+    let mut places: Vec<_> = refusals
+        .iter()
+        .map(|refusal| (refusal.place.span(&before.domain, input.text()), refusal))
+        .collect();
+    places.sort_by_key(|(span, _)| *span);
+    // Two devices of one fsdev have the same to say about it.
+    places.dedup();
+    for (span, refusal) in places {
+        let shown = Shown {
+            level: Level::Error,
+            code: None,
+            span,
+            message: &refusal.message,
+            help: refusal.help.as_deref(),
+        };
+        say(&terminal::shown(&input.name, &lines, &shown, colour));
+    }
+}
+
+/// Shows what `check` would newly find in the result; whether none of it is an error.
+fn show(input: &Input, text: &str, after: &Inspection, new: &[Finding]) -> bool {
+    let lines = Lines::new(text);
+    let name = format!("{}, converted", input.name);
+    let colour = colour(&std::io::stderr());
+    for finding in new.iter().filter(|finding| finding.level > Level::Note) {
+        say(&terminal::finding(
+            &name,
+            &after.domain,
+            &lines,
+            finding,
+            colour,
+        ));
+    }
+    new.iter().all(|finding| finding.level < Level::Error)
+}
+
+fn say(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+fn write(
+    input: &Input,
+    file: &OsString,
+    output: &Output,
+    converted: &Converted,
+    options: &Options,
+) -> anyhow::Result<ExitCode> {
+    let text = input.replaced(&converted.text);
+    let done = match output {
+        Output::Stdout => return super::say(&text),
+        Output::Diff => {
+            // Of the whole file, so that a byte order mark is in it and `patch` finds the line.
+            let mark = input.whole().len() - input.text().len();
+            let edits: Vec<Edit> = converted
+                .edits
+                .iter()
+                .map(|edit| edit.moved(mark))
+                .collect();
+            let diff = diff::unified(&visible(&input.name), input.whole(), &edits);
+            return super::say(&diff.unwrap_or_default());
+        }
+        Output::InPlace if converted.shares == 0 => return Ok(ExitCode::SUCCESS),
+        Output::File(path) => replace::write(path, text.as_bytes()).map(|()| None),
+        Output::InPlace => {
+            replace::in_place(file.as_ref(), input.whole().as_bytes(), text.as_bytes()).map(Some)
+        }
+    };
+    match done {
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            return Ok(ExitCode::from(1));
+        }
+        Ok(Some(backup)) => {
+            complain(&format!(
+                "{}: {} converted; what it was is kept in {}",
+                visible(&input.name),
+                count(converted.shares, "share"),
+                visible(&backup.to_string_lossy())
+            ));
+            if backup.starts_with(options.root.path("/etc/libvirt/qemu")) {
+                complain(
+                    "warning: libvirt does not look at its own files while it runs, and may write over this one: \
+                     give it to `virsh define`",
+                );
+            }
+        }
+        Ok(None) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}

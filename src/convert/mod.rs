@@ -1,0 +1,262 @@
+//! `<filesystem>` to raw arguments and back, by byte-range edits: every other byte stays.
+//!
+//! The way: [`tree`] knows where elements stand; [`element`] and [`pair`] read a share out of
+//! either form into a [`share::Share`], which is what both forms can say, and refuse what only one
+//! can; [`to_commandline`] and [`to_native`] decide ids, addresses and places, and give edits, in
+//! which [`arguments`] and [`element`] write the share;
+//! [`edit`] carries them out. If any share that was asked for is refused, none is converted.
+
+pub mod arguments;
+pub mod buses;
+pub mod diff;
+pub mod edit;
+pub mod element;
+pub mod indent;
+pub mod names;
+pub mod pair;
+pub mod share;
+pub mod to_commandline;
+pub mod to_native;
+pub mod tree;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::convert::edit::Edit;
+use crate::convert::indent::Style;
+use crate::convert::tree::Node;
+use crate::domain::Domain;
+use crate::lint::catalogue::Code;
+use crate::lint::finding::{Finding, Level, Place};
+use crate::qemu::command_line::CommandLine;
+use crate::text::{Span, quoted};
+use crate::version::{Assumptions, DeviceForm};
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Raw arguments become `<filesystem>`.
+    Native,
+    /// `<filesystem>` becomes raw arguments.
+    CommandLine,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Which way.
+    pub to: Direction,
+    /// Mount tags; none means all shares.
+    pub targets: Vec<String>,
+    /// The mode of files, instead of what the share has.
+    pub fmode: Option<u16>,
+    /// The mode of folders, likewise.
+    pub dmode: Option<u16>,
+    /// How a raw device is to be written, instead of what fits the host.
+    pub device: Option<DeviceForm>,
+}
+
+/// The domain and what is asked of it.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The document, without byte order mark.
+    pub text: &'a str,
+    /// What was read of it.
+    pub domain: &'a Domain,
+    /// Its raw arguments.
+    pub line: &'a CommandLine,
+    /// What [`crate::inspect`] found in it.
+    pub findings: &'a [Finding],
+    /// Its elements.
+    pub tree: &'a Node,
+    /// What is known of the host.
+    pub assume: &'a Assumptions,
+    /// What is asked for.
+    pub request: &'a Request,
+}
+
+/// Why something is not converted, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Where.
+    pub place: Place,
+    /// What has no equal on the other side.
+    pub message: String,
+    /// What to do instead.
+    pub help: Option<String>,
+}
+
+/// A conversion that can be done.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The edits.
+    pub edits: Vec<Edit>,
+    /// How many shares they convert.
+    pub shares: usize,
+    /// What else is worth knowing, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// The converted document.
+#[derive(Debug)]
+pub struct Converted {
+    /// Its text, without byte order mark.
+    pub text: String,
+    /// The edits that made it.
+    pub edits: Vec<Edit>,
+    /// How many shares were converted.
+    pub shares: usize,
+    /// What else is worth knowing, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Converts the shares of a domain.
+///
+/// # Errors
+/// With everything that stands in the way.
+pub fn convert(context: &Context) -> Result<Converted, Vec<Refusal>> {
+    let style = Style::of(context.text, context.tree);
+    let plan = match context.request.to {
+        Direction::CommandLine => to_commandline::plan(context, &style)?,
+        Direction::Native => to_native::plan(context, &style)?,
+    };
+    let Some(text) = edit::apply(context.text, &plan.edits) else {
+        return Err(vec![Refusal::new(
+            Place::Domain,
+            "this document is laid out in a way that cannot be edited safely; this is a defect of virt-9p",
+        )]);
+    };
+    Ok(Converted {
+        text,
+        edits: plan.edits,
+        shares: plan.shares,
+        notes: plan.notes,
+    })
+}
+
+/// What is found in the result and was not there before: as many of each code and level as are
+/// new. Findings move when the text changes, so places say nothing.
+///
+/// What a share's folder is like on this host is no matter of how the XML names it: such findings
+/// come out as warnings, whatever they were. [`Code::PathSystem`] is not among them, because what
+/// is refused a raw share and what a native one differ there.
+pub fn introduced(before: &[Finding], after: &[Finding]) -> Vec<Finding> {
+    let mut known: BTreeMap<(&str, Level), usize> = BTreeMap::new();
+    for finding in before {
+        *known
+            .entry((finding.code.word(), finding.level))
+            .or_default() += 1;
+    }
+    let mut new = Vec::new();
+    for finding in after {
+        match known.get_mut(&(finding.code.word(), finding.level)) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => new.push(Finding {
+                level: match finding.code {
+                    Code::PathMissing
+                    | Code::PathNotFolder
+                    | Code::PathUnreachable
+                    | Code::PathUnstable => finding.level.min(Level::Warning),
+                    _ => finding.level,
+                },
+                ..finding.clone()
+            }),
+        }
+    }
+    new
+}
+
+impl Request {
+    /// Whether a share of this mount tag is to be converted.
+    pub fn wants(&self, tag: &str) -> bool {
+        self.targets.is_empty() || self.targets.iter().any(|target| target == tag)
+    }
+
+    /// A refusal for each target that is none of `tags`, which are those of `what`.
+    pub fn unknown_targets(&self, tags: &[&str], what: &str) -> Vec<Refusal> {
+        let unknown = self
+            .targets
+            .iter()
+            .filter(|target| !tags.contains(&target.as_str()));
+        let there: Vec<String> = tags.iter().map(|tag| quoted(tag)).collect();
+        let there = if there.is_empty() {
+            "there is none".to_owned()
+        } else {
+            format!("there is {}", there.join(", "))
+        };
+        unknown
+            .map(|target| {
+                Refusal::new(
+                    Place::Domain,
+                    format!("no {what} has the mount tag {}; {there}", quoted(target)),
+                )
+            })
+            .collect()
+    }
+}
+
+impl Refusal {
+    /// A refusal at a place.
+    pub fn new(place: Place, message: impl Into<String>) -> Self {
+        Refusal {
+            place,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// A refusal at a range of the document.
+    pub fn at(span: Span, message: impl Into<String>) -> Self {
+        Refusal::new(Place::Xml(span), message)
+    }
+
+    /// A refusal in a raw argument.
+    pub fn arg(index: usize, range: &Range<usize>, message: impl Into<String>) -> Self {
+        Refusal::new(Place::Arg(index, range.clone()), message)
+    }
+
+    /// The same with this help.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Refusal {
+            help: Some(help.into()),
+            ..self
+        }
+    }
+}
+
+/// Refusals as they come up, so that all are said at once.
+#[derive(Debug, Default)]
+pub struct Refusals(Vec<Refusal>);
+
+impl Refusals {
+    /// One more.
+    pub fn push(&mut self, refusal: Refusal) {
+        self.0.push(refusal);
+    }
+
+    /// More.
+    pub fn extend(&mut self, refusals: impl IntoIterator<Item = Refusal>) {
+        self.0.extend(refusals);
+    }
+
+    /// The part, or what stands for one that is refused.
+    pub fn part<T: Default>(&mut self, part: Result<T, Refusal>) -> T {
+        part.unwrap_or_else(|refusal| {
+            self.push(refusal);
+            T::default()
+        })
+    }
+
+    /// `whole`, when nothing of it was refused.
+    ///
+    /// # Errors
+    /// With all refusals.
+    pub fn finish<T>(self, whole: T) -> Result<T, Vec<Refusal>> {
+        if self.0.is_empty() {
+            Ok(whole)
+        } else {
+            Err(self.0)
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! A pair of `-fsdev` and `-device` → [`Share`].
+
+use std::collections::BTreeMap;
+
+use crate::convert::buses::{self, Bus};
+use crate::convert::share::{Access, Address, Model, Share};
+use crate::convert::{Context, Refusal, Refusals};
+use crate::lint::catalogue::Code;
+use crate::lint::finding::{Finding, Level, Place};
+use crate::lint::index::Index;
+use crate::lint::{modes, throttling};
+use crate::pci::build::{Wish, wish};
+use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, Property, RawDevice};
+use crate::qemu::number::{Mode, option_number};
+use crate::qemu::opts::Opt;
+use crate::text::quoted;
+use crate::version::Version;
+
+/// The properties of a device that `<filesystem>` has words for.
+const DEVICE_KEYS: [&str; 7] = [
+    "driver",
+    "id",
+    "fsdev",
+    "mount_tag",
+    "bus",
+    "addr",
+    "multifunction",
+];
+
+/// A share made of two arguments.
+#[derive(Debug)]
+pub struct Pair {
+    /// What they say.
+    pub share: Share,
+    /// The index of each.
+    pub args: [usize; 2],
+}
+
+/// The raw arguments, and what is looked up in them for each pair.
+pub struct Reader<'a> {
+    context: Context<'a>,
+    /// Who has which name.
+    pub names: Index<'a>,
+    buses: Vec<Bus>,
+    /// How many devices use an fsdev.
+    users: BTreeMap<&'a str, usize>,
+    /// What `check` finds in each argument, errors only.
+    errors: BTreeMap<usize, Vec<&'a Finding>>,
+}
+
+impl<'a> Reader<'a> {
+    /// Goes through the arguments once.
+    pub fn new(context: &Context<'a>) -> Self {
+        let mut users = BTreeMap::new();
+        let devices = context.line.devices.iter();
+        for fsdev in devices.filter_map(|device| device.text("fsdev")) {
+            *users.entry(fsdev).or_insert(0) += 1;
+        }
+        let mut errors: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();
+        for finding in context.findings {
+            if let (Place::Arg(arg, _), Level::Error) = (&finding.place, finding.level) {
+                errors.entry(*arg).or_default().push(finding);
+            }
+        }
+        Reader {
+            context: *context,
+            names: Index::new(context.domain, context.line),
+            buses: buses::all(context.domain),
+            users,
+            errors,
+        }
+    }
+
+    /// Reads the share that this raw device makes.
+    ///
+    /// # Errors
+    /// With everything in it that `<filesystem>` cannot say, or that QEMU itself refuses.
+    pub fn read(&self, device: &RawDevice) -> Result<Pair, Vec<Refusal>> {
+        let (model, fsdev) = self.sides(device).map_err(|refusal| vec![refusal])?;
+        let context = &self.context;
+        let mut refused = Refusals::default();
+        refused.extend(self.shared(device));
+        refused.extend(set(device, fsdev));
+        refused.extend(unknown(device, fsdev));
+        refused.extend(self.wrong([fsdev.arg, device.arg]));
+        let access = refused.part(access(fsdev));
+        let [fkey, dkey] = modes::KEYS;
+        let share = Share {
+            tag: device.text("mount_tag").unwrap_or("").to_owned(),
+            path: fsdev.value("path").unwrap_or("").to_owned(),
+            access,
+            model,
+            readonly: fsdev.readonly(),
+            multidevs: refused.part(multidevs(context, fsdev)),
+            // QEMU knows this one word, and takes any other for none (facts Q2).
+            immediate: fsdev.value("writeout") == Some("immediate"),
+            fmode: refused.part(mode(context, fsdev, fkey, context.request.fmode, access)),
+            dmode: refused.part(mode(context, fsdev, dkey, context.request.dmode, access)),
+            alias: device
+                .id_text()
+                .filter(|id| id.starts_with("ua-"))
+                .map(str::to_owned),
+            address: refused.part(self.address(device)),
+        };
+        refused.finish(Pair {
+            share,
+            args: [fsdev.arg, device.arg],
+        })
+    }
+
+    /// The two arguments, when there are two.
+    fn sides(&self, device: &RawDevice) -> Result<(Model, &'a Fsdev), Refusal> {
+        let whole = |message: &str| {
+            let length = self
+                .context
+                .domain
+                .args
+                .get(device.arg)
+                .map_or(0, |arg| arg.value.len());
+            Refusal::arg(device.arg, &(0..length), message)
+        };
+        if device.virtfs {
+            let refusal = whole(
+                "-virtfs gives its device no address, so QEMU chooses one that nobody can name beforehand",
+            );
+            return Err(refusal.help("write it as -fsdev and -device with bus= and addr= first"));
+        }
+        let Some(model) = Model::of_qemu(device.driver()) else {
+            let driver = quoted(device.driver());
+            return Err(whole(&format!(
+                "driver {driver} is no 9p device on PCI, and those are all that virt-9p converts"
+            )));
+        };
+        let named = device.text("fsdev").unwrap_or("");
+        let fsdevs = &self.context.line.fsdevs;
+        let Some(fsdev) = self.names.fsdev(named).and_then(|index| fsdevs.get(index)) else {
+            return Err(whole(&format!(
+                "there is no -fsdev {} for this device: QEMU refuses to start",
+                quoted(named)
+            )));
+        };
+        Ok((model, fsdev))
+    }
+
+    /// `<filesystem>` has one device.
+    fn shared(&self, device: &RawDevice) -> Option<Refusal> {
+        let property = device.last("fsdev")?;
+        let fsdev = device.text("fsdev")?;
+        self.users.get(fsdev).filter(|users| **users > 1)?;
+        let refusal = at(
+            property,
+            &format!(
+                "fsdev {} is used by another device, too, and a <filesystem> has one device",
+                quoted(fsdev)
+            ),
+        );
+        Some(refusal.help("give each device an -fsdev of its own first"))
+    }
+
+    /// What QEMU refuses is no share yet. Modes and keys are looked at one by one, and folders of
+    /// the host are no matter of how they are named.
+    fn wrong(&self, args: [usize; 2]) -> Vec<Refusal> {
+        let elsewhere = |code| {
+            matches!(
+                code,
+                Code::KeyUnknown
+                    | Code::ModeNotOctal
+                    | Code::ModeOutOfRange
+                    | Code::ModeInvalid
+                    | Code::ModeOwner
+                    | Code::ModeNeedsMapped
+                    | Code::PathMissing
+                    | Code::PathNotFolder
+                    | Code::PathUnreachable
+                    | Code::PathUnstable
+                    | Code::PathSystem
+            )
+        };
+        let errors = args.iter().filter_map(|arg| self.errors.get(arg)).flatten();
+        errors
+            .filter(|finding| !elsewhere(finding.code))
+            .map(|finding| Refusal {
+                place: finding.place.clone(),
+                message: finding.message.clone(),
+                help: finding.help.clone(),
+            })
+            .collect()
+    }
+
+    /// Where the device is; none where it does not say. libvirt then assigns an address, which is safe
+    /// only while it knows of all the devices: raw ones that stay are looked at by the caller.
+    fn address(&self, device: &RawDevice) -> Result<Option<Address>, Refusal> {
+        let Wish::Pci {
+            bus,
+            at: Some(function),
+            multifunction,
+        } = wish(device)
+        else {
+            // libvirt then assigns an address, but cannot be told the half of it.
+            let half = ["bus", "multifunction"]
+                .iter()
+                .find_map(|key| device.last(key));
+            return match half {
+                Some(half) => Err(at(
+                    half,
+                    &format!(
+                        "this device has `{}` but no address, and libvirt knows no such thing",
+                        half.key
+                    ),
+                )
+                .help("add bus= and addr=, or remove this and let libvirt assign an address")),
+                None => Ok(None),
+            };
+        };
+        let Some(place) = device.last("addr") else {
+            return Ok(None);
+        };
+        let buses = &self.buses;
+        let name = bus
+            .as_deref()
+            .map(|name| name.strip_suffix('/').unwrap_or(name));
+        let found = match name {
+            Some(name) => buses.iter().find(|bus| bus.name == name),
+            // Without bus= it is the root bus, unless an expander is in the way.
+            None => buses
+                .first()
+                .filter(|_| !buses.iter().any(|bus| bus.expander)),
+        };
+        let Some(bus) = found else {
+            let named = device.last("bus").unwrap_or(place);
+            return Err(at(
+                named,
+                "libvirt's XML has no name for this bus: it is none of a <controller type='pci'>",
+            )
+            .help("move the device to such a bus first, for instance to the machine's own"));
+        };
+        if !bus.takes(function.slot) {
+            return Err(at(
+                place,
+                &format!(
+                    "libvirt refuses a device at slot {:#x} of bus {}",
+                    function.slot, bus.name
+                ),
+            )
+            .help("move the device to another slot first"));
+        }
+        Ok(Some(Address {
+            index: bus.index,
+            bus: bus.name.clone(),
+            at: function,
+            multifunction,
+        }))
+    }
+}
+
+fn at(property: &Property, message: &str) -> Refusal {
+    Refusal::arg(property.arg, &property.value_range, message)
+}
+
+/// What `-set` adds stands elsewhere, and would be left behind.
+fn set(device: &RawDevice, fsdev: &Fsdev) -> Vec<Refusal> {
+    let help = "write the key into the -fsdev or -device itself first, and remove the -set";
+    let message = "a -set changes this share, and would have nothing left to change";
+    let opts = fsdev.opts.iter().filter(|opt| opt.arg != fsdev.arg);
+    let properties = device.properties.iter();
+    let properties = properties.filter(|property| property.arg != device.arg);
+    opts.map(|opt| Refusal::arg(opt.arg, &opt.value_range, message).help(help))
+        .chain(properties.map(|property| at(property, message).help(help)))
+        .collect()
+}
+
+/// Keys that libvirt has no word for.
+fn unknown(device: &RawDevice, fsdev: &Fsdev) -> Vec<Refusal> {
+    let mut refused = Vec::new();
+    for opt in &fsdev.opts {
+        let key = opt.key.as_str();
+        // libvirt has words for all but the limits and what is newer.
+        if LOCAL_KEYS.contains(&key) {
+            continue;
+        }
+        let message = if throttling::is_key(key) {
+            format!(
+                "{} limits the rate of this share; <filesystem> has no limits",
+                quoted(key)
+            )
+        } else {
+            format!("{} has no equal in <filesystem>", quoted(key))
+        };
+        refused.push(
+            Refusal::arg(opt.arg, &opt.key_range, message)
+                .help("remove it if you can do without; otherwise this share stays as it is"),
+        );
+    }
+    for property in &device.properties {
+        if !DEVICE_KEYS.contains(&property.key.as_str()) {
+            let message = format!(
+                "{} is a property of the device that <filesystem> has no equal for",
+                quoted(&property.key)
+            );
+            refused.push(
+                Refusal::arg(property.arg, &property.key_range, message)
+                    .help("remove it if you can do without; otherwise this share stays as it is"),
+            );
+        }
+    }
+    refused
+}
+
+fn value(opt: &Opt, message: String) -> Refusal {
+    Refusal::arg(opt.arg, &opt.value_range, message)
+}
+
+fn access(fsdev: &Fsdev) -> Result<Access, Refusal> {
+    if let Some(driver) = fsdev.last("fsdriver").filter(|opt| opt.value != "local") {
+        let message = format!(
+            "fsdriver {} has no equal in <filesystem>, which shares local folders",
+            quoted(&driver.value)
+        );
+        return Err(value(driver, message));
+    }
+    let Some(model) = fsdev.last("security_model") else {
+        // An error of its own.
+        return Ok(Access::default());
+    };
+    Access::of_qemu(&model.value).ok_or_else(|| {
+        value(
+            model,
+            format!(
+                "security_model={} has no equal in <filesystem>, whose accessmode is mapped, passthrough or squash",
+                quoted(&model.value)
+            ),
+        )
+        .help("keep this share as it is: with `mapped` the owners and modes that the guest has given so far would be lost")
+    })
+}
+
+/// Whether libvirt knows the attributes that a key becomes.
+fn needs(context: &Context, opt: &Opt, since: Version, attributes: &str) -> Result<(), Refusal> {
+    match context.assume.libvirt {
+        Some(libvirt) if libvirt < since => Err(Refusal::arg(
+            opt.arg,
+            &opt.key_range,
+            format!(
+                "libvirt knows {attributes} of <filesystem> since {since}, and would drop it without a word: this is {libvirt}"
+            ),
+        )
+        .help("keep the raw arguments until libvirt is updated, or name the libvirt that this is for with --libvirt")),
+        _ => Ok(()),
+    }
+}
+
+fn multidevs(context: &Context, fsdev: &Fsdev) -> Result<Option<String>, Refusal> {
+    let Some(opt) = fsdev.last("multidevs") else {
+        return Ok(None);
+    };
+    needs(context, opt, Version(6, 3, 0), "multidevs")?;
+    Ok(Some(opt.value.clone()))
+}
+
+fn mode(
+    context: &Context,
+    fsdev: &Fsdev,
+    key: modes::Key,
+    asked: Option<u16>,
+    access: Access,
+) -> Result<Option<u16>, Refusal> {
+    let opt = fsdev.last(key.name);
+    let since = Version(6, 10, 0);
+    if let (Some(opt), true) = (opt, access != Access::Mapped) {
+        let message = format!(
+            "`{}` goes with mapped security models only: QEMU refuses to start, and libvirt refuses it, too",
+            key.name
+        );
+        return Err(value(opt, message).help(format!("leave {} out", key.name)));
+    }
+    if let Some(asked) = asked.filter(|_| access == Access::Mapped) {
+        let first = opt.or_else(|| fsdev.opts.first());
+        return first
+            .map_or(Ok(()), |opt| needs(context, opt, since, key.name))
+            .map(|()| Some(asked));
+    }
+    let Some(opt) = opt else { return Ok(None) };
+    if let Some(finding) = modes::text(key, opt, context.assume.qemu_is_root)
+        .filter(|finding| finding.level == Level::Error)
+    {
+        let decide = format!(
+            "{}, or say with --{} what it is to be",
+            finding.help.unwrap_or_default(),
+            key.name
+        );
+        return Err(value(opt, finding.message).help(decide));
+    }
+    needs(context, opt, since, key.name)?;
+    match option_number(&opt.value) {
+        Mode::Number(number) => Ok(u16::try_from(number).ok()),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,331 @@
+//! `<filesystem>` → `-fsdev` and `-device`: ids, addresses, text or JSON, and where they go.
+
+use std::collections::BTreeMap;
+
+use crate::convert::edit::Edit;
+use crate::convert::indent::Style;
+use crate::convert::names::Names;
+use crate::convert::share::{Access, Address, Share};
+use crate::convert::tree::{self, Node};
+use crate::convert::{Context, Plan, Refusal, Refusals, arguments, buses, element};
+use crate::domain::Device;
+use crate::domain::xml::{QEMU_NAMESPACE, attribute};
+use crate::lint::finding::Place;
+use crate::lint::index::Index;
+use crate::pci::build;
+use crate::pci::machine::{self, Family};
+use crate::pci::topology::{Party, Request, Topology};
+use crate::text::{Span, quoted};
+use crate::version::{DeviceForm, Version};
+
+/// A share that is to go.
+struct Leaving<'a> {
+    /// Index into `Domain::devices`.
+    index: usize,
+    node: &'a Node,
+    share: Share,
+}
+
+/// Plans the conversion of the shares that are wanted.
+///
+/// # Errors
+/// With everything that stands in the way.
+pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
+    let mut refused = Refusals::default();
+    let mut leaving = Vec::new();
+    let mut tags = Vec::new();
+    let buses = buses::all(context.domain);
+    let nodes = nodes(context);
+    for (index, device) in context.domain.devices.iter().enumerate() {
+        let Some(tag) = tag(device) else { continue };
+        tags.push(tag);
+        if !context.request.wants(tag) {
+            continue;
+        }
+        if !device.is_9p() {
+            if !context.request.targets.is_empty() {
+                refused.push(Refusal::at(
+                    device.tag,
+                    "this share is not 9p, and has no equal among QEMU's 9p arguments",
+                ));
+            }
+            continue;
+        }
+        let Some(node) = nodes.get(&device.span) else {
+            continue;
+        };
+        match element::read(&buses, device, node) {
+            Ok(share) => leaving.push(Leaving { index, node, share }),
+            Err(refusals) => refused.extend(refusals),
+        }
+    }
+    refused.extend(context.request.unknown_targets(&tags, "<filesystem>"));
+    if !leaving.is_empty() {
+        refused.extend(bound_to_numbers(context));
+    }
+    let mut notes = Vec::new();
+    for leaving in &mut leaving {
+        modes(context, &mut leaving.share, &mut notes);
+    }
+    refused.extend(addresses(context, &mut leaving));
+    let mut names = Names::of(context.domain, context.line);
+    let mut words = Vec::new();
+    for Leaving { node, share, .. } in &leaving {
+        let Some(address) = &share.address else {
+            continue;
+        };
+        let form = refused.part(form(context, node, address).map(Some));
+        let fsdev = names.share(&share.tag);
+        let id = share.alias.as_deref().unwrap_or(&fsdev);
+        let form = form.unwrap_or(DeviceForm::Text);
+        words.extend([
+            "-fsdev".to_owned(),
+            arguments::fsdev(share, &fsdev),
+            "-device".to_owned(),
+            arguments::device(share, &fsdev, id, address, form),
+        ]);
+    }
+    let spans: Vec<Span> = leaving.iter().map(|leaving| leaving.node.span).collect();
+    let mut plan = Plan {
+        shares: leaving.len(),
+        notes,
+        ..Plan::default()
+    };
+    if !words.is_empty() {
+        plan.edits = style.remove(&spans);
+        plan.edits.extend(add(context, style, &words));
+    }
+    refused.finish(plan)
+}
+
+/// The mount tag of a `<filesystem>` of any kind; empty where it has none.
+fn tag(device: &Device) -> Option<&str> {
+    let filesystem = device.filesystem.as_ref()?;
+    let target = filesystem.target.as_ref();
+    Some(target.map_or("", |target| target.value.as_str()))
+}
+
+/// The elements of `<devices>` by where they stand.
+fn nodes<'a>(context: &Context<'a>) -> BTreeMap<Span, &'a Node> {
+    let devices = context.tree.children.iter();
+    let devices = devices.filter(|child| child.is("devices"));
+    let all = devices.flat_map(|devices| &devices.children);
+    all.map(|node| (node.span, node)).collect()
+}
+
+/// libvirt numbers its shares by their order (`fs0`, `fs1` …). What names one by its number would
+/// afterwards name another.
+fn bound_to_numbers(context: &Context) -> Vec<Refusal> {
+    let index = Index::new(context.domain, context.line);
+    let is_share = |device: Option<usize>| {
+        let device = device.and_then(|device| context.domain.devices.get(device));
+        device.is_some_and(|device| device.filesystem.is_some())
+    };
+    let message = |what: &str, id: &str| {
+        format!(
+            "{what} names libvirt's share {}, and libvirt numbers its shares anew when one of them goes",
+            quoted(id)
+        )
+    };
+    let sets = context.line.sets.iter();
+    let sets =
+        sets.filter(|set| is_share(index.native(&set.id).or_else(|| index.libvirt(&set.id))));
+    let mut refused: Vec<Refusal> = sets
+        .map(|set| {
+            let place = Place::Arg(set.opt.arg, 0..set.opt.value_range.end);
+            Refusal::new(place, message("this -set", &set.id)).help(
+                "write what it sets into the <filesystem>, if libvirt knows it, and remove it",
+            )
+        })
+        .collect();
+    let overrides = context
+        .tree
+        .children
+        .iter()
+        .filter(|child| child.is_qemu("override"));
+    for device in overrides.flat_map(|block| &block.children) {
+        if let Some((alias, span)) = device.attribute("alias")
+            && is_share(index.libvirt(alias))
+        {
+            refused.push(Refusal::at(span, message("this override", alias)));
+        }
+    }
+    refused
+}
+
+/// The modes asked for, or what to know when there are none.
+fn modes(context: &Context, share: &mut Share, notes: &mut Vec<String>) {
+    let request = context.request;
+    if share.access != Access::Mapped {
+        if request.fmode.is_some() || request.dmode.is_some() {
+            notes.push(format!(
+                "share {} has accessmode='{}', where files have the modes that the guest gives them: it gets no fmode and dmode",
+                quoted(&share.tag),
+                share.access.libvirt()
+            ));
+        }
+        return;
+    }
+    share.fmode = request.fmode.or(share.fmode);
+    share.dmode = request.dmode.or(share.dmode);
+    let missing: Vec<&str> = [(share.fmode, "--fmode 0644"), (share.dmode, "--dmode 0755")]
+        .into_iter()
+        .filter(|(mode, _)| mode.is_none())
+        .map(|(_, option)| option)
+        .collect();
+    if !missing.is_empty() {
+        notes.push(format!(
+            "share {} does not say which modes its new files and folders get on the host; without them it is \
+             0600 and 0700, for the QEMU user alone. To let others read: {}",
+            quoted(&share.tag),
+            missing.join(" ")
+        ));
+    }
+}
+
+/// Gives an address to each share that libvirt has not given one yet: a slot of the root bus that
+/// libvirt is unlikely to hand out.
+fn addresses(context: &Context, leaving: &mut [Leaving]) -> Vec<Refusal> {
+    let domain = context.domain;
+    let none = |node: &Node, why: &str| {
+        Refusal::at(node.tag, why)
+            .help("define the domain, and convert what `virsh dumpxml --inactive` prints")
+    };
+    let mut refused = Vec::new();
+    let known = context.assume.device_form(&domain.capabilities);
+    let mut topology: Option<Topology> = build::build(
+        domain,
+        context.line,
+        known.unwrap_or(DeviceForm::Json),
+        context.assume.qemu,
+    )
+    .map(|outcome| outcome.topology);
+    for leaving in leaving.iter_mut().filter(|one| one.share.address.is_none()) {
+        // Other machines may have more of their own than we know, and s390x has no use for PCI.
+        let strange = machine::family(domain) == Family::Other;
+        let Some(topology) = topology.as_mut().filter(|_| !strange) else {
+            let why = format!(
+                "this share has no address, and of machine {} virt-9p does not know which are free",
+                quoted(&domain.machine.value)
+            );
+            refused.push(none(leaving.node, &why));
+            continue;
+        };
+        let root = topology.buses.first();
+        let found = root.and_then(|root| Some((root.name.clone(), root.free_slot()?)));
+        let Some((bus, at)) = found else {
+            refused.push(none(
+                leaving.node,
+                "this share has no address, and no slot of the root bus is free",
+            ));
+            continue;
+        };
+        let request = Request {
+            party: Party::Libvirt(leaving.index),
+            bus: Some(&bus),
+            at: Some(at),
+            multifunction: false,
+            bridge: false,
+        };
+        // It is free; placed so that the next one sees it.
+        let _ = topology.place(&request);
+        leaving.share.address = Some(Address {
+            index: 0,
+            bus,
+            at,
+            multifunction: false,
+        });
+    }
+    refused
+}
+
+/// Text or JSON. QEMU creates all text devices first, so a text one finds the root bus always, and
+/// a bus of libvirt's only where libvirt writes text, too (facts Q0).
+fn form(context: &Context, node: &Node, address: &Address) -> Result<DeviceForm, Refusal> {
+    let known = context.assume.device_form(&context.domain.capabilities);
+    let on_root = address.index == 0;
+    let place = node.all("address").next().map_or(node.tag, |node| node.tag);
+    let bus = quoted(&address.bus);
+    match (context.request.device, known) {
+        (Some(DeviceForm::Json), _)
+            if context.assume.qemu.is_some_and(|qemu| qemu < Version(6, 2, 0)) =>
+        {
+            Err(Refusal::at(
+                place,
+                "QEMU takes JSON in -device since 6.2, and this one is older",
+            )
+            .help("leave out --device json"))
+        }
+        (Some(DeviceForm::Text), Some(DeviceForm::Json)) if !on_root => Err(Refusal::at(
+            place,
+            format!("a text -device on bus {bus} cannot start: libvirt writes JSON here, and QEMU makes text devices before that bus is there"),
+        )
+        .help("leave out --device text")),
+        (Some(form), _) => Ok(form),
+        (None, _) if on_root => Ok(DeviceForm::Text),
+        (None, Some(form)) => Ok(form),
+        (None, None) => Err(Refusal::at(
+            place,
+            format!(
+                "whether a device on bus {bus} must be text or JSON depends on the versions of libvirt and QEMU, which are not known here"
+            ),
+        )
+        .help("name them with --libvirt and --qemu, or choose with --device: json from libvirt 8.1 with QEMU 7.0 on, text before")),
+    }
+}
+
+/// Adds the words: to the last block, or in a new one at the end of the domain.
+fn add(context: &Context, style: &Style, words: &[String]) -> Vec<Edit> {
+    let (text, tree) = (context.text, context.tree);
+    let arg = |prefix: &str, word: &String| format!("<{prefix}arg value={}/>", attribute(word));
+    if let Some(block) = tree::blocks(tree).next_back() {
+        let prefix = prefix_of(block.written(text));
+        let lines: Vec<String> = words.iter().map(|word| arg(prefix, word)).collect();
+        return vec![style.append(block, &lines)];
+    }
+    let (prefix, declaration) = match tree.qemu_prefix() {
+        Some(prefix) => (prefix.to_owned(), None),
+        None => {
+            let prefix = free_prefix(tree);
+            (prefix.clone(), Some(declare(text, tree, &prefix)))
+        }
+    };
+    let prefix = format!("{prefix}:");
+    let mut lines = vec![format!("<{prefix}commandline>")];
+    lines.extend(
+        words
+            .iter()
+            .map(|word| format!("{}{}", style.step, arg(&prefix, word))),
+    );
+    lines.push(format!("</{prefix}commandline>"));
+    let mut edits = vec![style.append(tree, &lines)];
+    edits.extend(declaration);
+    edits
+}
+
+/// `qemu:` of `qemu:commandline`; nothing where the default namespace is QEMU's.
+fn prefix_of(written: &str) -> &str {
+    let local = written.rsplit(':').next().unwrap_or("");
+    written.strip_suffix(local).unwrap_or("")
+}
+
+/// `qemu`, unless `<domain>` means something else by it.
+fn free_prefix(domain: &Node) -> String {
+    let mut prefix = "qemu".to_owned();
+    let mut number = 0;
+    while domain.declared(&prefix).is_some() {
+        number += 1;
+        prefix = format!("qemu{number}");
+    }
+    prefix
+}
+
+/// Declares QEMU's namespace in the start tag of `<domain>`, behind what is there.
+fn declare(text: &str, domain: &Node, prefix: &str) -> Edit {
+    let tag = domain.tag.of(text);
+    let inside = tag.trim_end_matches('>').trim_end_matches('/').trim_end();
+    Edit::insert(
+        domain.tag.start + inside.len(),
+        format!(" xmlns:{prefix}={}", attribute(QEMU_NAMESPACE)),
+    )
+}
