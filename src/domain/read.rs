@@ -151,10 +151,12 @@ fn device(xml: &mut Xml, element: &Element) -> Result<Device, XmlError> {
         model: owned(element, "model"),
         bus: owned(element, "bus"),
         index: element.value("index").and_then(number),
-        filesystem: (element.is("filesystem")).then(|| Filesystem {
-            kind: owned(element, "type").unwrap_or_else(|| "mount".to_owned()),
-            access: owned(element, "accessmode").unwrap_or_else(|| "passthrough".to_owned()),
-            ..Filesystem::default()
+        filesystem: (element.is("filesystem")).then(|| {
+            Box::new(Filesystem {
+                kind: owned(element, "type").unwrap_or_else(|| "mount".to_owned()),
+                access: owned(element, "accessmode").unwrap_or_else(|| "passthrough".to_owned()),
+                ..Filesystem::default()
+            })
         }),
         ..Device::default()
     };

@@ -332,3 +332,13 @@ fn hook(host: &Host) -> Command {
     command.args(["oracle", "prepare", "begin", "-"]);
     command
 }
+
+/// The shipped binary has no unwind tables, and must not look for them.
+#[test]
+fn an_error_is_an_error_with_rust_backtrace_too() {
+    let mut command = Command::new(rawshare::program());
+    command.args(["check", "/nonexistent.xml"]);
+    command.env("RUST_BACKTRACE", "1");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+}
