@@ -71,7 +71,7 @@ pub fn run(root: &Root, arguments: &[std::ffi::OsString], input: impl Read) -> u
     let ending = match operation(argument(1), argument(2)) {
         Operation::Other => return 0,
         Operation::Prepare => {
-            stop_panics(1);
+            stop_panics(0);
             confine::enter(root);
             let guest = argument(0).unwrap_or_default().to_string_lossy();
             prepare(root, &guest, input)
@@ -88,7 +88,7 @@ pub fn run(root: &Root, arguments: &[std::ffi::OsString], input: impl Read) -> u
     ending.status
 }
 
-/// A mistake of ours must not look like a crash, and at `release` must not be seen at all.
+/// A mistake of ours must not look like a crash, and must stop no guest but one with raw shares.
 fn stop_panics(status: i32) {
     std::panic::set_hook(Box::new(move |info| {
         let _ = writeln!(
@@ -152,10 +152,18 @@ fn release(root: &Root, input: impl Read) {
     let Ok(Input::Whole(content)) = read_input(input) else {
         return;
     };
-    let Some(uuid) = std::str::from_utf8(&content).ok().and_then(find_uuid) else {
+    let Some(uuid) = uuid_of(&content) else {
         return;
     };
     strip(root, &uuid, Patience::Seconds);
+}
+
+/// The UUID of the domain: libvirt writes it at the top, and what follows need not be looked at.
+fn uuid_of(content: &[u8]) -> Option<Uuid> {
+    let top = content.get(..1024).unwrap_or(content);
+    let whole = std::str::from_utf8(top).map_or_else(|error| error.valid_up_to(), str::len);
+    let text = std::str::from_utf8(top.get(..whole)?).ok()?;
+    find_uuid(text).or_else(|| find_uuid(std::str::from_utf8(content).ok()?))
 }
 
 /// Takes a block away that should not be there (any more), quietly.
@@ -178,7 +186,15 @@ fn strip(root: &Root, uuid: &Uuid, patience: Patience) {
 fn prepare(root: &Root, guest: &str, input: impl Read) -> Ending {
     let content = match read_input(input) {
         Ok(Input::Whole(content)) => content,
-        Ok(Input::TooLarge(false)) | Err(_) => return Ending::fine(),
+        Ok(Input::TooLarge(false)) => return Ending::fine(),
+        // Whose domain it is cannot be known, and most are none of our business.
+        Err(error) => {
+            Log::open(root).warning(&format!(
+                "guest {}: its XML cannot be read, so nothing was checked or granted: {error}",
+                quoted(guest)
+            ));
+            return Ending::fine();
+        }
         Ok(Input::TooLarge(true)) => {
             return unreadable(
                 root,
@@ -189,6 +205,9 @@ fn prepare(root: &Root, guest: &str, input: impl Read) -> Ending {
     };
     if !has_namespace(&content) {
         return not_ours(root, &content);
+    }
+    if speaks_of_9p(&content) {
+        stop_panics(1);
     }
     let text = match std::str::from_utf8(&content) {
         Ok(text) => inspect::without_mark(text),
@@ -228,7 +247,7 @@ fn prepare(root: &Root, guest: &str, input: impl Read) -> Ending {
 /// A domain without raw 9p arguments: a block it may still have goes away, if that can be done at
 /// once.
 fn not_ours(root: &Root, content: &[u8]) -> Ending {
-    if let Some(uuid) = std::str::from_utf8(content).ok().and_then(find_uuid) {
+    if let Some(uuid) = uuid_of(content) {
         strip(root, &uuid, Patience::None);
     }
     Ending::fine()
@@ -342,6 +361,19 @@ mod tests {
         ] {
             assert_eq!(operation(op, subop), Operation::Other);
         }
+    }
+
+    #[test]
+    fn the_uuid_is_found_at_the_top_and_below() {
+        let uuid = "c7a5fdbd-edaf-9455-926a-d65c16db1809";
+        for before in [0, 900, 970, 986, 990, 1000, 1010, 5000] {
+            // Filler of two-byte letters, so that the cut falls into the middle of one.
+            let filler = "é".repeat(before / 2);
+            let xml = format!("<domain><title>{filler}</title><uuid>{uuid}</uuid></domain>");
+            let found = uuid_of(xml.as_bytes()).unwrap();
+            assert_eq!(found.as_str(), uuid, "{before}");
+        }
+        assert_eq!(uuid_of(b"<domain><name>x</name></domain>"), None);
     }
 
     #[test]

@@ -29,18 +29,22 @@ pub const TEMPORARY: &str = ".virt-9p.";
 /// libvirt's own limit for a profile (MAX_FILE_LEN).
 const MOST_BYTES: u64 = 10 << 20;
 
-/// How long to wait for the lock: holders need milliseconds. Counted in tries, not by a clock
-/// that may jump.
+/// How long to wait for a holder of the lock: it needs milliseconds. Counted in tries, not by a
+/// clock that may jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
     /// One try: for a domain that is none of our business.
     None,
-    /// About five seconds.
+    /// About five seconds, and again as long whenever a profile changed meanwhile: where hundreds
+    /// of guests start at once, or the disk is slow, everybody gets a turn.
     Seconds,
 }
 
 const PAUSE: Duration = Duration::from_millis(20);
 const TRIES: u32 = 250;
+
+/// However much goes on, after about a minute it is enough.
+const MOST_TRIES: u32 = 3000;
 
 /// Why a profile could not be read or written.
 #[derive(Debug)]
@@ -225,7 +229,15 @@ pub fn lock_is_free(root: &Root) -> Result<(), StoreError> {
     const A_SECOND: u32 = 50;
     let path = root.path(LOCK);
     match open_checked(root, &path, OpenOptions::new().read(true)) {
-        Ok(file) => hold(&file, &path, A_SECOND),
+        Ok(file) => {
+            for _ in 0..A_SECOND {
+                if try_hold(&file, &path)? {
+                    return Ok(());
+                }
+                std::thread::sleep(PAUSE);
+            }
+            Err(StoreError::Locked(path))
+        }
         Err(StoreError::Io(_, _, error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
@@ -294,18 +306,12 @@ fn open_checked(root: &Root, path: &Path, options: &mut OpenOptions) -> Result<F
 /// Temporary files for this VM that a crash left behind.
 fn leftovers(root: &Root, uuid: &Uuid) -> Vec<PathBuf> {
     let prefix = temporary_prefix(uuid);
-    let Ok(entries) = std::fs::read_dir(root.path(FOLDER)) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter(|entry| {
-            entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(prefix.as_bytes())
-        })
-        .map(|entry| entry.path())
+    let folder = root.path(FOLDER);
+    root.names(FOLDER)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|name| name.starts_with(&prefix))
+        .map(|name| folder.join(name))
         .collect()
 }
 
@@ -314,21 +320,24 @@ fn temporary_prefix(uuid: &Uuid) -> String {
     format!("{TEMPORARY}{uuid}.")
 }
 
-/// Locks an open file, in so many tries.
-fn hold(file: &File, path: &Path, tries: u32) -> Result<(), StoreError> {
-    for attempt in 1..=tries {
-        match file.try_lock_exclusive() {
-            Ok(()) => return Ok(()),
-            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
-                if attempt < tries {
-                    std::thread::sleep(PAUSE);
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(StoreError::Io("lock", path.to_owned(), error)),
+/// Locks an open file if nobody else has it locked; whether that was so.
+fn try_hold(file: &File, path: &Path) -> Result<bool, StoreError> {
+    match file.try_lock_exclusive() {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
+            Ok(false)
         }
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+        Err(error) => Err(StoreError::Io("lock", path.to_owned(), error)),
     }
-    Err(StoreError::Locked(path.to_owned()))
+}
+
+/// When the folder of profiles changed last: each holder of the lock changes it, so that the
+/// others see that things go on. (Nothing is written to the lock itself: with nothing to write
+/// there is nothing that could be led to another file.)
+fn last_change(root: &Root) -> Option<(i64, i64)> {
+    let folder = std::fs::metadata(root.path(FOLDER)).ok()?;
+    Some((folder.mtime(), folder.mtime_nsec()))
 }
 
 /// Holds the lock; the only way to write.
@@ -349,11 +358,32 @@ impl<'r> Locked<'r> {
             .truncate(false)
             .mode(0o600);
         let file = open_checked(root, &path, &mut options)?;
-        let tries = match patience {
+        // Whoever can open it can hold it, and every start of a guest with it.
+        let mode = file.metadata().map_or(0o600, |meta| meta.mode());
+        if mode & 0o077 != 0 {
+            file.set_permissions(Permissions::from_mode(0o600))
+                .map_err(|error| StoreError::Io("close to others", path.clone(), error))?;
+        }
+        let mut seen = last_change(root);
+        let mut left = match patience {
             Patience::None => 1,
             Patience::Seconds => TRIES,
         };
-        hold(&file, &path, tries).map(|()| Locked { root, _file: file })
+        for _ in 0..MOST_TRIES {
+            if try_hold(&file, &path)? {
+                return Ok(Locked { root, _file: file });
+            }
+            let now = last_change(root);
+            if now != seen && patience == Patience::Seconds {
+                (seen, left) = (now, TRIES);
+            }
+            left -= 1;
+            if left == 0 {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(StoreError::Locked(path))
     }
 
     /// Removes what a crash left for this VM. What cannot be removed does no harm.

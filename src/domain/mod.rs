@@ -126,8 +126,8 @@ pub struct Device {
     pub index: Option<u32>,
     /// `chassis` of a root or downstream port's `<target>`.
     pub chassis: Option<u32>,
-    /// More, for a `<filesystem>`.
-    pub filesystem: Option<Filesystem>,
+    /// More, for a `<filesystem>`. Boxed: most devices are none, and there can be many.
+    pub filesystem: Option<Box<Filesystem>>,
 }
 
 /// `<address type='pci' …>` of the guest.

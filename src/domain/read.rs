@@ -14,6 +14,13 @@ use crate::text::Span;
 /// # Errors
 /// When it is not well-formed XML, or its root element is not `<domain>`.
 pub fn read(text: &str) -> Result<Domain, XmlError> {
+    // The one character that would change what a path means: QEMU's would end there.
+    if let Some(at) = memchr::memchr(0, text.as_bytes()) {
+        return Err(XmlError {
+            at,
+            message: "a NUL byte, which XML does not allow".to_owned(),
+        });
+    }
     let mut xml = Xml::new(text);
     let root = xml.root()?;
     if !root.is("domain") {
@@ -163,10 +170,12 @@ fn device(xml: &mut Xml, element: &Element) -> Result<Device, XmlError> {
         model: owned(element, "model"),
         bus: owned(element, "bus"),
         index: element.value("index").and_then(number),
-        filesystem: (element.is("filesystem")).then(|| Filesystem {
-            kind: owned(element, "type").unwrap_or_else(|| "mount".to_owned()),
-            access: owned(element, "accessmode").unwrap_or_else(|| "passthrough".to_owned()),
-            ..Filesystem::default()
+        filesystem: (element.is("filesystem")).then(|| {
+            Box::new(Filesystem {
+                kind: owned(element, "type").unwrap_or_else(|| "mount".to_owned()),
+                access: owned(element, "accessmode").unwrap_or_else(|| "passthrough".to_owned()),
+                ..Filesystem::default()
+            })
         }),
         ..Device::default()
     };
@@ -310,6 +319,7 @@ mod tests {
             ("<domain><name>x</name>", 22),
             ("<domain a='1' a='2'/>", 17),
             ("<domain>&undefined;</domain><domain/>", 28),
+            ("<domain><name>a\0b</name></domain>", 15),
         ] {
             let error = read(text).unwrap_err();
             assert_eq!(error.at, at, "{text}: {error}");

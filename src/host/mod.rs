@@ -18,7 +18,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Dir, Mode, OFlags};
 
 /// Where host paths begin: `/`, or the folder of `--root`.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +67,8 @@ impl Root {
         self.is_moved() || rustix::process::geteuid().is_root()
     }
 
-    /// Reads a file of the host, at most `most` bytes of it.
+    /// Reads a file of the host, at most `most` bytes of it. A FIFO in its place is empty: no
+    /// start of a guest waits for somebody to write to it.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -95,27 +96,55 @@ impl Root {
         Ok(String::from_utf8_lossy(&content).into_owned())
     }
 
-    /// The names in a folder of the host, sorted; none where there is no such folder.
+    /// The names in a folder of the host, sorted; none where there is no such folder. Not by the
+    /// standard library's iterator: that one panics when closing the folder fails.
     ///
     /// # Errors
     /// When it is there and cannot be read.
     pub fn names(&self, absolute: &str) -> io::Result<Vec<String>> {
-        let entries = match std::fs::read_dir(self.path(absolute)) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = match rustix::fs::open(self.path(absolute), flags, Mode::empty()) {
+            Ok(folder) => folder,
+            Err(error) if error == rustix::io::Errno::NOENT => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
         };
-        let mut names: Vec<String> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
+        let mut names: Vec<String> = Dir::read_from(&folder)?
+            .map_while(Result::ok)
+            .filter_map(|entry| Some(entry.file_name().to_str().ok()?.to_owned()))
+            .filter(|name| name != "." && name != "..")
             .collect();
         names.sort_unstable();
         Ok(names)
     }
 
-    /// Whether the kernel has AppArmor switched on.
+    /// Whether the kernel has AppArmor switched on. Where it has one, but does not say, it is
+    /// taken for on: a profile too many does no harm, one too few keeps QEMU from its share.
     pub fn apparmor_enabled(&self) -> bool {
-        self.read("/sys/module/apparmor/parameters/enabled", 8)
-            .is_ok_and(|text| text.starts_with(b"Y"))
+        match self.read("/sys/module/apparmor/parameters/enabled", 8) {
+            Ok(text) => text.starts_with(b"Y"),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_kernel_without_apparmor_has_it_off_without_saying_so() {
+        let host = tempfile::tempdir().unwrap();
+        let root = Root::below(host.path().to_owned());
+        assert!(!root.apparmor_enabled());
+        let file = root.path("/sys/module/apparmor/parameters/enabled");
+        for (text, enabled) in [("Y\n", true), ("N\n", false)] {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(root.apparmor_enabled(), enabled);
+        }
+        // An error that is not "no such file": here EISDIR.
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(root.apparmor_enabled());
     }
 }

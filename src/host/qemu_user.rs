@@ -201,9 +201,13 @@ fn setting(conf: &str, key: &str) -> Option<String> {
 }
 
 fn entry<'t>(file: &'t str, name: &str) -> Option<Vec<&'t str>> {
+    // These files can have thousands of lines: only the one that it is gets taken apart.
     file.lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .find(|fields| fields.first() == Some(&name))
+        .find(|line| {
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        })
+        .map(|line| line.split(':').collect())
 }
 
 fn id(file: &str, name: &str) -> Option<u32> {
@@ -244,12 +248,11 @@ fn memberships(group_file: &str, name: &str) -> Vec<u32> {
     group_file
         .lines()
         .filter_map(|line| {
-            let fields: Vec<&str> = line.split(':').collect();
-            let members = fields.get(3)?;
-            members
-                .split(',')
-                .any(|member| member == name)
-                .then(|| fields.get(2)?.parse().ok())?
+            let (rest, members) = line.rsplit_once(':')?;
+            if members.is_empty() || !members.split(',').any(|member| member == name) {
+                return None;
+            }
+            rest.rsplit_once(':')?.1.parse().ok()
         })
         .collect()
 }

@@ -1,6 +1,5 @@
 //! Which libvirt and which QEMU the host has, without running either.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::domain::Domain;
@@ -32,15 +31,13 @@ pub fn complete(root: &Root, domain: &Domain, assume: &mut Assumptions) {
 /// The installed libvirt, from the name its library links to: libvirt.so.0 -> libvirt.so.0.9000.0
 /// is 9.0.0.
 pub fn libvirt(root: &Root) -> Option<Version> {
-    let mut folders = vec![root.path("/usr/lib64"), root.path("/usr/lib")];
-    let multiarch = std::fs::read_dir(root.path("/usr/lib"));
+    let lib = root.path("/usr/lib");
+    let multiarch = root.names("/usr/lib").unwrap_or_default().into_iter();
+    let mut folders = vec![root.path("/usr/lib64"), lib.clone()];
     folders.extend(
         multiarch
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|entry| entry.file_name().as_bytes().ends_with(b"-linux-gnu"))
-            .map(|entry| entry.path()),
+            .filter(|name| name.ends_with("-linux-gnu"))
+            .map(|name| lib.join(name)),
     );
     folders
         .into_iter()

@@ -21,10 +21,13 @@ const LONGEST_TAG: usize = 31;
 /// Finds what is wrong with each raw device, addresses left out.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
     for (index, error) in &context.line.broken_json {
+        let value = context.domain.args.get(*index).map_or("", |arg| &arg.value);
+        let wrong = value.get(error.at..).and_then(|rest| rest.chars().next());
+        let end = error.at + wrong.map_or(0, char::len_utf8);
         findings.push(
             Finding::error(
                 Code::JsonInvalid,
-                Place::Arg(*index, error.at..error.at + 1),
+                Place::Arg(*index, error.at..end),
                 format!(
                     "not the JSON that -device takes: {}; QEMU refuses to start",
                     error.message

@@ -103,9 +103,14 @@ pub fn domain_xml(devices: &str, shares: &[Share]) -> String {
     )
 }
 
+/// The program under test: the one cargo built beside the tests, or another (the shipped one).
+pub fn program() -> PathBuf {
+    std::env::var_os("VIRT9P_PROGRAM").map_or(env!("CARGO_BIN_EXE_virt-9p").into(), PathBuf::from)
+}
+
 /// Run the program under test, with this on standard input.
 pub fn virt_9p<S: AsRef<OsStr>>(args: &[S], input: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_virt-9p"));
+    let mut command = Command::new(program());
     command.args(args);
     run(command, input)
 }

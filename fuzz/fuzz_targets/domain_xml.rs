@@ -1,0 +1,49 @@
+//! Any text as domain XML: no panic, every place lies within the text and between characters,
+//! what is granted is nothing but our own two kinds of rules, and all three reports can say it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use virt_9p::domain::find_uuid;
+use virt_9p::inspect::{inspect, without_mark};
+use virt_9p::report::{json, stderr, terminal};
+use virt_9p::text::Lines;
+use virt_9p::version::Assumptions;
+
+fuzz_target!(|text: &str| {
+    let text = without_mark(text);
+    let uuid = find_uuid(text);
+    let found = match inspect(text, None, Assumptions::default()) {
+        Ok(found) => found,
+        Err(error) => {
+            assert!(error.at <= text.len(), "{error:?}");
+            return;
+        }
+    };
+    // The short way to the UUID and the long one name the same profile.
+    if let (Some(short), Some(long)) = (&uuid, &found.domain.uuid) {
+        assert_eq!(short, long);
+    }
+    let lines = Lines::new(text);
+    for finding in &found.findings {
+        let span = finding.place.span(&found.domain, text);
+        assert!(text.get(span.start..span.end).is_some(), "{finding:?}");
+        terminal::finding("fuzz", &found.domain, &lines, finding, false);
+    }
+    let line = json::line("fuzz", &found.domain, &lines, &found.findings);
+    serde_json::from_str::<serde_json::Value>(&line.to_string()).expect("JSON");
+    let refusal = stderr::refusal(&found.domain, &found.findings);
+    assert!(refusal.chars().all(|c| c == '\n' || !c.is_control()));
+    for rule in found.grants.render().unwrap_or_default().lines() {
+        let path = rule.strip_prefix("  \"/").expect("a path in quotes");
+        let path = ["/**\" rwl,", "/**\" r,", "**\" rwl,", "**\" r,", "/\" r,", "\" r,"]
+            .iter()
+            .find_map(|end| path.strip_suffix(end))
+            .expect("one of our two rules");
+        assert!(
+            path.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"_./-\\".contains(&b)),
+            "{rule}"
+        );
+        assert!(!path.contains("\\000"), "{rule}");
+    }
+});

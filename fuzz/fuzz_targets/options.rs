@@ -1,0 +1,54 @@
+//! Any words as QEMU's command line, one a line: no panic, every place within its word; and option
+//! strings by themselves: what is read is what was written, and an escaped value comes back whole.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use virt_9p::domain::{Arg, Domain};
+use virt_9p::lint;
+use virt_9p::lint::finding::Place;
+use virt_9p::qemu::command_line::CommandLine;
+use virt_9p::qemu::opts::{self, Form};
+use virt_9p::share;
+use virt_9p::text::Span;
+use virt_9p::version::Assumptions;
+
+fuzz_target!(|text: &str| {
+    let read = opts::parse(text, "implied", 0);
+    for opt in &read {
+        let key = text.get(opt.key_range.clone()).expect("a place in the text");
+        let value = text.get(opt.value_range.clone()).expect("a place in the text");
+        match opt.form {
+            Form::Pair => {
+                assert_eq!(key, opt.key);
+                assert_eq!(value.replace(",,", ","), opt.value);
+            }
+            Form::Implied => assert_eq!(value.replace(",,", ","), opt.value),
+            Form::Flag => assert_eq!(key.strip_prefix("no").unwrap_or(key), opt.key),
+        }
+    }
+    let back = opts::parse(&format!("a=1,key={}", opts::escape(text)), "implied", 0);
+    assert_eq!((back.len(), back[1].value.as_str()), (2, text));
+
+    let word = |value: &str| Arg {
+        value: value.to_owned(),
+        span: Span::default(),
+    };
+    let domain = Domain {
+        args: text.lines().map(word).collect(),
+        ..Domain::default()
+    };
+    let line = CommandLine::read(&domain);
+    for share in share::shares(&domain, &line) {
+        within(&domain, &share.place);
+    }
+    for finding in lint::run(&domain, &line, &Assumptions::default()) {
+        within(&domain, &finding.place);
+    }
+});
+
+fn within(domain: &Domain, place: &Place) {
+    if let Place::Arg(index, range) = place {
+        let value = &domain.args[*index].value;
+        assert!(value.get(range.clone()).is_some(), "{range:?} of {value:?}");
+    }
+}

@@ -1,0 +1,240 @@
+//! Many hooks at once, and a lock that somebody keeps.
+
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use fs2::FileExt;
+
+use crate::policy::Parser;
+use crate::rawshare::{self, Host, NAME, Share, UUID, domain_xml, said};
+use crate::situation::{Compiled, host, profile, strays};
+
+/// A hook that has been started and waits for its XML, so that many can be let go at once.
+fn waiting(host: &Host, how: &[&str]) -> Child {
+    let program = rawshare::program();
+    let mut words: Vec<&str> = how.to_vec();
+    words.push(program.to_str().unwrap());
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).args(["hook", "--root"]);
+    command
+        .arg(host.root())
+        .args([NAME, "prepare", "begin", "-"]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Lets all of them go and expects that all are fine.
+fn all_at_once(mut hooks: Vec<(Child, String)>) -> Duration {
+    let begun = Instant::now();
+    for (hook, xml) in &mut hooks {
+        let mut stdin = hook.stdin.take().unwrap();
+        stdin.write_all(xml.as_bytes()).unwrap();
+    }
+    for (hook, _) in hooks {
+        let output = hook.wait_with_output().unwrap();
+        assert!(
+            output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
+            "{}",
+            said(&output)
+        );
+    }
+    begun.elapsed()
+}
+
+fn share(path: &str) -> Share {
+    Share {
+        path: path.to_owned(),
+        readonly: false,
+    }
+}
+
+fn uuid(number: usize) -> String {
+    format!("4a1bb3d2-6cfd-4b41-a8c8-{number:012}")
+}
+
+/// Whether a file of the profile folder is whole: one block in one profile.
+fn is_whole(text: &str) -> bool {
+    let once = |what: &str| text.matches(what).count() == 1;
+    once("profile libvirt-")
+        && once("# virt-9p begin")
+        && once("# virt-9p end")
+        && text.ends_with("}\n")
+}
+
+/// Reads every profile again and again, as apparmor_parser would at any moment; how many it read.
+fn read_all_the_while(folder: &Path, done: &AtomicBool) -> usize {
+    let mut read = 0;
+    loop {
+        let last = done.load(Ordering::Relaxed);
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with("libvirt-") {
+                let text = fs::read_to_string(&path).unwrap();
+                assert!(is_whole(&text), "torn: {name}\n{text}");
+                read += 1;
+            }
+        }
+        if last {
+            return read;
+        }
+    }
+}
+
+/// Lets the reader end when a test fails, too.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+#[ignore = "needs apparmor_parser, and takes a while"]
+fn five_hundred_guests_start_at_once() {
+    const GUESTS: usize = 500;
+    let host = host();
+    let xml = domain_xml("", &[share("/srv/share")]);
+    let hooks = (0..GUESTS)
+        .map(|number| (waiting(&host, &["env"]), xml.replace(UUID, &uuid(number))))
+        .collect();
+    let folder = host.path("etc/apparmor.d/libvirt");
+    let done = AtomicBool::new(false);
+    let (took, read) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| read_all_the_while(&folder, &done));
+        let _done = Done(&done);
+        let took = all_at_once(hooks);
+        done.store(true, Ordering::Relaxed);
+        (took, reader.join().unwrap())
+    });
+    let parser = Parser::new();
+    for number in 0..GUESTS {
+        let file = folder.join(format!("libvirt-{}", uuid(number)));
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(is_whole(&text) && text.contains("\"/srv/share/**\" rwl,"));
+        if number % 100 == 0 {
+            parser.compile(text.as_bytes()).unwrap();
+        }
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), GUESTS + 1);
+    eprintln!("{GUESTS} guests in {took:?}, {read} profiles read meanwhile");
+    assert!(read > GUESTS);
+}
+
+#[test]
+#[ignore = "needs apparmor_parser, and takes a while"]
+fn fifty_starts_of_one_guest_at_once() {
+    let host = host();
+    let folders = ["/srv/share", "/srv/other"];
+    let hooks = (0..50)
+        .map(|number| {
+            let xml = domain_xml("", &[share(folders[number % 2])]);
+            (waiting(&host, &["env"]), xml)
+        })
+        .collect();
+    let folder = host.path("etc/apparmor.d/libvirt");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| read_all_the_while(&folder, &done));
+        let _done = Done(&done);
+        all_at_once(hooks);
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+    let text = profile(&host).unwrap();
+    Compiled::new().check(&text);
+    let text = String::from_utf8(text).unwrap();
+    // The last one to come wins, whole.
+    let rules: Vec<bool> = folders
+        .iter()
+        .map(|folder| text.contains(&format!("\"{folder}/**\" rwl,")))
+        .collect();
+    assert!(is_whole(&text) && rules[0] != rules[1], "{text}");
+    assert!(strays(&host).is_empty());
+}
+
+/// Each holder of the lock needs as long as its disk takes. Forty guests on a disk that takes a
+/// fifth of a second for each fsync have to wait far longer than for one that holds the lock for
+/// ever; but the lock goes from hand to hand all the while, and nobody gives up.
+#[test]
+#[ignore = "needs strace, and takes a while"]
+fn a_slow_disk_makes_nobody_give_up() {
+    let host = host();
+    let xml = domain_xml("", &[share("/srv/share")]);
+    let slow = ["strace", "-o", "/dev/null", "-e", "trace=fsync"];
+    let slow = [&slow[..], &["-e", "inject=fsync:delay_enter=200000"]].concat();
+    let hooks = (0..40)
+        .map(|number| (waiting(&host, &slow), xml.replace(UUID, &uuid(number))))
+        .collect();
+    let took = all_at_once(hooks);
+    eprintln!("slow disk: {took:?}");
+    assert!(took > Duration::from_secs(6), "it was not slow: {took:?}");
+}
+
+/// The lock of somebody who never gives it back: an error within the bound, and none at all for a
+/// guest without raw shares.
+#[test]
+fn a_lock_held_for_ever_is_an_error_within_the_bound() {
+    let host = host();
+    let lock = File::create(host.path("/run/virt-9p.lock")).unwrap();
+    lock.set_permissions(Permissions::from_mode(0o600)).unwrap();
+    lock.lock_exclusive().unwrap();
+    let begun = Instant::now();
+    let output = host.hook("prepare", "begin", &domain_xml("", &[share("/srv/share")]));
+    let took = begun.elapsed();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        told.contains("virt-9p.lock is locked by another process"),
+        "{told}"
+    );
+    assert!(
+        (Duration::from_secs(4)..Duration::from_secs(12)).contains(&took),
+        "{took:?}"
+    );
+    assert_eq!(profile(&host), None);
+
+    let begun = Instant::now();
+    let output = host.hook("prepare", "begin", &domain_xml("", &[]));
+    assert!(output.status.success() && begun.elapsed() < Duration::from_secs(2));
+}
+
+/// 0600 from the first moment, whatever the umask; and a lock that others can open is refused.
+#[test]
+#[ignore = "needs root, to be somebody else"]
+fn nobody_else_can_hold_the_lock() {
+    let host = host();
+    let xml = domain_xml("", &[share("/srv/share")]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "umask 0; exec \"$@\"", "sh"]);
+    shell.arg(rawshare::program()).args(["hook", "--root"]);
+    shell.arg(host.root()).args([NAME, "prepare", "begin", "-"]);
+    assert!(rawshare::run(shell, &xml).status.success());
+    let lock = host.path("/run/virt-9p.lock");
+    let meta = fs::metadata(&lock).unwrap();
+    assert_eq!((meta.mode() & 0o7777, meta.uid()), (0o600, 0));
+
+    fs::set_permissions(host.root(), Permissions::from_mode(0o755)).unwrap();
+    for what in ["flock -n \"$1\" true", "flock -n -s \"$1\" true"] {
+        let mut other = Command::new("setpriv");
+        other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        other.args(["sh", "-c", what, "sh"]).arg(&lock);
+        let output = other.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            told.contains("Permission denied"),
+            "{what}: {}",
+            said(&output)
+        );
+    }
+}
