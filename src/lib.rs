@@ -18,6 +18,7 @@ pub mod hook;
 pub mod host;
 pub mod inspect;
 pub mod lint;
+pub mod ordered;
 pub mod pci;
 pub mod qemu;
 pub mod report;

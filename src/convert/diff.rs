@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::convert::edit::{Edit, apply};
+use crate::convert::edit::{Edit, apply, in_order};
 use crate::text::{Lines, Span};
 
 /// Unchanged lines before and after each change.
@@ -74,11 +74,9 @@ impl Change<'_> {
 fn changes<'t>(text: &str, all: &[&'t str], edits: &[Edit]) -> Option<Vec<Change<'t>>> {
     let places = Lines::new(text);
     let line_of = |at: usize| places.position(at).0 - 1;
-    let mut edits: Vec<&Edit> = edits.iter().collect();
-    edits.sort_by_key(|edit| edit.range);
     // First and last line, and the edits in them.
     let mut runs: Vec<(usize, usize, Vec<Edit>)> = Vec::new();
-    for edit in edits {
+    for edit in in_order(edits) {
         let (from, to) = (line_of(edit.range.start), line_of(edit.range.end));
         match runs.last_mut() {
             Some((_, last, inside)) if from <= *last => {

@@ -1,5 +1,6 @@
 //! Byte-range edits: everything outside them stays as it is, to the byte.
 
+use crate::ordered;
 use crate::text::Span;
 
 /// `text` in the place of a range; an empty range inserts, an empty text removes.
@@ -38,14 +39,19 @@ impl Edit {
     }
 }
 
+/// The edits in the order of the text; those at one place as they were given.
+pub fn in_order(edits: &[Edit]) -> Vec<&Edit> {
+    let numbered = edits.iter().enumerate();
+    let sorted = ordered::map(numbered.map(|(number, edit)| ((edit.range, number), edit)));
+    sorted.into_values().collect()
+}
+
 /// `text` after all edits, given in any order. `None` when two of them overlap or one lies
 /// outside, which would be a mistake of ours: then nothing may be written.
 pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
-    let mut edits: Vec<&Edit> = edits.iter().collect();
-    edits.sort_by_key(|edit| edit.range);
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for edit in edits {
+    for edit in in_order(edits) {
         out.push_str(text.get(at..edit.range.start)?);
         out.push_str(&edit.text);
         text.get(edit.range.start..edit.range.end)?;

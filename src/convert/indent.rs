@@ -3,6 +3,7 @@
 
 use crate::convert::edit::Edit;
 use crate::convert::tree::Node;
+use crate::ordered;
 use crate::text::Span;
 
 /// How a document is written.
@@ -82,8 +83,7 @@ impl<'t> Style<'t> {
 
     /// Takes elements away, with their lines where nothing else stands on them.
     pub fn remove(&self, spans: &[Span]) -> Vec<Edit> {
-        let mut spans = spans.to_vec();
-        spans.sort();
+        let spans: Vec<Span> = ordered::set(spans.iter().copied()).into_iter().collect();
         // Those with nothing but white space between them, together.
         let runs = spans.chunk_by(|one, next| blank(self.text, Span::new(one.end, next.start)));
         let mut edits = Vec::new();

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Domain, libvirt_ids};
+use crate::ordered;
 use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice};
 
 /// Longer names help nobody; QEMU itself has no limit.
@@ -23,7 +24,7 @@ impl Names {
     /// All ids of the domain, devices and fsdevs together: QEMU keeps them apart, people do not.
     pub fn of(domain: &Domain, line: &CommandLine) -> Self {
         let fsdevs = line.fsdevs.iter().filter_map(Fsdev::id);
-        let mut taken: BTreeSet<String> = fsdevs.map(|id| id.value.clone()).collect();
+        let mut taken = ordered::set(fsdevs.map(|id| id.value.clone()));
         let devices = line.devices.iter().filter_map(RawDevice::id_text);
         taken.extend(devices.map(str::to_owned));
         taken.extend(libvirt_ids(domain).into_iter().map(|taken| taken.id));

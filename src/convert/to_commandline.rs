@@ -12,6 +12,7 @@ use crate::domain::Device;
 use crate::domain::xml::{QEMU_NAMESPACE, attribute};
 use crate::lint::finding::Place;
 use crate::lint::index::Index;
+use crate::ordered;
 use crate::pci::build;
 use crate::pci::machine::{self, Family};
 use crate::pci::topology::{Party, Request, Topology};
@@ -110,7 +111,7 @@ fn nodes<'a>(context: &Context<'a>) -> BTreeMap<Span, &'a Node> {
     let devices = context.tree.children.iter();
     let devices = devices.filter(|child| child.is("devices"));
     let all = devices.flat_map(|devices| &devices.children);
-    all.map(|node| (node.span, node)).collect()
+    ordered::map(all.map(|node| (node.span, node)))
 }
 
 /// libvirt numbers its shares by their order (`fs0`, `fs1` …). What names one by its number would

@@ -8,6 +8,7 @@ use crate::convert::indent::{Style, blank};
 use crate::convert::pair::{Pair, Reader};
 use crate::convert::tree::{self, Node};
 use crate::convert::{Context, Plan, Refusal, Refusals, element};
+use crate::ordered;
 use crate::pci::build::{Wish, wish};
 use crate::qemu::command_line::RawDevice;
 use crate::text::{Span, quoted};
@@ -125,17 +126,11 @@ fn without_address(
 /// Takes the words of the pairs away, and blocks in which nothing is left.
 fn remove(context: &Context, style: &Style, pairs: &[Pair]) -> Vec<Edit> {
     // QEMU takes the argument from the word after the option, so the option is the word before.
-    let words: BTreeSet<usize> = pairs
-        .iter()
-        .flat_map(|pair| pair.args)
-        .flat_map(|arg| [arg.saturating_sub(1), arg])
-        .collect();
+    let arguments = pairs.iter().flat_map(|pair| pair.args);
+    let words = ordered::set(arguments.flat_map(|arg| [arg.saturating_sub(1), arg]));
     let args = tree::args(context.tree);
-    let gone: BTreeSet<Span> = words
-        .iter()
-        .filter_map(|word| args.get(*word))
-        .map(|arg| arg.span)
-        .collect();
+    let gone = words.iter().filter_map(|word| args.get(*word));
+    let gone = ordered::set(gone.map(|arg| arg.span));
     let mut spans = Vec::new();
     for block in tree::blocks(context.tree) {
         let touched = block

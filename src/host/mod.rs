@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Dir, Mode, OFlags};
 
+use crate::ordered;
+
 /// Where host paths begin: `/`, or the folder of `--root`.
 #[derive(Debug, Clone, Default)]
 pub struct Root {
@@ -108,13 +110,11 @@ impl Root {
             Err(error) if error == rustix::io::Errno::NOENT => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         };
-        let mut names: Vec<String> = Dir::read_from(&folder)?
+        let names = Dir::read_from(&folder)?
             .map_while(Result::ok)
             .filter_map(|entry| Some(entry.file_name().to_str().ok()?.to_owned()))
-            .filter(|name| name != "." && name != "..")
-            .collect();
-        names.sort_unstable();
-        Ok(names)
+            .filter(|name| name != "." && name != "..");
+        Ok(ordered::set(names).into_iter().collect())
     }
 
     /// Whether the kernel has AppArmor switched on. Where it has one, but does not say, it is

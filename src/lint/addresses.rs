@@ -11,6 +11,7 @@ use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level, Place};
 use crate::lint::{Context, enough};
+use crate::ordered;
 use crate::pci::build::{self, Outcome, Refused, Wish};
 use crate::pci::machine::{self, Family};
 use crate::pci::topology::{BusKind, Party, Placement, Refusal, Topology};
@@ -458,10 +459,8 @@ fn chassis(context: Context, findings: &mut Vec<Finding>) {
         Some(_) => None,
         None => Some(0),
     };
-    let mut taken: BTreeSet<(u64, u64)> = libvirt_chassis(context.domain)
-        .into_iter()
-        .map(|chassis| (u64::from(chassis), 0))
-        .collect();
+    let libvirts = libvirt_chassis(context.domain).into_iter();
+    let mut taken = ordered::set(libvirts.map(|chassis| (u64::from(chassis), 0)));
     for device in &context.line.devices {
         let port = build::bridge_kind(device.driver()) == Some(BusKind::Port);
         if port {

@@ -12,9 +12,12 @@ pub mod modes;
 pub mod paths;
 pub mod throttling;
 
+use std::cmp::Reverse;
+
 use crate::domain::Domain;
-use crate::lint::finding::Finding;
+use crate::lint::finding::{Finding, Level};
 use crate::lint::index::Index;
+use crate::ordered;
 use crate::qemu::command_line::CommandLine;
 use crate::version::Assumptions;
 
@@ -58,14 +61,19 @@ fn enough(findings: &[Finding]) -> bool {
 /// Puts findings into the order of the text, the most important first where places are equal. Of
 /// very many only the most important are kept.
 pub fn sort(findings: &mut Vec<Finding>, domain: &Domain, text: &str) {
-    if findings.len() > MOST_FINDINGS {
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
-        findings.truncate(MOST_FINDINGS);
+    let mut all = std::mem::take(findings);
+    if all.len() > MOST_FINDINGS {
+        // The last are the least.
+        let by_level = |level| all.iter().filter(move |finding| finding.level == level);
+        let kept = by_level(Level::Error)
+            .chain(by_level(Level::Warning))
+            .chain(by_level(Level::Note));
+        all = kept.take(MOST_FINDINGS).cloned().collect();
     }
-    findings.sort_by_cached_key(|finding| {
-        (
-            finding.place.span(domain, text).start,
-            std::cmp::Reverse(finding.level),
-        )
-    });
+    let numbered = all.into_iter().enumerate();
+    let sorted = ordered::map(numbered.map(|(number, finding)| {
+        let start = finding.place.span(domain, text).start;
+        ((start, Reverse(finding.level), number), finding)
+    }));
+    findings.extend(sorted.into_values());
 }

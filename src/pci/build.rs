@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Device, Domain};
+use crate::ordered;
 use crate::pci::machine;
 use crate::pci::topology::{BusKind, Party, Placement, Refusal, Request, Topology, User};
 use crate::qemu::command_line::{CommandLine, RawDevice};
@@ -187,20 +188,22 @@ pub fn build(
             automatic_is_uncertain: line.adds_devices,
         },
         unnamed: (if express { 0 } else { 1 }, 0),
-        controllers: domain
-            .devices
-            .iter()
-            .filter_map(|device| Some((device.index?, controller_bus(device)?.0)))
-            .collect(),
-        parents: domain
-            .devices
-            .iter()
-            .filter(|device| device.is_controller("pci"))
-            .filter_map(|device| {
-                let parent = device.pci.map(|address| address.bus);
-                Some((device.index?, (device.model.as_deref()?, parent)))
-            })
-            .collect(),
+        controllers: ordered::map(
+            domain
+                .devices
+                .iter()
+                .filter_map(|device| Some((device.index?, controller_bus(device)?.0))),
+        ),
+        parents: ordered::map(
+            domain
+                .devices
+                .iter()
+                .filter(|device| device.is_controller("pci"))
+                .filter_map(|device| {
+                    let parent = device.pci.map(|address| address.bus);
+                    Some((device.index?, (device.model.as_deref()?, parent)))
+                }),
+        ),
     };
     builder.machine(name, express);
     match form {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::domain::{Arg, Domain};
+use crate::ordered;
 use crate::qemu::json::{self, Value};
 use crate::qemu::opts::{self, Form, Opt};
 use crate::qemu::words::{self, Stray};
@@ -432,12 +433,9 @@ impl Names {
         let (fsdevs, devices) = self.seen.unwrap_or_else(|| {
             let ids = crate::domain::libvirt_ids(domain);
             let is_9p = |index: usize| domain.devices.get(index).is_some_and(|d| d.is_9p());
-            self.natives = ids
-                .iter()
-                .filter(|taken| is_9p(taken.device))
-                .map(|taken| taken.id.clone())
-                .collect();
-            self.libvirt = ids.into_iter().map(|taken| taken.id).collect();
+            let natives = ids.iter().filter(|taken| is_9p(taken.device));
+            self.natives = ordered::set(natives.map(|taken| taken.id.clone()));
+            self.libvirt = ordered::set(ids.into_iter().map(|taken| taken.id));
             (0, 0)
         });
         for (index, fsdev) in line.fsdevs.iter().enumerate().skip(fsdevs) {

@@ -199,7 +199,7 @@ impl<'t> Reader<'t> {
         let next_is_word = rest
             .get(end..)
             .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric()));
-        if leading_zero || next_is_word || (!integer && text.parse::<f64>().is_err()) {
+        if leading_zero || next_is_word || (!integer && !is_fraction(digits)) {
             return self.fail("this is no JSON number (no hex, no leading 0)");
         }
         self.at += end;
@@ -277,6 +277,20 @@ fn hex_unit(chars: &mut std::str::CharIndices) -> Option<u32> {
         value = value * 16 + chars.next()?.1.to_digit(16)?;
     }
     Some(value)
+}
+
+/// Whether it is digits with a fraction, an exponent or both (RFC 8259, 6), the sign left out.
+fn is_fraction(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (number, exponent) = match text.split_once(['e', 'E']) {
+        Some((number, exponent)) => (
+            number,
+            exponent.strip_prefix(['+', '-']).unwrap_or(exponent),
+        ),
+        None => (text, "0"),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    digits(whole) && digits(fraction) && digits(exponent)
 }
 
 #[cfg(test)]
