@@ -4,7 +4,7 @@
 //! is not known, both worlds are built: what goes wrong in both is an error, what goes wrong in
 //! one is a warning.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use crate::domain::Domain;
 use crate::lint::arguments::whole;
@@ -53,9 +53,10 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
 
 /// What is found in both worlds stays as it is; what is found in one depends on the versions.
 fn merge(text: Vec<Finding>, json: Vec<Finding>) -> Vec<Finding> {
-    let key = |finding: &Finding| (finding.code, finding.place.clone());
-    let in_text: HashSet<_> = text.iter().map(key).collect();
-    let in_json: HashSet<_> = json.iter().map(key).collect();
+    // Ordered, not hashed: a hash wants random numbers, and the library panics where there are none.
+    let key = |finding: &Finding| (finding.code, finding.place.key());
+    let in_text = ordered::set(text.iter().map(key));
+    let in_json = ordered::set(json.iter().map(key));
     let doubtful = |finding: Finding, versions: &str| Finding {
         level: finding.level.min(Level::Warning),
         message: format!("{} ({versions})", finding.message),

@@ -41,6 +41,15 @@ pub enum Place {
 }
 
 impl Place {
+    /// Tells places apart, and orders them.
+    pub fn key(&self) -> (usize, usize, usize) {
+        match self {
+            Place::Domain => (0, 0, 0),
+            Place::Xml(span) => (1, span.start, span.end),
+            Place::Arg(index, range) => (index + 2, range.start, range.end),
+        }
+    }
+
     /// The range of the XML text, in `text`, from which `domain` was read.
     pub fn span(&self, domain: &Domain, text: &str) -> Span {
         match self {
