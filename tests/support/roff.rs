@@ -71,7 +71,14 @@ pub fn findings() -> String {
     out
 }
 
+/// A keyword of QEMU's is written as it is.
 fn capital(text: &str) -> String {
+    if ["fmode", "dmode", "security_model"]
+        .iter()
+        .any(|word| text.starts_with(word))
+    {
+        return text.to_owned();
+    }
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| {
         first.to_uppercase().collect::<String>() + letters.as_str()
