@@ -169,8 +169,11 @@ fn mode(key: modes::Key, text: &str) -> anyhow::Result<u16> {
         value_range: 0..0,
     };
     if let Some(finding) = modes::text(key, &opt, None) {
-        let help = finding.help.unwrap_or_default().replace('=', " ");
-        let said = format!("--{}: {}; {help}", key.name, finding.message);
+        // The finding speaks of the raw argument; here it is an option.
+        let option = format!("--{} ", key.name);
+        let help = finding.help.unwrap_or_default();
+        let help = help.replace(&format!("{}=", key.name), &option);
+        let said = format!("{option}{text}: {}; {help}", finding.message);
         anyhow::ensure!(finding.level < Level::Error, said);
         complain(&format!("warning: {said}"));
     }
