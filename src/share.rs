@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::Domain;
 use crate::lint::finding::Place;
 use crate::lint::index::Index;
+use crate::ordered;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::opts;
 
@@ -26,7 +27,7 @@ pub struct Share {
 pub fn shares(domain: &Domain, line: &CommandLine) -> Vec<Share> {
     let mut shares = Vec::new();
     let devices = line.devices.iter().filter(|device| device.looks_like_9p());
-    let used: BTreeSet<&str> = devices.filter_map(|device| device.text("fsdev")).collect();
+    let used = ordered::set(devices.filter_map(|device| device.text("fsdev")));
     for fsdev in &line.fsdevs {
         let used = fsdev
             .id()

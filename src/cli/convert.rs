@@ -14,6 +14,7 @@ use crate::host::versions;
 use crate::inspect::{self, Inspection};
 use crate::lint::finding::{Finding, Level};
 use crate::lint::modes;
+use crate::ordered;
 use crate::qemu::opts::{Form, Opt};
 use crate::report::terminal::{self, Shown};
 use crate::text::{Lines, count, visible};
@@ -222,14 +223,16 @@ fn convert(
 fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
     let lines = Lines::new(input.text());
     let colour = colour(&std::io::stderr());
-    let mut places: Vec<_> = refusals
-        .iter()
-        .map(|refusal| (refusal.place.span(&before.domain, input.text()), refusal))
-        .collect();
-    places.sort_by_key(|(span, _)| *span);
-    // Two devices of one fsdev have the same to say about it.
-    places.dedup();
-    for (span, refusal) in places {
+    let places = refusals.iter().enumerate().map(|(number, refusal)| {
+        let span = refusal.place.span(&before.domain, input.text());
+        ((span, number), refusal)
+    });
+    let mut last = None;
+    for ((span, _), refusal) in ordered::map(places) {
+        // Two devices of one fsdev have the same to say about it.
+        if last.replace((span, refusal)) == Some((span, refusal)) {
+            continue;
+        }
         let shown = Shown {
             level: Level::Error,
             code: None,

@@ -4,6 +4,7 @@
 
 pub mod confine;
 pub mod daemon;
+pub mod dbus;
 pub mod folder;
 pub mod guests;
 pub mod hooks;
