@@ -119,7 +119,8 @@ impl Bus {
             let order = Order(endian);
             let length = order.length(self.array()?);
             let _serial: [u8; 4] = self.array()?;
-            let fields = self.bytes(order.length(self.array()?))?.len();
+            let fields = order.length(self.array()?);
+            let fields = self.bytes(fields)?.len();
             self.bytes(fields.next_multiple_of(8) - fields)?;
             let bytes = self.bytes(length)?;
             match kind {
