@@ -14,7 +14,7 @@ use crate::lint::{Context, enough};
 use crate::ordered;
 use crate::pci::build::{self, Outcome, Refused, Wish};
 use crate::pci::machine::{self, Family};
-use crate::pci::topology::{BusKind, Party, Placement, Refusal, Topology};
+use crate::pci::topology::{BusKind, Party, Placement, Refusal, Request, Topology};
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::json::Value;
 use crate::qemu::number::{Mode, SlotFunction, option_number};
@@ -244,6 +244,35 @@ fn refusal(context: Context, outcome: &Outcome, refused: &Refused) -> Option<Fin
     Some(finding)
 }
 
+/// What to write for a text device whose bus comes too late: the same in JSON, where its address
+/// is free once libvirt's devices are there, or an address on the root bus.
+fn instead_of_text(topology: &Topology, device: &RawDevice) -> String {
+    let fits = match build::wish(device) {
+        Wish::Pci {
+            bus,
+            at,
+            multifunction,
+        } => {
+            let request = Request {
+                party: Party::Raw(usize::MAX),
+                bus: bus.as_deref(),
+                at,
+                multifunction,
+                bridge: false,
+            };
+            topology.clone().place(&request).is_ok()
+        }
+        Wish::NotPci | Wish::Unreadable => true,
+    };
+    if !fits {
+        return propose(topology, device);
+    }
+    let json = spell::arg_element(&spell::as_json(device));
+    let or_free =
+        proposal(topology, device).map_or(String::new(), |free| format!(", or use `{free}`"));
+    format!("write {json}{or_free}")
+}
+
 fn no_bus(context: Context, outcome: &Outcome, device: &RawDevice) -> Finding {
     let bus = device.text("bus").unwrap_or("");
     let topology = &outcome.topology;
@@ -259,9 +288,6 @@ fn no_bus(context: Context, outcome: &Outcome, device: &RawDevice) -> Finding {
             build::bridge_kind(other.driver()).is_some() && other.id_text() == Some(bus)
         });
     if let (true, DeviceForm::Text) = (libvirt, device.form) {
-        let json = spell::arg_element(&spell::as_json(device));
-        let or_free =
-            proposal(topology, device).map_or(String::new(), |free| format!(", or use `{free}`"));
         return Finding::error(
             Code::BusLater,
             place,
@@ -272,7 +298,7 @@ fn no_bus(context: Context, outcome: &Outcome, device: &RawDevice) -> Finding {
                 crate::text::visible(bus)
             ),
         )
-        .help(format!("write {json}{or_free}"));
+        .help(instead_of_text(topology, device));
     }
     if let Some(raw) = raw {
         let json = raw.form == DeviceForm::Json;
