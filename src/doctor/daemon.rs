@@ -109,7 +109,8 @@ fn aware(facts: &Facts, daemon: &Daemon) -> Option<Line> {
             Subject::Daemon,
             what,
             format!(
-                "the hook came later than {} last started or was reloaded, so it is perhaps never called: systemctl reload {}",
+                "the hook came later than {} last started or was reloaded, so it is perhaps never called, unless that was an upgrade: \
+                 systemctl reload {}, which touches no guest",
                 daemon.name, daemon.name
             ),
         )

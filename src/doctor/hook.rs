@@ -26,8 +26,8 @@ pub struct Facts<'f> {
     pub entries: Result<&'f [Entry], &'f io::Error>,
     /// The installed libvirt.
     pub libvirt: Option<Version>,
-    /// The daemon to be reloaded.
-    pub daemon: &'f str,
+    /// The daemon to be reloaded, where one runs.
+    pub daemon: Option<&'f str>,
     /// Rules of the daemon's profile, where AppArmor is on.
     pub policy: Option<&'f [Rule]>,
     /// What is at a host path.
@@ -162,17 +162,24 @@ fn shown(entry: &Entry, ours: &Ours) -> String {
 }
 
 fn missing(facts: &Facts, others: &[&Entry]) -> String {
-    let reload = format!("then systemctl reload {}", facts.daemon);
+    let program = match (facts.program)(PROGRAM) {
+        Some(_) => String::new(),
+        None => format!("install the program as {PROGRAM}, then "),
+    };
+    // One that does not run looks for hooks when it starts.
+    let reload = facts.daemon.map_or(String::new(), |daemon| {
+        format!(", then systemctl reload {daemon}")
+    });
     if knows_many(facts) {
-        return format!("none; mkdir -p {MANY} && ln -s {PROGRAM} {MANY}/virt-9p, {reload}");
+        return format!("none; {program}mkdir -p {MANY} && ln -s {PROGRAM} {MANY}/virt-9p{reload}");
     }
     if others.iter().any(|entry| entry.place == SINGLE) {
         return format!(
-            "none, and before libvirt 6.6 {SINGLE} is the only place, where there is another hook: let that one call \
-             `{PROGRAM} hook \"$@\"` with the domain XML on standard input, {reload}"
+            "none, and before libvirt 6.6 {SINGLE} is the only place, where there is another hook: {program}let that one call \
+             `{PROGRAM} hook \"$@\"` with the domain XML on standard input{reload}"
         );
     }
-    format!("none; ln -s {PROGRAM} {SINGLE}, {reload}")
+    format!("none; {program}ln -s {PROGRAM} {SINGLE}{reload}")
 }
 
 /// `hooks/qemu` or `hooks/qemu.d/NAME`; the first line tells the whole path.

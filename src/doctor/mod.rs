@@ -121,7 +121,7 @@ pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<Line> {
     let mut lines = hook::judge(&hook::Facts {
         entries: entries.as_deref(),
         libvirt,
-        daemon,
+        daemon: running.as_ref().map(|daemon| daemon.name),
         policy: policy.as_deref(),
         program: &|path| hooks::program(root, path),
     });
