@@ -266,13 +266,22 @@ fn form(context: &Context, node: &Node, address: &Address) -> Result<DeviceForm,
         (Some(form), _) => Ok(form),
         (None, _) if on_root => Ok(DeviceForm::Text),
         (None, Some(form)) => Ok(form),
-        (None, None) => Err(Refusal::at(
-            place,
-            format!(
-                "whether a device on bus {bus} must be text or JSON depends on the versions of libvirt and QEMU, which are not known here"
-            ),
-        )
-        .help("name them with --libvirt and --qemu, or choose with --device: json from libvirt 8.1 with QEMU 7.0 on, text before")),
+        (None, None) => {
+            let (unknown, options) = match (context.assume.libvirt, context.assume.qemu) {
+                (Some(_), _) => ("QEMU's is", "it with --qemu"),
+                (None, Some(_)) => ("libvirt's is", "it with --libvirt"),
+                (None, None) => ("they are", "them with --libvirt and --qemu"),
+            };
+            Err(Refusal::at(
+                place,
+                format!(
+                    "whether a device on bus {bus} must be text or JSON depends on the versions of libvirt and QEMU, and {unknown} not known here"
+                ),
+            )
+            .help(format!(
+                "name {options}, or choose with --device: json from libvirt 8.1 with QEMU 7.0 on, text before"
+            )))
+        }
     }
 }
 
