@@ -1,7 +1,7 @@
 //! The profile of one VM on disk: read with care, replaced whole, under a lock.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use rustix::fs::OFlags;
 
 use crate::apparmor::block::{self, Damage};
 use crate::domain::Uuid;
-use crate::host::{Root, temporary};
+use crate::host::{Root, temporary, whole};
 
 /// Where libvirt keeps the profiles of VMs.
 pub const FOLDER: &str = "/etc/apparmor.d/libvirt";
@@ -157,12 +157,14 @@ pub fn apply(
     }
 }
 
-/// Takes our block out of the profile of `uuid`, and temporary files that a crash left.
+/// Takes our block out of the profile of `uuid`, and temporary files that a crash left. For these
+/// the folder has to be listed, which a start that waits for nothing does not do: it looks at the
+/// one profile, and what a crash left goes when the guest stops.
 ///
 /// # Errors
 /// As [`apply`].
 pub fn strip(root: &Root, uuid: &Uuid, patience: Patience) -> Result<Change, StoreError> {
-    if !leftovers(root, uuid).is_empty() {
+    if patience == Patience::Seconds && !leftovers(root, uuid).is_empty() {
         Locked::acquire(root, patience)?.sweep(uuid);
     }
     apply(root, uuid, "", patience)
@@ -229,7 +231,7 @@ pub fn lock_is_free(root: &Root) -> Result<(), StoreError> {
     const A_SECOND: u32 = 50;
     let path = root.path(LOCK);
     match open_checked(root, &path, OpenOptions::new().read(true)) {
-        Ok(file) => {
+        Ok((file, _)) => {
             for _ in 0..A_SECOND {
                 if try_hold(&file, &path)? {
                     return Ok(());
@@ -250,16 +252,14 @@ pub fn profile(root: &Root, uuid: &Uuid) -> PathBuf {
 
 /// Reads the profile if it is there; refuses one that somebody but root could have prepared.
 fn read_profile(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    let file = match open_checked(root, path, OpenOptions::new().read(true)) {
-        Ok(file) => file,
+    let (file, meta) = match open_checked(root, path, OpenOptions::new().read(true)) {
+        Ok(found) => found,
         Err(StoreError::Io(_, _, error)) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(None);
         }
         Err(error) => return Err(error),
     };
-    let mut content = Vec::new();
-    file.take(MOST_BYTES + 1)
-        .read_to_end(&mut content)
+    let content = whole(file, meta.len(), MOST_BYTES + 1)
         .map_err(|error| StoreError::Io("read", path.to_owned(), error))?;
     if content.len() as u64 > MOST_BYTES {
         return Err(StoreError::Unfit(
@@ -271,7 +271,11 @@ fn read_profile(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, StoreError>
 }
 
 /// Opens a file without following a symlink or waiting on a FIFO, and looks at what was opened.
-fn open_checked(root: &Root, path: &Path, options: &mut OpenOptions) -> Result<File, StoreError> {
+fn open_checked(
+    root: &Root,
+    path: &Path,
+    options: &mut OpenOptions,
+) -> Result<(File, Metadata), StoreError> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let unfit = |why: String| Err(StoreError::Unfit(path.to_owned(), why));
     let file = match options.custom_flags(flags.bits().cast_signed()).open(path) {
@@ -300,19 +304,15 @@ fn open_checked(root: &Root, path: &Path, options: &mut OpenOptions) -> Result<F
     if meta.nlink() != 1 {
         return unfit(format!("has {} hard links", meta.nlink()));
     }
-    Ok(file)
+    Ok((file, meta))
 }
 
 /// Temporary files for this VM that a crash left behind.
 fn leftovers(root: &Root, uuid: &Uuid) -> Vec<PathBuf> {
-    let prefix = temporary_prefix(uuid);
     let folder = root.path(FOLDER);
-    root.names(FOLDER)
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|name| name.starts_with(&prefix))
-        .map(|name| folder.join(name))
-        .collect()
+    let names = root.names_with(&temporary_prefix(uuid), FOLDER);
+    let names = names.unwrap_or_default().into_iter();
+    names.map(|name| folder.join(name)).collect()
 }
 
 /// A leading dot is the one kind of name that no AppArmor parser takes for a profile (facts A3).
@@ -357,10 +357,9 @@ impl<'r> Locked<'r> {
             .create(true)
             .truncate(false)
             .mode(0o600);
-        let file = open_checked(root, &path, &mut options)?;
+        let (file, meta) = open_checked(root, &path, &mut options)?;
         // Whoever can open it can hold it, and every start of a guest with it.
-        let mode = file.metadata().map_or(0o600, |meta| meta.mode());
-        if mode & 0o077 != 0 {
+        if meta.mode() & 0o077 != 0 {
             file.set_permissions(Permissions::from_mode(0o600))
                 .map_err(|error| StoreError::Io("close to others", path.clone(), error))?;
         }

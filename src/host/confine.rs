@@ -14,26 +14,27 @@ use crate::host::Root;
 /// The name of the profile, in packaging/apparmor.
 pub const PROFILE: &str = "virt-9p";
 
-/// aa_change_profile(2) writes here; the second is the only one before Linux 5.8, where it is
-/// AppArmor's while no other module claims it.
-const ATTRIBUTES: [&str; 2] = [
-    "/proc/self/attr/apparmor/current",
-    "/proc/self/attr/current",
-];
+/// aa_change_profile(2) writes here; a kernel that has AppArmor, but switched off, refuses.
+const OWN: &str = "/proc/self/attr/apparmor/current";
+
+/// The only one before Linux 5.8. It is AppArmor's while no other module claims it.
+const SHARED: &str = "/proc/self/attr/current";
 
 /// Enters the profile for the rest of the process.
 ///
 /// Without the profile (no package, `aa-disable`) the kernel refuses, and the hook goes on as it
 /// was started: the `U` of `PUx` is libvirt's answer to the same case.
 pub fn enter(root: &Root) {
-    if root.is_moved() || !root.may_write() || !root.apparmor_enabled() {
+    if root.is_moved() || !root.may_write() {
         return;
     }
-    for attribute in ATTRIBUTES {
+    let open = |attribute: &str| OpenOptions::new().write(true).open(attribute).ok();
+    let shared = || {
+        let is_ours = root.apparmor_enabled();
+        is_ours.then(|| open(SHARED)).flatten()
+    };
+    if let Some(mut attribute) = open(OWN).or_else(shared) {
         // The command has to come in one write(2).
-        if let Ok(mut file) = OpenOptions::new().write(true).open(attribute) {
-            let _ = file.write(format!("changeprofile {PROFILE}").as_bytes());
-            return;
-        }
+        let _ = attribute.write(format!("changeprofile {PROFILE}").as_bytes());
     }
 }

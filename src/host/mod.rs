@@ -14,7 +14,7 @@ pub mod systemd;
 pub mod temporary;
 pub mod versions;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -81,12 +81,11 @@ impl Root {
             .read(true)
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
             .open(self.path(absolute))?;
-        if !file.metadata()?.is_file() {
+        let meta = file.metadata()?;
+        if !meta.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        let mut content = Vec::new();
-        file.take(most).read_to_end(&mut content)?;
-        Ok(content)
+        whole(file, meta.len(), most)
     }
 
     /// [`Root::read`] as text; bytes that are no UTF-8 are replaced.
@@ -99,22 +98,31 @@ impl Root {
         Ok(String::from_utf8_lossy(&content).into_owned())
     }
 
-    /// The names in a folder of the host, sorted; none where there is no such folder. Not by the
-    /// standard library's iterator: that one panics when closing the folder fails.
+    /// The names in a folder of the host, sorted; none where there is no such folder.
     ///
     /// # Errors
     /// When it is there and cannot be read.
     pub fn names(&self, absolute: &str) -> io::Result<Vec<String>> {
+        self.names_with("", absolute)
+    }
+
+    /// The names that begin with `prefix`. Not by the standard library's iterator: that one panics
+    /// when closing the folder fails.
+    ///
+    /// # Errors
+    /// As [`Root::names`].
+    pub fn names_with(&self, prefix: &str, absolute: &str) -> io::Result<Vec<String>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = match rustix::fs::open(self.path(absolute), flags, Mode::empty()) {
             Ok(folder) => folder,
             Err(error) if error == rustix::io::Errno::NOENT => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         };
-        let names = Dir::read_from(&folder)?
-            .map_while(Result::ok)
-            .filter_map(|entry| Some(entry.file_name().to_str().ok()?.to_owned()))
-            .filter(|name| name != "." && name != "..");
+        let names = Dir::new(folder)?.map_while(Result::ok).filter_map(|entry| {
+            let name = entry.file_name().to_str().ok()?;
+            let wanted = name.starts_with(prefix) && name != "." && name != "..";
+            wanted.then(|| name.to_owned())
+        });
         Ok(ordered::set(names).into_iter().collect())
     }
 
@@ -126,6 +134,21 @@ impl Root {
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         }
     }
+}
+
+/// The first `most` bytes of a file that is said to have `size`: usually one read for all of it,
+/// and one for its end. Without the hint the standard library begins with 32 bytes.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn whole(file: File, size: u64, most: u64) -> io::Result<Vec<u8>> {
+    // Room for one byte more than there is, and never so little that it is not used at once.
+    const LEAST: u64 = 64;
+    let room = size.min(most).saturating_add(1).max(LEAST);
+    let mut content = Vec::new();
+    content.try_reserve_exact(usize::try_from(room).unwrap_or(0))?;
+    file.take(most).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 #[cfg(test)]
