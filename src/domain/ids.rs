@@ -43,7 +43,7 @@ pub fn libvirt_ids(domain: &Domain) -> Vec<TakenId> {
                 } else if prefix == "video" {
                     *next += 1;
                 }
-                (!is_built_in(device)).then(|| alias.clone())
+                (!is_built_in(device)).then(|| alias.to_string())
             }
             None => {
                 let number = *next;
@@ -61,14 +61,14 @@ pub fn libvirt_ids(domain: &Domain) -> Vec<TakenId> {
 /// The alias of an element that is not numbered here, when it is the user's and a `-device` has it.
 fn user_alias(device: &Device) -> Option<String> {
     let alias = device.alias.as_ref()?;
-    (alias.starts_with("ua-") && !is_built_in(device)).then(|| alias.clone())
+    (alias.starts_with("ua-") && !is_built_in(device)).then(|| alias.to_string())
 }
 
 /// The prefix that numbers this element.
 fn prefix(device: &Device) -> Option<&'static str> {
     let kind = device.kind.as_deref().unwrap_or("");
     let model = device.model.as_deref().unwrap_or("");
-    match device.element.as_str() {
+    match &*device.element {
         "filesystem" => Some("fs"),
         // libvirt numbers these two together, the interfaces first; which of them has which
         // number does not matter here.
@@ -94,7 +94,7 @@ fn prefix(device: &Device) -> Option<&'static str> {
 fn is_built_in(device: &Device) -> bool {
     let kind = device.kind.as_deref().unwrap_or("");
     let model = device.model.as_deref().unwrap_or("");
-    match device.element.as_str() {
+    match &*device.element {
         "controller" => {
             kind == "pci" && matches!(model, "pci-root" | "pcie-root")
                 || matches!(kind, "ide" | "sata" | "fdc")

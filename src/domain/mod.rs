@@ -14,6 +14,8 @@ pub use ids::{TakenId, libvirt_ids};
 pub use read::{number, read};
 pub use uuid::{Uuid, find_uuid};
 
+use std::rc::Rc;
+
 use crate::text::Span;
 
 /// A value with the place it was read from.
@@ -101,32 +103,35 @@ pub struct Seclabel {
     pub label: Option<String>,
 }
 
-/// One element of `<devices>`.
+/// A word of a device. What many say (`interface`, `network`, `virtio`) is one and the same.
+pub type Word = Rc<str>;
+
+/// One element of `<devices>`. Kept small: there can be as many as ten mebibytes of XML hold.
 #[derive(Debug, Clone, Default)]
 pub struct Device {
     /// Element name: `interface`, `controller`, …
-    pub element: String,
+    pub element: Word,
     /// The whole element, from its `<` to its last `>`.
     pub span: Span,
     /// Its start tag.
     pub tag: Span,
     /// `type` attribute.
-    pub kind: Option<String>,
+    pub kind: Option<Word>,
     /// `model` attribute, or the `name`/`type` of a `<model>` child.
-    pub model: Option<String>,
+    pub model: Option<Word>,
     /// `bus` attribute of the element or of `<target>`.
-    pub bus: Option<String>,
+    pub bus: Option<Word>,
     /// `<target dev=…>`.
-    pub target_dev: Option<String>,
+    pub target_dev: Option<Word>,
     /// `<alias name=…>`.
-    pub alias: Option<String>,
+    pub alias: Option<Word>,
     /// The address of the guest, when it is a PCI one with numbers in it.
     pub pci: Option<PciAddress>,
     /// `index` of a controller.
     pub index: Option<u32>,
     /// `chassis` of a root or downstream port's `<target>`.
     pub chassis: Option<u32>,
-    /// More, for a `<filesystem>`. Boxed: most devices are none, and there can be many.
+    /// More, for a `<filesystem>`. Boxed: most devices are none.
     pub filesystem: Option<Box<Filesystem>>,
 }
 
@@ -141,8 +146,6 @@ pub struct PciAddress {
     pub function: u8,
     /// `multifunction='on'`.
     pub multifunction: bool,
-    /// The element.
-    pub span: Span,
 }
 
 /// What a `<filesystem>` says beyond its address.
@@ -172,6 +175,6 @@ impl Device {
 
     /// Whether it is a `<controller>` of this type.
     pub fn is_controller(&self, kind: &str) -> bool {
-        self.element == "controller" && self.kind.as_deref() == Some(kind)
+        &*self.element == "controller" && self.kind.as_deref() == Some(kind)
     }
 }

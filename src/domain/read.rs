@@ -5,7 +5,7 @@
 
 use crate::domain::xml::{Attribute, Element, Ns, Xml, XmlError};
 use crate::domain::{
-    Arg, Device, Domain, Filesystem, Located, Lost, LostReason, PciAddress, Seclabel, Uuid,
+    Arg, Device, Domain, Filesystem, Located, Lost, LostReason, PciAddress, Seclabel, Uuid, Word,
 };
 use crate::text::Span;
 
@@ -34,12 +34,18 @@ pub fn read(text: &str) -> Result<Domain, XmlError> {
         kind: root.value("type").unwrap_or("").to_owned(),
         ..Domain::default()
     };
-    xml.children(|xml, element| top_level(xml, element, &mut domain))?;
+    let mut words = Words::default();
+    xml.children(|xml, element| top_level(xml, element, &mut domain, &mut words))?;
     xml.finish()?;
     Ok(domain)
 }
 
-fn top_level(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(), XmlError> {
+fn top_level(
+    xml: &mut Xml,
+    element: &Element,
+    domain: &mut Domain,
+    words: &mut Words,
+) -> Result<(), XmlError> {
     match (element.ns, element.name) {
         // Of two the first counts, as for libvirt (string(./uuid[1])) and for find_uuid.
         (Ns::None, "name") if domain.name.is_empty() => domain.name = xml.text()?.0,
@@ -72,7 +78,7 @@ fn top_level(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<()
                 return Ok(());
             }
             note_lost(child, domain, LostReason::Place);
-            let device = device(xml, child)?;
+            let device = device(xml, child, words)?;
             domain.devices.push(device);
             Ok(())
         })?,
@@ -146,6 +152,29 @@ fn owned(element: &Element, attribute: &str) -> Option<String> {
     element.value(attribute).map(str::to_owned)
 }
 
+/// The words of devices, each kept once. No domain of libvirt's has more than a few dozen; of
+/// those that a hostile one has, the first count, so that looking for one takes no longer.
+#[derive(Default)]
+struct Words(Vec<Word>);
+
+impl Words {
+    fn word(&mut self, text: &str) -> Word {
+        const MOST: usize = 64;
+        if let Some(known) = self.0.iter().find(|word| &***word == text) {
+            return known.clone();
+        }
+        let word = Word::from(text);
+        if self.0.len() < MOST {
+            self.0.push(word.clone());
+        }
+        word
+    }
+
+    fn of(&mut self, element: &Element, attribute: &str) -> Option<Word> {
+        element.value(attribute).map(|value| self.word(value))
+    }
+}
+
 fn seclabel(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(), XmlError> {
     let mut label = Seclabel {
         kind: owned(element, "type").unwrap_or_else(|| "dynamic".to_owned()),
@@ -162,13 +191,13 @@ fn seclabel(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(),
     Ok(())
 }
 
-fn device(xml: &mut Xml, element: &Element) -> Result<Device, XmlError> {
+fn device(xml: &mut Xml, element: &Element, words: &mut Words) -> Result<Device, XmlError> {
     let mut device = Device {
-        element: element.name.to_owned(),
+        element: words.word(element.name),
         tag: element.tag,
-        kind: owned(element, "type"),
-        model: owned(element, "model"),
-        bus: owned(element, "bus"),
+        kind: words.of(element, "type"),
+        model: words.of(element, "model"),
+        bus: words.of(element, "bus"),
         index: element.value("index").and_then(number),
         filesystem: (element.is("filesystem")).then(|| {
             Box::new(Filesystem {
@@ -181,7 +210,7 @@ fn device(xml: &mut Xml, element: &Element) -> Result<Device, XmlError> {
     };
     xml.children(|_, child| {
         if child.ns == Ns::None {
-            device_child(child, &mut device);
+            device_child(child, &mut device, words);
         }
         Ok(())
     })?;
@@ -189,17 +218,17 @@ fn device(xml: &mut Xml, element: &Element) -> Result<Device, XmlError> {
     Ok(device)
 }
 
-fn device_child(child: &Element, device: &mut Device) {
+fn device_child(child: &Element, device: &mut Device, words: &mut Words) {
     match child.name {
         "address" => device.pci = device.pci.or_else(|| pci_address(child)),
-        "alias" => device.alias = owned(child, "name"),
-        "model" => {
-            let model = owned(child, "type").or_else(|| owned(child, "name"));
-            device.model = device.model.take().or(model);
+        "alias" => device.alias = child.value("name").map(Word::from),
+        "model" if device.model.is_none() => {
+            let named = words.of(child, "type");
+            device.model = named.or_else(|| words.of(child, "name"));
         }
         "target" => {
-            device.bus = device.bus.take().or_else(|| owned(child, "bus"));
-            device.target_dev = owned(child, "dev");
+            device.bus = device.bus.take().or_else(|| words.of(child, "bus"));
+            device.target_dev = child.value("dev").map(Word::from);
             device.chassis = child.value("chassis").and_then(number);
         }
         _ => {}
@@ -234,7 +263,6 @@ fn pci_address(element: &Element) -> Option<PciAddress> {
         slot,
         function,
         multifunction: element.value("multifunction") == Some("on"),
-        span: element.tag,
     })
 }
 

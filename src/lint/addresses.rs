@@ -122,7 +122,7 @@ fn name(context: Context, party: Party) -> String {
         Party::Libvirt(index) => match context.domain.devices.get(index) {
             Some(device) => {
                 // A disk is known by its target: vda says more than `file`.
-                let disk = (device.element == "disk").then_some(device.target_dev.as_deref());
+                let disk = (&*device.element == "disk").then_some(device.target_dev.as_deref());
                 let model = disk.flatten().or(device.model.as_deref());
                 let model = model.or(device.kind.as_deref());
                 let model = model.map_or(String::new(), |m| format!(" {}", quoted(m)));

@@ -99,7 +99,7 @@ pub fn controller_bus(device: &Device) -> Option<(String, BusKind)> {
     }
     let kind = controller_kind(device.model.as_deref()?)?;
     let name = match &device.alias {
-        Some(alias) => alias.clone(),
+        Some(alias) => alias.to_string(),
         None => format!("pci.{}", device.index?),
     };
     Some((name, kind))
@@ -267,7 +267,7 @@ impl Builder<'_> {
                 .enumerate()
                 .filter(move |(_, device)| {
                     let comes_late = matches!(
-                        device.element.as_str(),
+                        &*device.element,
                         "shmem" | "panic" | "vsock" | "crypto" | "pstore"
                     );
                     comes_late == late
@@ -291,7 +291,7 @@ impl Builder<'_> {
     fn libvirt_device(&mut self, index: usize, device: &Device) {
         let Some(address) = device.pci else { return };
         // The first <console> repeats the first <serial>, address and all (facts L8.4).
-        if device.element == "console" {
+        if &*device.element == "console" {
             return;
         }
         let at = SlotFunction {

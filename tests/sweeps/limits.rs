@@ -119,7 +119,7 @@ fn one_argument_of_128_kibibytes() {
 }
 
 /// The memory it may take: little at all for a common domain, and for ten mebibytes less than twice
-/// as much as text, five times as devices (a device of 200 bytes of XML is one of 600 in memory).
+/// as much as text, three times as devices.
 #[test]
 #[ignore = "needs strace; measures the shipped binary"]
 fn memory_is_bounded() {
@@ -133,7 +133,7 @@ fn memory_is_bounded() {
         ("a guest without raw arguments", domain_xml("", &[]), 2560),
         ("one share", domain_xml("", &shares), 2560),
         ("10 MiB of a comment", comment, 2 * 10 * 1024),
-        ("10 MiB of devices", large, 5 * 10 * 1024),
+        ("10 MiB of devices", large, 3 * 10 * 1024),
     ] {
         let host = host();
         let kib = most_resident(&host, &xml);
