@@ -6,11 +6,12 @@
 //! Nothing goes to stdout: for `restore` and `migrate` libvirt would take it for a new domain.
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::Write;
 
 use crate::apparmor::store::{self, Change, Patience, StoreError};
 use crate::domain::xml::QEMU_NAMESPACE;
 use crate::domain::{self, Domain, Uuid, find_uuid};
+use crate::host::stdin::Stdin;
 use crate::host::{Root, confine};
 use crate::inspect::{self, Confinement, Inspection};
 use crate::lint::finding::Level;
@@ -66,7 +67,7 @@ impl Ending {
 }
 
 /// Runs the hook for arguments `GUEST OPERATION SUBOPERATION EXTRA`; returns the exit status.
-pub fn run(root: &Root, arguments: &[std::ffi::OsString], input: impl Read) -> u8 {
+pub fn run(root: &Root, arguments: &[std::ffi::OsString], input: Stdin) -> u8 {
     let argument = |position: usize| arguments.get(position).map(|a| a.as_os_str());
     let ending = match operation(argument(1), argument(2)) {
         Operation::Other => return 0,
@@ -108,27 +109,22 @@ enum Input {
     TooLarge(bool),
 }
 
-fn read_input(mut input: impl Read) -> std::io::Result<Input> {
+/// Reads it by `more`, which appends the next piece and returns its size, 0 at the end.
+fn read_input(
+    mut more: impl FnMut(&mut Vec<u8>) -> std::io::Result<usize>,
+) -> std::io::Result<Input> {
     let mut content = Vec::new();
-    input
-        .by_ref()
-        .take(MOST_XML as u64 + 1)
-        .read_to_end(&mut content)?;
-    if content.len() <= MOST_XML {
-        return Ok(Input::Whole(content));
+    while content.len() <= MOST_XML {
+        if more(&mut content)? == 0 {
+            return Ok(Input::Whole(content));
+        }
     }
     let ours = has_namespace(&content);
     let mut speaks = speaks_of_9p(&content);
     // Whether the rest speaks of 9p decides whether we may refuse; it is not kept.
     let mut window = content.split_off(content.len().saturating_sub(64));
     drop(content);
-    let mut chunk = vec![0; 64 * 1024];
-    while ours && !speaks {
-        let read = input.read(&mut chunk)?;
-        if read == 0 {
-            break;
-        }
-        window.extend_from_slice(chunk.get(..read).unwrap_or(&[]));
+    while ours && !speaks && more(&mut window)? > 0 {
         speaks = speaks_of_9p(&window);
         window.drain(..window.len().saturating_sub(64));
     }
@@ -148,8 +144,8 @@ fn speaks_of_9p(content: &[u8]) -> bool {
 }
 
 /// `release end`: take the block away. Whatever happens, nothing is said and nothing fails.
-fn release(root: &Root, input: impl Read) {
-    let Ok(Input::Whole(content)) = read_input(input) else {
+fn release(root: &Root, mut input: Stdin) {
+    let Ok(Input::Whole(content)) = read_input(|content| input.append(content)) else {
         return;
     };
     let Some(uuid) = uuid_of(&content) else {
@@ -183,8 +179,8 @@ fn strip(root: &Root, uuid: &Uuid, patience: Patience) {
 }
 
 /// `prepare begin`.
-fn prepare(root: &Root, guest: &str, input: impl Read) -> Ending {
-    let content = match read_input(input) {
+fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
+    let content = match read_input(|content| input.append(content)) {
         Ok(Input::Whole(content)) => content,
         Ok(Input::TooLarge(false)) => return Ending::fine(),
         // Whose domain it is cannot be known, and most are none of our business.
@@ -376,17 +372,27 @@ mod tests {
         assert_eq!(uuid_of(b"<domain><name>x</name></domain>"), None);
     }
 
+    /// As a pipe gives it out.
+    fn pieces(mut text: &[u8]) -> impl FnMut(&mut Vec<u8>) -> std::io::Result<usize> {
+        move |content| {
+            let (piece, rest) = text.split_at(text.len().min(50_000));
+            content.extend_from_slice(piece);
+            text = rest;
+            Ok(piece.len())
+        }
+    }
+
     #[test]
     fn too_large_is_ours_only_when_it_speaks_of_9p() {
         let mut xml = format!("<domain xmlns:qemu='{QEMU_NAMESPACE}'>").into_bytes();
         xml.resize(MOST_XML + 100_000, b' ');
         assert!(matches!(
-            read_input(xml.as_slice()),
+            read_input(pieces(&xml)),
             Ok(Input::TooLarge(false))
         ));
         xml.extend_from_slice(b"<qemu:arg value='-fsdev'/>");
         assert!(matches!(
-            read_input(xml.as_slice()),
+            read_input(pieces(&xml)),
             Ok(Input::TooLarge(true))
         ));
     }

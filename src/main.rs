@@ -4,14 +4,15 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
-use virt_9p::{cli, hook, host::Root};
+use virt_9p::host::{Root, stdin::Stdin};
+use virt_9p::{cli, hook};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
     let arguments: Vec<OsString> = arguments.collect();
     if is_hook(Path::new(&name)) {
-        let status = hook::run(&Root::default(), &arguments, std::io::stdin().lock());
+        let status = hook::run(&Root::default(), &arguments, Stdin::new());
         return ExitCode::from(status);
     }
     cli::run(arguments)

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::host::stdin::Stdin;
+
 use super::command::Command;
 use super::options::{Options, Word, next, unexpected};
 
@@ -45,6 +47,6 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         arguments.len() == 4,
         "hook wants DOMAIN OPERATION SUBOPERATION EXTRA, such as: hook guest prepare begin -"
     );
-    let status = crate::hook::run(&options.root, &arguments, std::io::stdin().lock());
+    let status = crate::hook::run(&options.root, &arguments, Stdin::new());
     Ok(ExitCode::from(status))
 }

@@ -10,6 +10,7 @@ pub mod guests;
 pub mod hooks;
 pub mod profiles;
 pub mod qemu_user;
+pub mod stdin;
 pub mod systemd;
 pub mod temporary;
 pub mod versions;

@@ -209,6 +209,33 @@ fn a_lock_held_for_ever_is_an_error_within_the_bound() {
     assert!(output.status.success() && begun.elapsed() < Duration::from_secs(2));
 }
 
+/// libvirt closes the pipe when it has written all. Should it ever not, the guest starts without.
+#[test]
+#[ignore = "takes a minute"]
+fn an_input_without_end_is_waited_for_a_minute() {
+    let host = host();
+    let begun = Instant::now();
+    let mut hooks = Vec::new();
+    for written in ["", &domain_xml("", &[share("/srv/share")])] {
+        let mut hook = waiting(&host, &["env"]);
+        let mut stdin = hook.stdin.take().unwrap();
+        stdin.write_all(written.as_bytes()).unwrap();
+        hooks.push((hook, stdin));
+    }
+    for (mut hook, stdin) in hooks {
+        while hook.try_wait().unwrap().is_none() {
+            let took = begun.elapsed();
+            assert!(took < Duration::from_secs(90), "it waits for ever");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        drop(stdin);
+        let output = hook.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    assert!(begun.elapsed() > Duration::from_secs(50));
+    assert_eq!(profile(&host), None);
+}
+
 /// 0600 from the first moment, whatever the umask; and a lock that others can open is refused.
 #[test]
 #[ignore = "needs root, to be somebody else"]
