@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What a pipe holds, so that nearly every domain comes in one piece.
 const PIECE: usize = 64 << 10;
 
-/// Standard input, waited for no longer than [`PATIENCE`].
+/// Standard input, waited for no longer than a minute in all.
 pub struct Stdin {
     until: Instant,
 }

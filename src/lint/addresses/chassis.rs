@@ -1,0 +1,91 @@
+//! Chassis and slot numbers of raw ports and bridges.
+
+use std::collections::BTreeSet;
+
+use crate::domain::Domain;
+use crate::lint::Context;
+use crate::lint::catalogue::Code;
+use crate::lint::finding::Finding;
+use crate::ordered;
+use crate::pci::build;
+use crate::pci::topology::BusKind;
+use crate::qemu::command_line::RawDevice;
+use crate::qemu::json::Value;
+use crate::qemu::number::{Mode, option_number};
+
+use super::place_of;
+
+/// The numbers that libvirt's ports have: chassis is the controller's index unless the XML says
+/// otherwise, the slot number stays 0.
+fn libvirt_chassis(domain: &Domain) -> Vec<u32> {
+    domain
+        .devices
+        .iter()
+        .filter(|device| {
+            device.is_controller("pci")
+                && matches!(
+                    device.model.as_deref(),
+                    Some("pcie-root-port" | "pcie-switch-downstream-port")
+                )
+        })
+        .filter_map(|device| device.chassis.or(device.index))
+        .collect()
+}
+
+/// Raw ports need a pair of chassis and slot of their own (hw/pci/pcie_port.c,
+/// pcie_chassis_add_slot), raw pci-bridges a chassis number.
+pub fn check(context: Context, findings: &mut Vec<Finding>) {
+    let number = |device: &RawDevice, key: &str| match device.last(key).map(|p| &p.value) {
+        Some(Value::String(text)) => match option_number(text) {
+            Mode::Number(number) => Some(number),
+            _ => None,
+        },
+        Some(Value::Integer(number)) => u64::try_from(*number).ok(),
+        Some(_) => None,
+        None => Some(0),
+    };
+    let libvirts = libvirt_chassis(context.domain).into_iter();
+    let mut taken = ordered::set(libvirts.map(|chassis| (u64::from(chassis), 0)));
+    for device in &context.line.devices {
+        let port = build::bridge_kind(device.driver()) == Some(BusKind::Port);
+        if port {
+            let (Some(chassis), Some(slot)) = (number(device, "chassis"), number(device, "slot"))
+            else {
+                continue;
+            };
+            if taken.contains(&(chassis, slot)) {
+                findings.push(
+                    Finding::error(
+                        Code::ChassisTaken,
+                        place_of(context, device, &["chassis"]),
+                        format!(
+                            "another port has chassis {chassis} and slot {slot} too: QEMU refuses to start"
+                        ),
+                    )
+                    .help(format!("write `chassis={}`", free_chassis(&taken))),
+                );
+            }
+            taken.insert((chassis, slot));
+        } else if device.driver() == "pci-bridge" && number(device, "chassis_nr") == Some(0) {
+            findings.push(
+                Finding::error(
+                    Code::ChassisTaken,
+                    place_of(context, device, &["chassis_nr"]),
+                    "a pci-bridge needs a `chassis_nr` above 0: QEMU refuses to start",
+                )
+                .help("write `chassis_nr=` and a number that no controller has as its index"),
+            );
+        }
+    }
+}
+
+fn free_chassis(taken: &BTreeSet<(u64, u64)>) -> u64 {
+    (100..=255)
+        .find(|chassis| {
+            taken
+                .range((*chassis, 0)..=(*chassis, u64::MAX))
+                .next()
+                .is_none()
+        })
+        .unwrap_or(99)
+}

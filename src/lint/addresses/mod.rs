@@ -1,0 +1,137 @@
+//! Where the raw devices are on the PCI buses, and with whom they collide.
+//!
+//! The verdict may depend on whether libvirt writes its devices as text or as JSON. Where that
+//! is not known, both worlds are built: what goes wrong in both is an error, what goes wrong in
+//! one is a warning.
+
+mod chassis;
+mod placed;
+mod refused;
+
+use crate::lint::arguments::whole;
+use crate::lint::finding::{Finding, Level, Place};
+use crate::lint::{Context, enough};
+use crate::ordered;
+use crate::pci::build;
+use crate::pci::topology::{Placement, Topology};
+use crate::qemu::command_line::RawDevice;
+use crate::version::DeviceForm;
+
+/// Finds collisions and places that no guest looks at.
+pub fn check(context: Context, findings: &mut Vec<Finding>) {
+    if !context.line.devices.iter().any(RawDevice::looks_like_9p) {
+        return;
+    }
+    let known = context.assume.device_form(&context.domain.capabilities);
+    let mut worlds = [DeviceForm::Text, DeviceForm::Json]
+        .into_iter()
+        .filter(|form| known.is_none_or(|known| known == *form))
+        .filter_map(|form| world(context, form));
+    let Some(first) = worlds.next() else { return };
+    let found = match worlds.next() {
+        None => first,
+        Some(second) => merge(first, second),
+    };
+    // With <qemu:override> a device need not be where its <address> says.
+    let most = if context.domain.moves_devices {
+        Level::Warning
+    } else {
+        Level::Error
+    };
+    findings.extend(found.into_iter().map(|finding| Finding {
+        level: finding.level.min(most),
+        ..finding
+    }));
+    chassis::check(context, findings);
+}
+
+/// What is found in both worlds stays as it is; what is found in one depends on the versions.
+fn merge(text: Vec<Finding>, json: Vec<Finding>) -> Vec<Finding> {
+    // Ordered, not hashed: a hash wants random numbers, and the library panics where there are none.
+    let key = |finding: &Finding| (finding.code, finding.place.key());
+    let in_text = ordered::set(text.iter().map(key));
+    let in_json = ordered::set(json.iter().map(key));
+    let doubtful = |finding: Finding, versions: &str| Finding {
+        level: finding.level.min(Level::Warning),
+        message: format!("{} ({versions})", finding.message),
+        uncertain: finding.level == Level::Error,
+        ..finding
+    };
+    let (both, only_json): (Vec<_>, Vec<_>) = json
+        .into_iter()
+        .partition(|finding| in_text.contains(&key(finding)));
+    let only_text = text
+        .into_iter()
+        .filter(|finding| !in_json.contains(&key(finding)))
+        .map(|finding| {
+            doubtful(
+                finding,
+                "where libvirt writes text devices, before 8.1 or with QEMU before 7.0",
+            )
+        });
+    let only_text: Vec<_> = only_text.collect();
+    let only_json = only_json.into_iter().map(|finding| {
+        doubtful(
+            finding,
+            "where libvirt writes JSON devices: from 8.1 with QEMU from 7.0",
+        )
+    });
+    let only_json: Vec<_> = only_json.collect();
+    both.into_iter().chain(only_text).chain(only_json).collect()
+}
+
+/// The findings where libvirt writes its devices in this form; `None` without a PCI bus.
+fn world(context: Context, form: DeviceForm) -> Option<Vec<Finding>> {
+    let outcome = build::build(context.domain, context.line, form, context.assume.qemu)?;
+    let mut findings = Vec::new();
+    for refused in &outcome.refused {
+        if enough(&findings) {
+            break;
+        }
+        findings.extend(refused::judge(context, &outcome, refused));
+    }
+    for (raw, place) in &outcome.placed {
+        if let Some(device) = context.line.devices.get(*raw) {
+            findings.extend(placed::check(context, &outcome, device, *place));
+        }
+    }
+    Some(findings)
+}
+
+/// The place of a property of the device, or the whole argument.
+fn place_of(context: Context, device: &RawDevice, keys: &[&str]) -> Place {
+    keys.iter()
+        .find_map(|key| device.last(key))
+        .filter(|_| !device.virtfs)
+        .map_or_else(
+            || whole(context, device.arg),
+            |property| Place::Arg(property.arg, property.value_range.clone()),
+        )
+}
+
+fn where_at(topology: &Topology, place: Placement) -> String {
+    let bus = topology.buses.get(place.bus).map_or("", |bus| &bus.name);
+    format!("{} of bus {bus}", place.at)
+}
+
+/// A free address on the root bus, as it is written in a device's form.
+fn proposal(topology: &Topology, device: &RawDevice) -> Option<String> {
+    let root = topology.buses.first()?;
+    let free = root.free_slot()?;
+    Some(match device.form {
+        DeviceForm::Text => format!("bus={},addr={free}", root.name),
+        DeviceForm::Json => format!("\"bus\":\"{}\",\"addr\":\"{free}\"", root.name),
+    })
+}
+
+fn propose(topology: &Topology, device: &RawDevice) -> String {
+    match (proposal(topology, device), device.virtfs) {
+        (Some(free), true) => format!(
+            "-virtfs takes no address: write `-fsdev` and `-device virtio-9p-pci,…,{free}` instead"
+        ),
+        (Some(free), false) => format!("write `{free}`, which is free"),
+        (None, _) => {
+            "add a pcie-root-port or pci-bridge controller; the root bus is full".to_owned()
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Devices that QEMU takes where they are, and the guest does not find.
+
+use crate::lint::Context;
+use crate::lint::arguments::whole;
+use crate::lint::catalogue::Code;
+use crate::lint::finding::{Finding, Place};
+use crate::pci::build::{self, Outcome, Wish};
+use crate::pci::machine::{self, Family};
+use crate::pci::topology::{BusKind, Placement};
+use crate::qemu::command_line::RawDevice;
+use crate::qemu::json::Value;
+use crate::qemu::number::SlotFunction;
+use crate::qemu::opts;
+use crate::version::DeviceForm;
+
+use super::{place_of, propose, where_at};
+
+/// What is wrong with a device that QEMU puts at `place`.
+pub fn check(
+    context: Context,
+    outcome: &Outcome,
+    device: &RawDevice,
+    place: Placement,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let topology = &outcome.topology;
+    let Some(bus) = topology.buses.get(place.bus) else {
+        return findings;
+    };
+    let address = place_of(context, device, &["addr", "bus"]);
+    if !device.is_9p() {
+        return findings;
+    }
+    findings.extend(iommu_platform(context, device, bus.kind));
+    let automatic = matches!(build::wish(device), Wish::Pci { at: None, .. });
+    let zero = SlotFunction {
+        slot: place.at.slot,
+        function: 0,
+    };
+    if bus.kind == BusKind::Port && place.at.slot != 0 || bus.kind == BusKind::Upstream {
+        findings.push(
+            Finding::warning(
+                Code::SlotInvisible,
+                address,
+                format!(
+                    "the guest does not look at {}: QEMU starts, and the share is invisible",
+                    where_at(topology, place)
+                ),
+            )
+            .help(propose(topology, device)),
+        );
+    } else if place.at.function != 0 && !bus.users.contains_key(&zero) {
+        findings.push(
+            Finding::warning(
+                Code::FunctionAlone,
+                address,
+                format!(
+                    "nothing is at function 0 beside {}: QEMU starts, and the guest sees no share",
+                    where_at(topology, place)
+                ),
+            )
+            .help("use function 0"),
+        );
+    } else if bus.kind == BusKind::Bridge && place.at.slot == 0 {
+        findings.extend(bridge_slot_zero(
+            context,
+            address,
+            where_at(topology, place),
+        ));
+    } else if automatic
+        && device.form == DeviceForm::Text
+        && place.bus == 0
+        // What other machines have built in, and whether this is a PCI device there, is not known.
+        && machine::family(context.domain) != Family::Other
+    {
+        findings.push(
+            Finding::warning(
+                Code::AddressAutomatic,
+                whole(context, device.arg),
+                format!(
+                    "this device has no address: QEMU puts it at {}, where libvirt may put another device later",
+                    where_at(topology, place)
+                ),
+            )
+            .help(propose(topology, device)),
+        );
+    }
+    findings
+}
+
+/// A device with a legacy side cannot promise iommu_platform (virtio-pci.c,
+/// virtio_pci_device_plugged). By default it has one unless it is behind a PCI Express port.
+fn iommu_platform(context: Context, device: &RawDevice, bus: BusKind) -> Option<Finding> {
+    let on = |key: &str| match device.last(key).map(|p| &p.value) {
+        Some(Value::String(text)) => opts::boolean(text),
+        Some(Value::Bool(on)) => Some(*on),
+        _ => None,
+    };
+    let legacy = match device.driver() {
+        "virtio-9p-pci-non-transitional" => false,
+        "virtio-9p-pci-transitional" => true,
+        _ => on("disable-legacy").map_or(bus != BusKind::Port, |off| !off),
+    };
+    (legacy && on("iommu_platform") == Some(true)).then(|| {
+        Finding::error(
+            Code::ValueInvalid,
+            place_of(context, device, &["iommu_platform"]),
+            "`iommu_platform` needs a device without legacy side, which this one has here: QEMU refuses to start",
+        )
+        .help("add `disable-legacy=on`, or use `virtio-9p-pci-non-transitional`")
+    })
+}
+
+/// Accepted here, or not known.
+fn bridge_slot_zero(context: Context, address: Place, at: String) -> Option<Finding> {
+    let refused = machine::bridge_slot_zero_refused(context.domain, context.assume.qemu);
+    let text = match refused {
+        Some(_) => {
+            format!("{at} is a slot that libvirt never uses, and that other machine types refuse")
+        }
+        None => format!("{at} is refused by some machine types and QEMU versions"),
+    };
+    Some(Finding {
+        uncertain: refused.is_none(),
+        ..Finding::warning(Code::SlotZero, address, text).help("use slots 0x1 to 0x1f there")
+    })
+}
