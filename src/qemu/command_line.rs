@@ -1,13 +1,12 @@
 //! The raw arguments of a domain as QEMU will understand them: its `-fsdev`, `-virtfs`,
 //! `-device` and `-set`, with `-set` already carried out.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::domain::{Arg, Domain};
-use crate::ordered;
 use crate::qemu::json::{self, Value};
 use crate::qemu::opts::{self, Form, Opt};
+use crate::qemu::set::{FailedSet, Names, Set};
 use crate::qemu::words::{self, Stray};
 use crate::version::DeviceForm;
 
@@ -74,70 +73,6 @@ pub struct Property {
     /// Bytes of the value.
     pub value_range: Range<usize>,
 }
-
-/// `-set GROUP.ID.KEY=VALUE` on something that libvirt wrote.
-#[derive(Debug, Clone)]
-pub struct Set {
-    /// `fsdev` or `device`.
-    pub group: &'static str,
-    /// The id in it.
-    pub id: String,
-    /// The key and value.
-    pub opt: Opt,
-}
-
-/// A `-set` that does not work.
-#[derive(Debug, Clone)]
-pub enum FailedSet {
-    /// Not `GROUP.ID.KEY=VALUE`.
-    Syntax(usize),
-    /// There is nothing of that id before it: index, group and id.
-    NoTarget(usize, &'static str, String),
-    /// There is no such group: index and group.
-    NoGroup(usize, String),
-}
-
-/// The other groups that -set knows (vl.c, vm_config_groups; union of 2.10 to 11.1).
-const GROUPS: [&str; 38] = [
-    "accel",
-    "acpi",
-    "action",
-    "add-fd",
-    "audiodev",
-    "boot-opts",
-    "chardev",
-    "compat",
-    "drive",
-    "fw_cfg",
-    "global",
-    "icount",
-    "iscsi",
-    "machine",
-    "memory",
-    "mon",
-    "msg",
-    "name",
-    "net",
-    "netdev",
-    "nic",
-    "numa",
-    "object",
-    "option-rom",
-    "overcommit",
-    "plugin",
-    "realtime",
-    "rtc",
-    "run-with",
-    "sandbox",
-    "semihosting-config",
-    "smp-opts",
-    "spice",
-    "throttle-groups",
-    "tpmdev",
-    "trace",
-    "virtfs",
-    "vnc",
-];
 
 /// The keys of a local fsdev, limits left out.
 pub const LOCAL_KEYS: [&str; 9] = [
@@ -265,7 +200,7 @@ impl CommandLine {
                 }),
                 "virtfs" => line.virtfs(index, arg),
                 "device" => line.device(index, arg),
-                "set" => line.set(index, arg, domain, &mut names),
+                "set" => names.set(&mut line, index, arg, domain),
                 "readconfig" => line.unmodelled.push((word.option, index)),
                 "global" if touches_us(&arg.value) => {
                     line.unmodelled.push((word.option, index));
@@ -358,102 +293,10 @@ impl CommandLine {
             properties,
         });
     }
-
-    fn set(&mut self, index: usize, arg: &Arg, domain: &Domain, names: &mut Names) {
-        names.catch_up(self, domain);
-        let Some((group, id, opt)) = split_set(index, &arg.value) else {
-            self.failed_sets.push(FailedSet::Syntax(index));
-            return;
-        };
-        let group = match group {
-            "fsdev" => "fsdev",
-            "device" => "device",
-            // Of these nothing is known here, so they may be there.
-            known if GROUPS.contains(&known) => return,
-            unknown => {
-                self.failed_sets
-                    .push(FailedSet::NoGroup(index, unknown.to_owned()));
-                return;
-            }
-        };
-        if group == "fsdev" {
-            let target = names
-                .fsdevs
-                .get(id)
-                .and_then(|index| self.fsdevs.get_mut(*index));
-            if let Some(fsdev) = target {
-                fsdev.opts.push(opt);
-                return;
-            }
-        } else {
-            let target = names
-                .devices
-                .get(id)
-                .and_then(|index| self.devices.get_mut(*index));
-            if let Some(device) = target {
-                device.properties.push(property(opt));
-                return;
-            }
-        }
-        // Only a 9p <filesystem> of libvirt's has an fsdev.
-        let there = if group == "fsdev" {
-            id.strip_prefix("fsdev-")
-                .is_some_and(|alias| names.natives.contains(alias))
-        } else {
-            names.libvirt.contains(id)
-        };
-        if there {
-            self.sets.push(Set {
-                group,
-                id: id.to_owned(),
-                opt,
-            });
-        } else {
-            self.failed_sets
-                .push(FailedSet::NoTarget(index, group, id.to_owned()));
-        }
-    }
 }
 
-/// Who has which id so far, for -set: it reaches only what stands before it.
-#[derive(Default)]
-struct Names {
-    fsdevs: BTreeMap<String, usize>,
-    devices: BTreeMap<String, usize>,
-    libvirt: BTreeSet<String>,
-    /// Those of libvirt's that are 9p shares.
-    natives: BTreeSet<String>,
-    /// How many fsdevs and devices are known here already.
-    seen: Option<(usize, usize)>,
-}
-
-impl Names {
-    /// Takes in what was added to the line since the last time.
-    fn catch_up(&mut self, line: &CommandLine, domain: &Domain) {
-        let (fsdevs, devices) = self.seen.unwrap_or_else(|| {
-            let ids = crate::domain::libvirt_ids(domain);
-            let is_9p = |index: usize| domain.devices.get(index).is_some_and(|d| d.is_9p());
-            let natives = ids.iter().filter(|taken| is_9p(taken.device));
-            self.natives = ordered::set(natives.map(|taken| taken.id.clone()));
-            self.libvirt = ordered::set(ids.into_iter().map(|taken| taken.id));
-            (0, 0)
-        });
-        for (index, fsdev) in line.fsdevs.iter().enumerate().skip(fsdevs) {
-            if let Some(id) = fsdev.id() {
-                self.fsdevs.entry(id.value.clone()).or_insert(index);
-            }
-        }
-        for (index, device) in line.devices.iter().enumerate().skip(devices) {
-            let reachable = device.form == DeviceForm::Text && !device.virtfs;
-            if let Some(id) = device.id_text().filter(|_| reachable) {
-                self.devices.entry(id.to_owned()).or_insert(index);
-            }
-        }
-        self.seen = Some((line.fsdevs.len(), line.devices.len()));
-    }
-}
-
-fn property(opt: Opt) -> Property {
+/// An option of a text device.
+pub fn property(opt: Opt) -> Property {
     Property {
         key: opt.key,
         value: Value::String(opt.value),
@@ -464,41 +307,17 @@ fn property(opt: Opt) -> Property {
     }
 }
 
-/// `GROUP.ID.KEY=VALUE`, as vl.c's sscanf of `%63[^.].%63[^.].%63[^=]` takes it; the value is
-/// taken as it stands, commas included.
-fn split_set(arg: usize, text: &str) -> Option<(&str, &str, Opt)> {
-    let (group, rest) = text.split_once('.')?;
-    let (id, rest) = rest.split_once('.')?;
-    let (key, value) = rest.split_once('=')?;
-    if [group, id, key]
-        .iter()
-        .any(|part| part.is_empty() || part.len() > 63)
-    {
-        return None;
-    }
-    let value_start = text.len() - value.len();
-    let key_start = value_start - 1 - key.len();
-    let opt = Opt {
-        key: key.to_owned(),
-        value: value.to_owned(),
-        form: Form::Pair,
-        arg,
-        key_range: key_start..value_start - 1,
-        value_range: value_start..text.len(),
-    };
-    Some((group, id, opt))
-}
-
 /// Whether a `-global` could change a 9p device or where devices go.
 fn touches_us(value: &str) -> bool {
     value.contains("9p") || value.contains("addr") || value.contains("multifunction")
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn line(words: &[&str]) -> CommandLine {
+    /// The arguments that these words are.
+    pub fn line(words: &[&str]) -> CommandLine {
         let domain = Domain {
             args: words
                 .iter()
@@ -510,30 +329,6 @@ mod tests {
             ..Domain::default()
         };
         CommandLine::read(&domain)
-    }
-
-    #[test]
-    fn set_overrides_what_came_before_it() {
-        let line = line(&[
-            "-set",
-            "fsdev.a.fmode=0600",
-            "-fsdev",
-            "local,id=a,fmode=0644",
-            "-set",
-            "fsdev.a.fmode=0640",
-            "-device",
-            "virtio-9p,id=d,addr=4",
-            "-set",
-            "device.d.addr=5",
-            "-set",
-            "junk",
-        ]);
-        assert_eq!(line.fsdevs[0].value("fmode"), Some("0640"));
-        assert_eq!(line.devices[0].text("addr"), Some("5"));
-        assert!(matches!(
-            line.failed_sets.as_slice(),
-            [FailedSet::NoTarget(1, "fsdev", _), FailedSet::Syntax(11)]
-        ));
     }
 
     #[test]

@@ -7,5 +7,6 @@ pub mod number;
 pub mod options;
 pub mod opts;
 pub mod properties;
+pub mod set;
 pub mod spell;
 pub mod words;
