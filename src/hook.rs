@@ -8,7 +8,8 @@
 use std::ffi::OsStr;
 use std::io::Write;
 
-use crate::apparmor::store::{self, Change, Patience, StoreError};
+use crate::apparmor::lock::Patience;
+use crate::apparmor::store::{self, Change, StoreError};
 use crate::domain::xml::QEMU_NAMESPACE;
 use crate::domain::{self, Domain, Uuid, find_uuid};
 use crate::host::stdin::Stdin;

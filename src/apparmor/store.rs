@@ -4,12 +4,11 @@ use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use fs2::FileExt;
 use rustix::fs::OFlags;
 
 use crate::apparmor::block::{self, Damage};
+use crate::apparmor::lock::{LOCK, Lock, Patience};
 use crate::domain::Uuid;
 use crate::host::{Root, temporary, whole};
 
@@ -19,32 +18,11 @@ pub const FOLDER: &str = "/etc/apparmor.d/libvirt";
 /// What libvirt makes new profiles from.
 pub const TEMPLATE: &str = "/etc/apparmor.d/libvirt/TEMPLATE.qemu";
 
-/// One lock for all VMs. Not the profile folder and not /run/lock: those any local user can
-/// open, and so hold a lock on.
-pub const LOCK: &str = "/run/virt-9p.lock";
-
 /// How the names of temporary files begin, all of them.
 pub const TEMPORARY: &str = ".virt-9p.";
 
 /// libvirt's own limit for a profile (MAX_FILE_LEN).
 const MOST_BYTES: u64 = 10 << 20;
-
-/// How long to wait for a holder of the lock: it needs milliseconds. Counted in tries, not by a
-/// clock that may jump.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
-    /// One try: for a domain that is none of our business.
-    None,
-    /// About five seconds, and again as long whenever a profile changed meanwhile: where hundreds
-    /// of guests start at once, or the disk is slow, everybody gets a turn.
-    Seconds,
-}
-
-const PAUSE: Duration = Duration::from_millis(20);
-const TRIES: u32 = 250;
-
-/// However much goes on, after about a minute it is enough.
-const MOST_TRIES: u32 = 3000;
 
 /// Why a profile could not be read or written.
 #[derive(Debug)]
@@ -148,12 +126,12 @@ pub fn apply(
     if !leftovers && let Planned::Nothing(change) = plan(root, uuid, rules)? {
         return Ok(change);
     }
-    let locked = Locked::acquire(root, patience)?;
-    locked.sweep(uuid);
+    let lock = Lock::acquire(root, patience)?;
+    sweep(&lock, root, uuid);
     // Read again: what was read before the lock may be old by now.
     match plan(root, uuid, rules)? {
         Planned::Nothing(change) => Ok(change),
-        Planned::Write(content, change) => locked.replace(uuid, &content).map(|()| change),
+        Planned::Write(content, change) => replace(&lock, root, uuid, &content).map(|()| change),
     }
 }
 
@@ -165,7 +143,7 @@ pub fn apply(
 /// As [`apply`].
 pub fn strip(root: &Root, uuid: &Uuid, patience: Patience) -> Result<Change, StoreError> {
     if patience == Patience::Seconds && !leftovers(root, uuid).is_empty() {
-        Locked::acquire(root, patience)?.sweep(uuid);
+        sweep(&Lock::acquire(root, patience)?, root, uuid);
     }
     apply(root, uuid, "", patience)
 }
@@ -222,29 +200,6 @@ pub fn read(root: &Root, uuid: &Uuid) -> Result<Option<Vec<u8>>, StoreError> {
     read_profile(root, &profile(root, uuid))
 }
 
-/// Whether the lock can be had within a second. It is not made where there is none; holding it
-/// for this moment keeps nobody waiting that is not patient anyway.
-///
-/// # Errors
-/// When it is held, or not fit to be one.
-pub fn lock_is_free(root: &Root) -> Result<(), StoreError> {
-    const A_SECOND: u32 = 50;
-    let path = root.path(LOCK);
-    match open_checked(root, &path, OpenOptions::new().read(true)) {
-        Ok((file, _)) => {
-            for _ in 0..A_SECOND {
-                if try_hold(&file, &path)? {
-                    return Ok(());
-                }
-                std::thread::sleep(PAUSE);
-            }
-            Err(StoreError::Locked(path))
-        }
-        Err(StoreError::Io(_, _, error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
 /// Where the profile of `uuid` is.
 pub fn profile(root: &Root, uuid: &Uuid) -> PathBuf {
     root.path(FOLDER).join(format!("libvirt-{uuid}"))
@@ -271,7 +226,7 @@ fn read_profile(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, StoreError>
 }
 
 /// Opens a file without following a symlink or waiting on a FIFO, and looks at what was opened.
-fn open_checked(
+pub(super) fn open_checked(
     root: &Root,
     path: &Path,
     options: &mut OpenOptions,
@@ -320,105 +275,40 @@ fn temporary_prefix(uuid: &Uuid) -> String {
     format!("{TEMPORARY}{uuid}.")
 }
 
-/// Locks an open file if nobody else has it locked; whether that was so.
-fn try_hold(file: &File, path: &Path) -> Result<bool, StoreError> {
-    match file.try_lock_exclusive() {
-        Ok(()) => Ok(true),
-        Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
-            Ok(false)
-        }
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
-        Err(error) => Err(StoreError::Io("lock", path.to_owned(), error)),
+/// Removes what a crash left for this VM. What cannot be removed does no harm.
+fn sweep(_held: &Lock, root: &Root, uuid: &Uuid) {
+    for path in leftovers(root, uuid) {
+        let _ = std::fs::remove_file(path);
     }
 }
 
-/// When the folder of profiles changed last: each holder of the lock changes it, so that the
-/// others see that things go on. (Nothing is written to the lock itself: with nothing to write
-/// there is nothing that could be led to another file.)
-fn last_change(root: &Root) -> Option<(i64, i64)> {
-    let folder = std::fs::metadata(root.path(FOLDER)).ok()?;
-    Some((folder.mtime(), folder.mtime_nsec()))
-}
-
-/// Holds the lock; the only way to write.
-struct Locked<'r> {
-    root: &'r Root,
-    /// Closing it gives the lock back.
-    _file: File,
-}
-
-impl<'r> Locked<'r> {
-    fn acquire(root: &'r Root, patience: Patience) -> Result<Self, StoreError> {
-        let path = root.path(LOCK);
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        let (file, meta) = open_checked(root, &path, &mut options)?;
-        // Whoever can open it can hold it, and every start of a guest with it.
-        if meta.mode() & 0o077 != 0 {
-            file.set_permissions(Permissions::from_mode(0o600))
-                .map_err(|error| StoreError::Io("close to others", path.clone(), error))?;
-        }
-        let mut seen = last_change(root);
-        let mut left = match patience {
-            Patience::None => 1,
-            Patience::Seconds => TRIES,
-        };
-        for _ in 0..MOST_TRIES {
-            if try_hold(&file, &path)? {
-                return Ok(Locked { root, _file: file });
-            }
-            let now = last_change(root);
-            if now != seen && patience == Patience::Seconds {
-                (seen, left) = (now, TRIES);
-            }
-            left -= 1;
-            if left == 0 {
-                break;
-            }
-            std::thread::sleep(PAUSE);
-        }
-        Err(StoreError::Locked(path))
+/// Replaces the profile whole: a reader sees the old or the new one, also after a crash. Only
+/// whoever holds the lock can call this.
+fn replace(_held: &Lock, root: &Root, uuid: &Uuid, content: &[u8]) -> Result<(), StoreError> {
+    let folder = root.path(FOLDER);
+    let target = profile(root, uuid);
+    let failed = |what| {
+        let target = target.clone();
+        move |error| StoreError::Io(what, target, error)
+    };
+    let mut temporary =
+        temporary::create(&folder, &temporary_prefix(uuid)).map_err(failed("write"))?;
+    temporary
+        .as_file_mut()
+        .write_all(content)
+        .map_err(failed("write"))?;
+    // By hand, so that the umask has no say: libvirt's own are 0644.
+    temporary
+        .as_file()
+        .set_permissions(Permissions::from_mode(0o644))
+        .map_err(failed("write"))?;
+    temporary.as_file().sync_all().map_err(failed("write"))?;
+    temporary
+        .persist(&target)
+        .map_err(|error| failed("replace")(error.error))?;
+    // The new profile is in place; that the folder's entry is on disk too is worth a try.
+    if let Ok(folder) = File::open(&folder) {
+        let _ = folder.sync_all();
     }
-
-    /// Removes what a crash left for this VM. What cannot be removed does no harm.
-    fn sweep(&self, uuid: &Uuid) {
-        for path in leftovers(self.root, uuid) {
-            let _ = std::fs::remove_file(path);
-        }
-    }
-
-    /// Replaces the profile whole: a reader sees the old or the new one, also after a crash.
-    fn replace(&self, uuid: &Uuid, content: &[u8]) -> Result<(), StoreError> {
-        let folder = self.root.path(FOLDER);
-        let target = profile(self.root, uuid);
-        let failed = |what| {
-            let target = target.clone();
-            move |error| StoreError::Io(what, target, error)
-        };
-        let mut temporary =
-            temporary::create(&folder, &temporary_prefix(uuid)).map_err(failed("write"))?;
-        temporary
-            .as_file_mut()
-            .write_all(content)
-            .map_err(failed("write"))?;
-        // By hand, so that the umask has no say: libvirt's own are 0644.
-        temporary
-            .as_file()
-            .set_permissions(Permissions::from_mode(0o644))
-            .map_err(failed("write"))?;
-        temporary.as_file().sync_all().map_err(failed("write"))?;
-        temporary
-            .persist(&target)
-            .map_err(|error| failed("replace")(error.error))?;
-        // The new profile is in place; that the folder's entry is on disk too is worth a try.
-        if let Ok(folder) = File::open(&folder) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
-    }
+    Ok(())
 }

@@ -4,7 +4,8 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
-use crate::apparmor::store::{self, LOCK, StoreError};
+use crate::apparmor::lock::{self, LOCK};
+use crate::apparmor::store::StoreError;
 use crate::doctor::{Line, Subject};
 use crate::host::{Root, daemon};
 
@@ -26,7 +27,7 @@ pub fn look(root: &Root) -> Vec<Line> {
             .and_then(|meta| holder(&held, meta.dev(), meta.ino()))?;
         Some((pid, daemon::command(root, pid)))
     };
-    vec![fit, free(store::lock_is_free(root), holder)]
+    vec![fit, free(lock::is_free(root), holder)]
 }
 
 const FIT: &str = "that nobody else can hold the lock";
