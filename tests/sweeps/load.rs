@@ -3,6 +3,7 @@
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -209,11 +210,15 @@ fn a_lock_held_for_ever_is_an_error_within_the_bound() {
     assert!(output.status.success() && begun.elapsed() < Duration::from_secs(2));
 }
 
-/// libvirt closes the pipe when it has written all. Should it ever not, the guest starts without.
+/// libvirt closes the pipe when it has written all. Should it ever not, the guest starts without,
+/// and the log tells.
 #[test]
 #[ignore = "takes a minute"]
 fn an_input_without_end_is_waited_for_a_minute() {
     let host = host();
+    fs::remove_file(host.path("/dev/log")).unwrap();
+    let log = UnixDatagram::bind(host.path("/dev/log")).unwrap();
+    log.set_nonblocking(true).unwrap();
     let begun = Instant::now();
     let mut hooks = Vec::new();
     for written in ["", &domain_xml("", &[share("/srv/share")])] {
@@ -231,6 +236,10 @@ fn an_input_without_end_is_waited_for_a_minute() {
         drop(stdin);
         let output = hook.wait_with_output().unwrap();
         assert!(output.status.success(), "{}", said(&output));
+        let mut line = [0; 512];
+        let length = log.recv(&mut line).unwrap();
+        let line = String::from_utf8_lossy(&line[..length]).into_owned();
+        assert!(line.contains("nothing was checked or granted"), "{line}");
     }
     assert!(begun.elapsed() > Duration::from_secs(50));
     assert_eq!(profile(&host), None);
