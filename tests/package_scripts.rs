@@ -1,0 +1,288 @@
+//! The maintainer scripts of the package, as dpkg runs them, on scratch hosts: commands that ask
+//! or change the real host are stood in for, all others are the real ones.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Everything that the package has ever put into hooks/qemu, today's last.
+const TEXTS: [&str; 3] = [
+    include_str!("hooks/first"),
+    include_str!("hooks/second"),
+    include_str!("../hooks/qemu"),
+];
+
+const SLOT: &str = "etc/libvirt/hooks/qemu";
+
+/// Paths of the host in the scripts; below a scratch root they are the test's.
+const PATHS: [&str; 5] = [
+    "/etc/",
+    "/usr/share/virt-9p/",
+    "/usr/sbin/",
+    "/run/",
+    "/sys/",
+];
+
+struct Host {
+    root: tempfile::TempDir,
+}
+
+impl Host {
+    /// With this libvirt installed, and no daemon that runs.
+    fn new(libvirt: &str) -> Self {
+        let host = Host {
+            root: tempfile::tempdir().unwrap(),
+        };
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for (from, to) in [
+            ("hooks/qemu", "usr/share/virt-9p/hooks/qemu"),
+            ("packaging/is-ours", "usr/share/virt-9p/is-ours"),
+        ] {
+            host.write(to, &fs::read_to_string(repository.join(from)).unwrap());
+        }
+        host.write("usr/sbin/virt-9p", "#!/bin/sh\n");
+        fs::create_dir_all(host.at("run")).unwrap();
+        host.write("stubs/pidof", "#!/bin/sh\nexit 1\n");
+        host.write("stubs/sleep", "#!/bin/sh\n");
+        host.libvirt(libvirt);
+        host
+    }
+
+    fn libvirt(&self, version: &str) {
+        self.write(
+            "stubs/dpkg-query",
+            &format!("#!/bin/sh\necho {version}-1\n"),
+        );
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+
+    fn slot(&self) -> Option<String> {
+        fs::read_to_string(self.at(SLOT)).ok()
+    }
+
+    /// Runs `virt-9p.NAME ARGUMENT`, and tells what was said.
+    fn run(&self, name: &str, argument: &str) -> String {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/debian");
+        let mut script = fs::read_to_string(source.join(format!("virt-9p.{name}"))).unwrap();
+        for path in PATHS {
+            let here = format!("{}{path}", self.root.path().display());
+            script = script.replace(path, &here);
+        }
+        self.write(name, &script);
+        let path = format!(
+            "{}:/usr/sbin:/usr/bin:/sbin:/bin",
+            self.at("stubs").display()
+        );
+        let output = Command::new(self.at(name))
+            .arg(argument)
+            .env("PATH", path)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{name} {argument}: {said}");
+        let stray = fs::read_dir(self.at("etc/libvirt/hooks"))
+            .into_iter()
+            .flatten();
+        let stray: Vec<_> = stray
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|entry| entry != "qemu")
+            .collect();
+        assert!(stray.is_empty(), "{stray:?}");
+        said
+    }
+
+    fn install(&self) -> String {
+        self.run("preinst", "install");
+        self.run("postinst", "configure")
+    }
+
+    fn upgrade(&self) -> String {
+        self.run("preinst", "upgrade");
+        self.run("postinst", "configure")
+    }
+
+    /// A daemon whose drivers start for as long as `virsh` is asked so often: until then it
+    /// ignores a reload.
+    fn starting_daemon(&self, asked: u32) {
+        let root = self.root.path().display();
+        self.write("stubs/pidof", "#!/bin/sh\n[ \"$1\" = libvirtd ]\n");
+        self.write(
+            "stubs/virsh",
+            &format!(
+                "#!/bin/sh\necho . >>{root}/asked\n[ $(wc -l <{root}/asked) -gt {asked} ] || exit 1\ntouch {root}/up\n"
+            ),
+        );
+        self.write(
+            "stubs/invoke-rc.d",
+            &format!("#!/bin/sh\n[ \"$*\" = 'libvirtd reload' ] || exit 1\n[ ! -e {root}/up ] || touch {root}/seen\n"),
+        );
+    }
+}
+
+#[test]
+fn a_text_of_every_version_is_replaced_and_removed() {
+    for text in TEXTS {
+        let host = Host::new("6.0.0");
+        host.write(SLOT, text);
+        assert_eq!(host.upgrade(), "");
+        assert_eq!(host.slot().as_deref(), Some(TEXTS[2]));
+        host.run("prerm", "remove");
+        assert_eq!(host.slot(), None);
+
+        host.write(SLOT, text);
+        host.run("prerm", "remove");
+        assert_eq!(host.slot(), None);
+
+        host.write(SLOT, text);
+        host.libvirt("6.6.0");
+        assert_eq!(host.upgrade(), "");
+        assert_eq!(host.slot(), None);
+    }
+}
+
+#[test]
+fn a_text_of_a_version_to_come_is_known_by_its_sum() {
+    let host = Host::new("6.0.0");
+    let (start, mark, rest) = marked(TEXTS[2]);
+    // The same lines in another order, and one more.
+    let later = format!("{start}# later\n{rest}");
+    let sum = sum(&host, &later);
+    host.write(
+        SLOT,
+        &later.replace("# later\n", &format!("# later\n# virt-9p sum: {sum}\n")),
+    );
+    assert_eq!(host.upgrade(), "");
+    assert_eq!(host.slot().as_deref(), Some(TEXTS[2]));
+    // And so is today's.
+    assert_eq!(mark, self::sum(&host, &format!("{start}{rest}")));
+}
+
+/// What stands before the mark, its sum, and what stands behind it.
+fn marked(text: &str) -> (&str, &str, &str) {
+    let (start, rest) = text.split_once("# virt-9p sum: ").unwrap();
+    let (mark, rest) = rest.split_once('\n').unwrap();
+    (start, mark, rest)
+}
+
+fn sum(host: &Host, text: &str) -> String {
+    host.write("text", text);
+    let output = Command::new("sha256sum")
+        .arg(host.at("text"))
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+}
+
+#[test]
+fn an_edited_text_is_the_admins() {
+    for text in TEXTS {
+        for edited in [
+            format!("{text}logger started\n"),
+            text.replace("#!/bin/sh", "#!/bin/sh -e"),
+            text.replace("exec ", "nice "),
+            text.replace("[ $?", "logger; [ $?"),
+        ] {
+            if edited == text {
+                continue;
+            }
+            let host = Host::new("6.0.0");
+            host.write(SLOT, &edited);
+            assert_eq!(host.upgrade(), "", "it runs virt-9p already");
+            host.libvirt("6.6.0");
+            host.upgrade();
+            host.run("prerm", "remove");
+            assert_eq!(host.slot(), Some(edited));
+        }
+    }
+}
+
+#[test]
+fn a_hook_of_ours_that_was_switched_off_stays_off() {
+    let host = Host::new("6.0.0");
+    host.write(SLOT, TEXTS[1]);
+    fs::set_permissions(host.at(SLOT), PermissionsExt::from_mode(0o644)).unwrap();
+    host.upgrade();
+    assert_eq!(host.slot().as_deref(), Some(TEXTS[2]));
+    let mode = fs::metadata(host.at(SLOT)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+}
+
+#[test]
+fn advice_that_was_taken_is_not_given_again() {
+    let host = Host::new("6.0.0");
+    let own = "#!/bin/sh\n# not yet: virt-9p hook\nlogger \"$@\"\n";
+    host.write(SLOT, own);
+    for said in [host.install(), host.upgrade()] {
+        let advised = said.lines().last().unwrap();
+        let line = advised.strip_prefix("virt-9p:   ").unwrap();
+        assert!(line.contains("virt-9p hook \"$@\""), "{said}");
+        let pasted = Host::new("6.0.0");
+        // The advice names the program where it is installed.
+        let line = line.replace(
+            host.at("").to_str().unwrap(),
+            pasted.at("").to_str().unwrap(),
+        );
+        pasted.write(SLOT, &format!("{own}{line}\n"));
+        assert_eq!(pasted.install(), "");
+        assert_eq!(pasted.upgrade(), "");
+    }
+    assert_eq!(host.slot().as_deref(), Some(own));
+
+    // Nor to whoever has put a link there.
+    fs::remove_file(host.at(SLOT)).unwrap();
+    symlink(host.at("usr/sbin/virt-9p"), host.at(SLOT)).unwrap();
+    assert_eq!(host.upgrade(), "");
+    // To a dangling one it is.
+    fs::remove_file(host.at(SLOT)).unwrap();
+    symlink("/nonexistent", host.at(SLOT)).unwrap();
+    assert!(host.upgrade().contains("virt-9p hook"));
+}
+
+#[test]
+fn a_daemon_that_only_just_starts_sees_the_hook() {
+    for asked in [0, 4] {
+        let host = Host::new("6.0.0");
+        host.starting_daemon(asked);
+        assert_eq!(host.install(), "");
+        assert!(host.at("seen").exists());
+        // And that it is gone: before 6.5 every start would fail.
+        fs::remove_file(host.at("seen")).unwrap();
+        fs::remove_file(host.at("up")).unwrap();
+        fs::remove_file(host.at("asked")).unwrap();
+        assert_eq!(host.run("postrm", "remove"), "");
+        assert!(host.at("seen").exists());
+    }
+}
+
+#[test]
+fn a_daemon_that_never_answers_is_waited_for_so_long_and_told_of() {
+    let host = Host::new("6.0.0");
+    host.starting_daemon(1000);
+    for said in [host.install(), host.run("postrm", "remove")] {
+        assert!(said.contains("libvirtd did not answer"), "{said}");
+        assert!(!host.at("seen").exists());
+    }
+    let asked = fs::read_to_string(host.at("asked")).unwrap();
+    assert_eq!(asked.lines().count(), 20);
+    // An upgrade needs no reload.
+    assert_eq!(host.upgrade(), "");
+}
