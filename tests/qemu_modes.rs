@@ -76,7 +76,7 @@ const TABLE: &[(&str, u32)] = &[
 #[derive(Debug, Clone, Copy)]
 enum Written {
     Fsdev(&'static str),
-    /// `-virtfs` reads the modes and forgets them (softmmu/vl.c, case QEMU_OPTION_virtfs).
+    /// `-virtfs` reads the modes and forgets them (facts Q1.5).
     Virtfs(&'static str),
     /// Twice: the last one counts.
     Twice,

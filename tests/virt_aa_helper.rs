@@ -187,7 +187,7 @@ fn plain_share_gets_the_rules_of_a_native_one() {
 }
 
 /// The helper escapes nothing and we escape much, so the text differs; what it means must not. Only
-/// names that it can write at all: no quotes, backslashes or patterns (facts L4.2).
+/// names that it can write at all: no quotes, backslashes or patterns (facts L4.4).
 #[test]
 #[ignore = "needs real virt-aa-helper"]
 fn unusual_share_is_allowed_what_a_native_one_is() {

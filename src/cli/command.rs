@@ -71,30 +71,6 @@ fn options(lines: &str) -> impl Iterator<Item = &str> {
         .filter(|word| word.starts_with("--"))
 }
 
-/// `--help` was asked for: not a mistake, but what ends the reading of options.
-#[derive(Debug)]
-pub struct HelpWanted;
-
-impl std::fmt::Display for HelpWanted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("help is wanted")
-    }
-}
-
-impl std::error::Error for HelpWanted {}
-
-/// An option that the command does not have.
-#[derive(Debug)]
-pub struct NoSuchOption(pub String);
-
-impl std::fmt::Display for NoSuchOption {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "there is no option {} here", quoted(&self.0))
-    }
-}
-
-impl std::error::Error for NoSuchOption {}
-
 /// What was meant by an option that `command` (or, without one, the program) does not have.
 pub fn meant_option(option: &str, command: Option<&Command>) -> Option<String> {
     let owners: Vec<&str> = COMMANDS

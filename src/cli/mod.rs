@@ -20,8 +20,9 @@ use std::process::ExitCode;
 
 use crate::text::quoted;
 
-use command::{Command, HelpWanted, NoSuchOption};
+use command::Command;
 use input::InputError;
+use options::{HelpWanted, NoSuchOption};
 
 /// All commands, in the order of the help.
 const COMMANDS: &[Command] = &[

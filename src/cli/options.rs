@@ -9,7 +9,29 @@ use crate::host::Root;
 use crate::text::quoted;
 use crate::version::Assumptions;
 
-use super::command::{HelpWanted, NoSuchOption};
+/// `--help` was asked for: not a mistake, but what ends the reading of options.
+#[derive(Debug)]
+pub struct HelpWanted;
+
+impl std::fmt::Display for HelpWanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("help is wanted")
+    }
+}
+
+impl std::error::Error for HelpWanted {}
+
+/// An option that the command does not have.
+#[derive(Debug)]
+pub struct NoSuchOption(pub String);
+
+impl std::fmt::Display for NoSuchOption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "there is no option {} here", quoted(&self.0))
+    }
+}
+
+impl std::error::Error for NoSuchOption {}
 
 /// One word of the command line.
 pub enum Word {

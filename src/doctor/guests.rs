@@ -17,8 +17,8 @@ use crate::text::{Lines, count, quoted, visible};
 use crate::version::Assumptions;
 
 /// The most that the guest's virtio transport takes with pages of 4 KiB: 128 buffers less 3
-/// (net/9p/trans_virtio.c). Without it the guest takes 8 KiB up to Linux 5.15 and 128 KiB after,
-/// and each file is read in pieces of that size.
+/// (net/9p/trans_virtio.c). Without it the guest takes 8 KiB up to Linux 5.15 and 128 KiB after
+/// (facts Q6.1), and each file is read in pieces of that size.
 const MSIZE: u32 = 125 * 4096;
 
 /// A domain XML to look at.

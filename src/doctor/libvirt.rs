@@ -9,7 +9,7 @@ use crate::version::Version;
 /// libvirt's own fmode and dmode (facts L7).
 const NATIVE: Version = Version(6, 10, 0);
 
-/// QEMU's fmode and dmode.
+/// QEMU's fmode and dmode (facts Q1.6).
 const MODES: Version = Version(2, 10, 0);
 
 /// Judges the installed libvirt, and the emulators that it has looked at.

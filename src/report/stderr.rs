@@ -51,7 +51,7 @@ pub fn failure(domain: &Domain, message: &str, help: &str) -> String {
     )
 }
 
-/// How to start all the same (design 3.17).
+/// How to start all the same (decision D17).
 fn way_out(domain: &Domain) -> String {
     let name = visible(&domain.name).replace('\'', "'\\''");
     format!(

@@ -3,7 +3,7 @@
 //! The parser compiles the profile; this module reads the binary policy it would hand to the
 //! kernel and walks its automaton the way the kernel does. So "which permissions does this byte
 //! string get" is answered without an AppArmor kernel, and by nobody's opinion of what a rule
-//! means (facts A, top). The names below follow the kernel's `security/apparmor/`:
+//! means (facts A0.2). The names below follow the kernel's `security/apparmor/`:
 //! `policy_unpack.c` (the serialised form), `match.c` (the automaton), `file.c` (permissions).
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 // Compiling
 
 /// Where the parser learns which kernel it compiles for. Without `-M`, on a kernel that has no
-/// AppArmor, it compiles for an ancient one and the policy means something else (facts A, top).
+/// AppArmor, it compiles for an ancient one and the policy means something else (facts A0.1).
 const FEATURES: [&str; 2] = [
     "/usr/share/apparmor-features/features",
     "/etc/apparmor.d/abi/3.0",

@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 pub const UUID: &str = "4a1bb3d2-6cfd-4b41-a8c8-8d5e1a0c9f37";
 pub const NAME: &str = "oracle";
 
-/// The text Debian's and upstream's TEMPLATE.qemu have had from 4.0 to 12.8 (facts L4.2).
+/// The text Debian's and upstream's TEMPLATE.qemu have had from 4.0 to 12.8 (facts L4.3).
 const TEMPLATE: &str = "#\n\
     # This profile is for the domain whose UUID matches this file.\n\
     #\n\

@@ -14,7 +14,7 @@ pub struct Shares {
 
 impl Shares {
     /// Makes both trees, inside cargo's folder for tests: it is on the disk of the checkout, where
-    /// user extended attributes work, which a tmpfs at /tmp did not have before Linux 6.6.
+    /// user extended attributes work (facts Q5.4), which a tmpfs at /tmp had not before Linux 6.6.
     pub fn new() -> Self {
         let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
         fs::create_dir_all(base).expect("make cargo's folder for tests");
@@ -61,7 +61,7 @@ impl Shares {
 /// Names of folders that can be shared.
 pub const GOOD: &[&str] = &["a", "b", "with space", "with,comma", "with=equals", "link"];
 
-/// Names that cannot be: QEMU opens a share with O_DIRECTORY (9p-local.c:local_init).
+/// Names that cannot be: QEMU opens a share with O_DIRECTORY (facts Q5.1).
 pub const BAD: &[&str] = &["missing", "file", "dangling", "link-to-file", "a/missing"];
 
 fn fill(base: &Path) {

@@ -1,0 +1,265 @@
+//! The documents are about this code: what a comment cites is written down, imports go the way
+//! that docs/architecture.md says, and a transcript in the README is what the program prints.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at the first surprise"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+#[path = "support/citations.rs"]
+mod citations;
+#[path = "support/imports.rs"]
+mod imports;
+#[path = "support/transcripts.rs"]
+mod transcripts;
+
+use citations::{Citation, Fact};
+use imports::Room;
+
+/// A file of the repository.
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn facts() -> Vec<Fact> {
+    let facts = citations::facts(&read("docs/facts.md"));
+    assert!(facts.len() > 80, "{} facts", facts.len());
+    facts
+}
+
+fn all_citations() -> Vec<Citation> {
+    let all = citations::in_repository();
+    assert!(all.len() > 40, "{} citations", all.len());
+    all
+}
+
+#[test]
+fn what_is_cited_is_written_down() {
+    let mut known: BTreeSet<String> = facts().into_iter().map(|fact| fact.id).collect();
+    known.extend(citations::sections(&read("docs/facts.md")));
+    known.extend(citations::decisions(&read("docs/architecture.md")));
+    let lost: Vec<String> = all_citations()
+        .into_iter()
+        .filter(|citation| !known.contains(&citation.id))
+        .map(|citation| format!("{}: {}", citation.file, citation.id))
+        .collect();
+    assert!(
+        lost.is_empty(),
+        "neither docs/facts.md nor a decision of docs/architecture.md: {lost:#?}"
+    );
+}
+
+#[test]
+fn every_fact_has_a_source_and_a_use() {
+    let cited: BTreeSet<String> = all_citations().into_iter().map(|c| c.id).collect();
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for fact in facts() {
+        if !fact.text.contains("Source:") && !fact.text.contains("Seen:") {
+            wrong.push(format!("{} names no source", fact.id));
+        }
+        let section = fact.id.split('.').next().unwrap();
+        let used = cited.contains(&fact.id) || cited.contains(section);
+        if !used && !fact.text.contains("(background)") {
+            wrong.push(format!(
+                "{} is cited nowhere, and not marked (background)",
+                fact.id
+            ));
+        }
+        if !seen.insert(fact.id.clone()) {
+            wrong.push(format!("{} is there twice", fact.id));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Imports that run back up and are to go. This list only ever gets shorter.
+const BACK_UP: &[(&str, &str, &str)] = &[
+    (
+        "share",
+        "lint",
+        "the place of a finding belongs to domain, the index of ids to qemu",
+    ),
+    ("doctor", "hook", "the limit for XML belongs to domain"),
+];
+
+/// Files of one room that import each other and are to stop. This list only ever gets shorter.
+const CIRCLES: &[(&str, &str)] = &[
+    ("apparmor/lock", "apparmor/store"),
+    ("qemu/command_line", "qemu/set"),
+];
+
+fn rooms() -> Vec<Room> {
+    let rooms = imports::rooms(&read("docs/architecture.md"));
+    assert!(rooms.len() > 10, "{} rooms", rooms.len());
+    rooms
+}
+
+#[test]
+fn the_table_of_rooms_has_no_way_back_up() {
+    let mut above = BTreeSet::new();
+    for room in rooms() {
+        for known in &room.knows {
+            assert!(
+                above.contains(known),
+                "`{}` may know `{known}`, which is not above it in the table",
+                room.name
+            );
+        }
+        above.insert(room.name);
+    }
+    let there: BTreeSet<String> = imports::files()
+        .into_iter()
+        .map(|file| file.room().to_owned())
+        .filter(|room| room != "lib")
+        .collect();
+    assert_eq!(above, there, "the table and src/ have not the same rooms");
+}
+
+#[test]
+fn imports_go_the_way_of_the_table() {
+    let knows: BTreeMap<String, Vec<String>> = rooms()
+        .into_iter()
+        .map(|room| (room.name, room.knows))
+        .collect();
+    let mut wrong = BTreeSet::new();
+    let mut back_up = BTreeSet::new();
+    for file in imports::files() {
+        for path in file.imports() {
+            let (from, to) = (file.room(), path[0].as_str());
+            if from == to
+                || from == "lib"
+                || !knows.contains_key(to)
+                || knows[from].contains(&path[0])
+            {
+                continue;
+            }
+            if BACK_UP.iter().any(|known| (known.0, known.1) == (from, to)) {
+                back_up.insert((from.to_owned(), to.to_owned()));
+            } else {
+                wrong.insert(format!("src/{}.rs imports {}", file.name, path.join("::")));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "docs/architecture.md does not let it: {wrong:#?}"
+    );
+    for (from, to, _) in BACK_UP {
+        let pair = ((*from).to_owned(), (*to).to_owned());
+        assert!(
+            back_up.contains(&pair),
+            "{from} does not import {to} any more: take it off the list"
+        );
+    }
+}
+
+#[test]
+fn files_of_a_room_import_each_other_one_way() {
+    let circles = imports::circles();
+    let known: BTreeSet<(String, String)> = CIRCLES
+        .iter()
+        .map(|(one, other)| ((*one).to_owned(), (*other).to_owned()))
+        .collect();
+    let new: Vec<_> = circles.difference(&known).collect();
+    assert!(new.is_empty(), "a circle: {new:?}");
+    let gone: Vec<_> = known.difference(&circles).collect();
+    assert!(
+        gone.is_empty(),
+        "no circle any more: take it off the list: {gone:?}"
+    );
+}
+
+#[test]
+fn effects_are_where_the_table_says() {
+    let rooms = rooms();
+    let reaches_out = |file: &str| {
+        let room = file.split('/').next().unwrap();
+        let room = rooms.iter().find(|other| other.name == room);
+        room.is_some_and(|room| room.reaches_out(file))
+    };
+    let files = imports::files();
+    let names: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let mut wrong = Vec::new();
+    let mut pure = 0;
+    for file in files.iter().filter(|file| !reaches_out(&file.name)) {
+        pure += 1;
+        for word in imports::EFFECTS {
+            if file.code.contains(word) {
+                wrong.push(format!("src/{}.rs uses {word}", file.name));
+            }
+        }
+        for path in file.imports() {
+            let target = imports::file_of(&path, &names).unwrap_or_default();
+            let is_type = path.last().unwrap().starts_with(char::is_uppercase);
+            if reaches_out(target) && !is_type {
+                wrong.push(format!("src/{}.rs imports {}", file.name, path.join("::")));
+            }
+        }
+    }
+    assert!(pure > 50, "{pure} files");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn transcripts_are_what_the_program_prints() {
+    let readme = read("README.md");
+    let blocks = transcripts::checked(&readme);
+    assert!(blocks.len() >= 2, "{} transcripts", blocks.len());
+    for block in blocks {
+        let printed = transcripts::run(&block);
+        assert_eq!(
+            block, printed,
+            "the README (left) is not what comes out (right)"
+        );
+    }
+}
+
+#[test]
+fn other_blocks_show_commands_only() {
+    for (name, text) in [
+        ("README.md", read("README.md")),
+        ("CONTRIBUTING.md", read("CONTRIBUTING.md")),
+        ("docs/packaging.md", read("docs/packaging.md")),
+    ] {
+        for line in transcripts::unchecked(&text) {
+            assert!(
+                line.starts_with("$ ") || line.starts_with("# "),
+                "{name} shows output that no test compares: {line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_line_is_too_long() {
+    for name in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/architecture.md",
+        "docs/facts.md",
+        "docs/packaging.md",
+    ] {
+        let mut inside = false;
+        for (number, line) in read(name).lines().enumerate() {
+            inside ^= line.starts_with("```");
+            // A table has no other way to break a line, and what a program prints is as it is.
+            let free = inside || line.starts_with('|');
+            let width = line.chars().count();
+            assert!(
+                free || width <= 100,
+                "{name}:{}: {width} columns",
+                number + 1
+            );
+        }
+    }
+}
