@@ -18,106 +18,129 @@ pub struct TakenId {
     pub device: usize,
 }
 
+/// How libvirt comes to the number of an automatic alias (qemuAssignDeviceAliases).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbered {
+    /// By the position among its kind: an alias of the user's uses a number up.
+    ByPosition,
+    /// One above the highest that one of its kind has: aliases of the user's do not count.
+    AboveHighest,
+    /// By what the element itself says.
+    ByItself,
+}
+
+/// Where the numbers of one prefix stand. Aliases are text, and may hold any number.
+#[derive(Debug, Default)]
+struct Count {
+    seen: u64,
+    next: u64,
+}
+
 /// Every id known to be taken, in document order.
 pub fn libvirt_ids(domain: &Domain) -> Vec<TakenId> {
-    let mut next: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
     let mut taken = Vec::new();
     for (index, device) in domain.devices.iter().enumerate() {
-        let Some(prefix) = prefix(device) else {
+        let users = device
+            .alias
+            .as_deref()
+            .filter(|alias| alias.starts_with("ua-"));
+        let Some((prefix, numbered)) = numbering(device) else {
             // An alias of the user's is the id whatever the device is.
-            if let Some(id) = user_alias(device) {
-                taken.push(TakenId { id, device: index });
+            if let Some(id) = users.filter(|_| is_a_device(domain, device)) {
+                taken.push(TakenId {
+                    id: id.to_owned(),
+                    device: index,
+                });
             }
             continue;
         };
-        let next = next.entry(prefix).or_insert(0);
-        let id = match &device.alias {
-            Some(alias) => {
-                // The next automatic number is one above the highest so far (qemu_alias.c); aliases
-                // of the user (ua-…) do not count. <video> counts all.
-                let number = alias
-                    .strip_prefix(prefix)
-                    .and_then(|n| n.parse::<u32>().ok());
-                if let Some(number) = number {
-                    *next = (*next).max(number.saturating_add(1));
-                } else if prefix == "video" {
-                    *next += 1;
+        let count = counts.entry(prefix).or_default();
+        let position = count.seen;
+        count.seen = count.seen.saturating_add(1);
+        let automatic = match numbered {
+            Numbered::ByItself => by_itself(device),
+            Numbered::ByPosition | Numbered::AboveHighest => {
+                // A live domain has them written down. Any other alias libvirt does not read.
+                let written = device
+                    .alias
+                    .as_deref()
+                    .and_then(|alias| alias.strip_prefix(prefix)?.parse::<u64>().ok());
+                let number = match (written, numbered) {
+                    (Some(number), _) => number,
+                    (None, Numbered::ByPosition) => position,
+                    (None, _) => count.next,
+                };
+                if users.is_none() {
+                    count.next = count.next.max(number.saturating_add(1));
                 }
-                (!is_built_in(device)).then(|| alias.to_string())
-            }
-            None => {
-                let number = *next;
-                *next += 1;
-                automatic(device, prefix, number)
+                Some(format!("{prefix}{number}"))
             }
         };
-        if let Some(id) = id {
+        let id = users.map(str::to_owned).or(automatic);
+        if let Some(id) = id.filter(|_| is_a_device(domain, device)) {
             taken.push(TakenId { id, device: index });
         }
     }
     taken
 }
 
-/// The alias of an element that is not numbered here, when it is the user's and a `-device` has it.
-fn user_alias(device: &Device) -> Option<String> {
-    let alias = device.alias.as_ref()?;
-    (alias.starts_with("ua-") && !is_built_in(device)).then(|| alias.to_string())
-}
-
-/// The prefix that numbers this element.
-fn prefix(device: &Device) -> Option<&'static str> {
+/// The prefix of this element's alias, and how it is numbered.
+fn numbering(device: &Device) -> Option<(&'static str, Numbered)> {
+    use Numbered::{AboveHighest, ByItself, ByPosition};
     let kind = device.kind.as_deref().unwrap_or("");
-    let model = device.model.as_deref().unwrap_or("");
-    match &*device.element {
-        "filesystem" => Some("fs"),
+    Some(match &*device.element {
+        "filesystem" => ("fs", AboveHighest),
         // libvirt numbers these two together, the interfaces first; which of them has which
         // number does not matter here.
-        "interface" if kind == "hostdev" => Some("hostdev"),
-        "hostdev" => Some("hostdev"),
-        "interface" => Some("net"),
-        "rng" => Some("rng"),
-        "video" if model != "none" => Some("video"),
-        "memballoon" if model != "none" => Some("balloon"),
-        "disk" if device.bus.as_deref() == Some("virtio") => Some("virtio-disk"),
-        "controller" => Some("controller"),
-        "sound" => Some("sound"),
-        "shmem" => Some("shmem"),
-        "input" => Some("input"),
-        "watchdog" => Some("watchdog"),
-        "vsock" => Some("vsock"),
-        "serial" => Some("serial"),
-        _ => None,
-    }
+        "interface" if kind == "hostdev" => ("hostdev", AboveHighest),
+        "hostdev" => ("hostdev", AboveHighest),
+        "interface" => ("net", AboveHighest),
+        "rng" => ("rng", AboveHighest),
+        "redirdev" => ("redir", ByPosition),
+        "serial" => ("serial", ByPosition),
+        "video" => ("video", ByPosition),
+        "sound" => ("sound", ByPosition),
+        "shmem" => ("shmem", ByPosition),
+        "input" => ("input", ByPosition),
+        "hub" => ("hub", ByPosition),
+        "watchdog" => ("watchdog", ByPosition),
+        "memballoon" => ("balloon", ByPosition),
+        "vsock" => ("vsock", ByPosition),
+        "disk" if device.bus.as_deref() == Some("virtio") => ("virtio-disk", ByItself),
+        "controller" => ("controller", ByItself),
+        _ => return None,
+    })
 }
 
-/// Whether libvirt makes no `-device` of it, though it has a number: it is part of the machine.
-fn is_built_in(device: &Device) -> bool {
+/// Whether libvirt makes a `-device` of it, rather than a part of the machine or another option.
+fn is_a_device(domain: &Domain, device: &Device) -> bool {
     let kind = device.kind.as_deref().unwrap_or("");
     let model = device.model.as_deref().unwrap_or("");
     match &*device.element {
-        "controller" => {
-            kind == "pci" && matches!(model, "pci-root" | "pcie-root")
-                || matches!(kind, "ide" | "sata" | "fdc")
-        }
-        "input" => !matches!(device.bus.as_deref(), Some("usb" | "virtio")),
-        "sound" => model == "pcspk",
-        "watchdog" => model != "i6300esb",
-        "emulator" | "graphics" | "audio" | "console" | "parallel" | "tpm" => true,
-        _ => model == "none",
+        "controller" => match kind {
+            "pci" => !matches!(model, "pci-root" | "pcie-root"),
+            "ide" | "fdc" | "xenbus" => false,
+            // The first of q35 is the chipset's own.
+            "sata" => device.index != Some(0) || !domain.machine.value.contains("q35"),
+            _ => model != "none",
+        },
+        "input" => matches!(device.bus.as_deref(), Some("usb" | "virtio")),
+        "sound" => model != "pcspk",
+        "watchdog" => matches!(model, "i6300esb" | "ib700"),
+        // On other machines it may be the board's (system-serial: pl011, 16550a).
+        "serial" => matches!(&*domain.arch, "x86_64" | "i686"),
+        "emulator" | "graphics" | "audio" | "console" | "parallel" | "channel" | "tpm"
+        | "panic" | "memory" | "iommu" | "nvram" => false,
+        _ => model != "none",
     }
 }
 
-fn automatic(device: &Device, prefix: &str, count: u32) -> Option<String> {
-    if is_built_in(device) {
-        return None;
+fn by_itself(device: &Device) -> Option<String> {
+    if &*device.element == "controller" {
+        return controller(device);
     }
-    match prefix {
-        "virtio-disk" => {
-            disk_index(device.target_dev.as_deref()?).map(|n| format!("virtio-disk{n}"))
-        }
-        "controller" => controller(device),
-        _ => Some(format!("{prefix}{count}")),
-    }
+    disk_index(device.target_dev.as_deref()?).map(|n| format!("virtio-disk{n}"))
 }
 
 /// A controller is called by its type and index (qemuAssignDeviceControllerAlias).
@@ -129,11 +152,14 @@ fn controller(device: &Device) -> Option<String> {
         // Companions of a USB 2 controller have its index, and no id of their own.
         ("usb", _) if device.pci.is_some() && index == 0 => Some("usb".to_owned()),
         ("usb", _) if device.pci.is_some() => Some(format!("usb{index}")),
-        ("scsi", Some(model)) if model.starts_with("virtio") => Some(format!("scsi{index}")),
+        ("scsi", Some(model)) if model.starts_with("virtio") || model.starts_with("lsi") => {
+            Some(format!("scsi{index}"))
+        }
+        ("sata", _) => Some(format!("sata{index}")),
+        ("ccid", _) => Some(format!("ccid{index}")),
         _ => None,
     }
 }
-
 /// `vda` → 0, `vdb` → 1, `vdaa` → 26 (virDiskNameToIndex).
 fn disk_index(target: &str) -> Option<u32> {
     let letters = target.strip_prefix("vd")?;
@@ -185,5 +211,21 @@ mod tests {
                 "usb"
             ]
         );
+    }
+
+    #[test]
+    fn numbers_go_on_after_any_alias() {
+        for alias in [
+            "fs4294967295",
+            "fs18446744073709551615",
+            "fs99999999999999999999",
+        ] {
+            let xml = format!(
+                "<domain><devices><filesystem><alias name='{alias}'/></filesystem>\
+                 <filesystem/><filesystem/></devices></domain>"
+            );
+            let domain = crate::domain::read(&xml).unwrap();
+            assert_eq!(libvirt_ids(&domain).len(), 3, "{alias}");
+        }
     }
 }

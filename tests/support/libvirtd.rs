@@ -101,6 +101,19 @@ impl Libvirtd {
         }
     }
 
+    /// The words that libvirt would start QEMU with.
+    #[allow(dead_code)] // each test uses its part
+    pub fn argv(&self, name: &str, xml: &str) -> Result<String, String> {
+        let file = self.home.path().join(format!("{name}.xml"));
+        fs::write(&file, xml).unwrap();
+        let output = self.virsh(&format!("domxml-to-native qemu-argv {}", file.display()));
+        let _ = fs::remove_file(file);
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout).unwrap());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     fn virsh(&self, commands: &str) -> Output {
         command("/usr/bin/virsh", self.home.path())
             .args(["--connect", &self.uri(), commands])
