@@ -4,7 +4,7 @@ use crate::doctor::{Line, Subject};
 use crate::host::daemon::{Daemon, NAMES};
 use crate::host::hooks::Entry;
 use crate::host::profiles;
-use crate::host::systemd::Unit;
+use crate::host::systemd::{Logged, Unit};
 
 /// What there is to judge.
 pub struct Facts<'f> {
@@ -16,7 +16,12 @@ pub struct Facts<'f> {
     pub entries: &'f [Entry],
     /// Whether AppArmor is on.
     pub apparmor: bool,
+    /// The log of a unit between two times.
+    pub log: &'f dyn Fn(&str, i64, i64) -> Vec<Logged>,
 }
+
+/// Longer than drivers take to start; until they have, the daemon ignores a reload.
+const STARTING: i64 = 120;
 
 const WHAT: &str = "for libvirtd or virtqemud";
 
@@ -77,44 +82,76 @@ fn absent(facts: &Facts) -> Line {
 /// That a hook is younger is not yet a failure: an upgrade replaces it, and SIGHUP by hand leaves
 /// no trace.
 fn aware(facts: &Facts, daemon: &Daemon) -> Option<Line> {
-    let what = format!(
-        "that {} has looked for hooks since there is one",
-        daemon.name
-    );
+    let name = daemon.name;
+    let what = format!("that {name} has looked for hooks since there is one");
     let runnable = facts
         .entries
         .iter()
         .filter(|entry| entry.end.as_ref().is_some_and(|end| end.executable));
     let first = runnable.map(|entry| entry.since).min()?;
-    let service = format!("{}.service", daemon.name);
+    let service = format!("{name}.service");
     let changed = facts
         .units
         .iter()
         .find(|unit| unit.active && unit.name == service)
         .and_then(|unit| unit.changed);
-    let Some(looked) = daemon.started.max(changed) else {
-        return Some(Line::warn(
-            Subject::Daemon,
-            what,
-            format!(
-                "not known when it started: systemctl reload {}",
-                daemon.name
-            ),
+    let warn = |hint: String| Some(Line::warn(Subject::Daemon, what.clone(), hint));
+    let Some(started) = daemon.started else {
+        return match changed {
+            Some(changed) if changed >= first => Some(Line::pass(Subject::Daemon, what)),
+            _ => warn(format!(
+                "not known when it started: systemctl reload {name}"
+            )),
+        };
+    };
+    if started >= first {
+        return Some(Line::pass(Subject::Daemon, what));
+    }
+    let Some(changed) = changed.filter(|changed| *changed >= first) else {
+        return warn(format!(
+            "the hook came later than {name} last started or was reloaded, so it is perhaps never called, unless that was an upgrade: \
+             systemctl reload {name}, which touches no guest"
         ));
     };
-    Some(if looked >= first {
-        Line::pass(Subject::Daemon, what)
+    if changed > started + STARTING {
+        return Some(Line::pass(Subject::Daemon, what));
+    }
+    // That time may be the end of its start, or a reload that it did not take.
+    match reload(&(facts.log)(&service, started, changed + 2), changed) {
+        Reload::Taken => Some(Line::pass(Subject::Daemon, what)),
+        Reload::Ignored => warn(format!(
+            "{name} ignored the reload, because its drivers had not started, so the hook is perhaps never called: systemctl reload \
+             {name}, which touches no guest"
+        )),
+        Reload::Unknown => warn(format!(
+            "the hook came when {name} had only just started, and whether it was reloaded since then is not in its log: systemctl \
+             reload {name}, which touches no guest"
+        )),
+    }
+}
+
+/// What became of the last reload.
+enum Reload {
+    Taken,
+    Ignored,
+    Unknown,
+}
+
+/// What the log says of a reload at `changed`. systemd sends the signal and calls the unit
+/// reloaded; the daemon may have answered with "Drivers are not initialized, reload ignored"
+/// (daemonReloadHandler, libvirt 5.0 to 7.5 at least).
+fn reload(log: &[Logged], changed: i64) -> Reload {
+    let told = |word: &str| {
+        let mut last = log.iter().filter(|line| line.text.contains(word));
+        last.any(|line| (line.at - changed).abs() <= 1)
+    };
+    if told("reload ignored") {
+        Reload::Ignored
+    } else if told("]: Reloaded ") {
+        Reload::Taken
     } else {
-        Line::warn(
-            Subject::Daemon,
-            what,
-            format!(
-                "the hook came later than {} last started or was reloaded, so it is perhaps never called, unless that was an upgrade: \
-                 systemctl reload {}, which touches no guest",
-                daemon.name, daemon.name
-            ),
-        )
-    })
+        Reload::Unknown
+    }
 }
 
 /// libvirt confines guests only where it is confined itself (use_apparmor, facts L3).
@@ -133,5 +170,100 @@ fn confined(daemon: &Daemon) -> Line {
                 daemon.name, daemon.name
             ),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::hooks::{Content, Program};
+
+    const STARTED: i64 = 1_000_000_000;
+    const RELOADED: &str = "host systemd[1]: Reloaded Virtualization daemon.";
+    const IGNORED: &str = "host libvirtd[4711]: Drivers are not initialized, reload ignored";
+
+    /// The verdict for a hook that came, and a unit that changed, so long after the daemon started.
+    fn verdict(since: i64, changed: Option<i64>, log: &[(i64, &str)]) -> Line {
+        let daemon = Daemon {
+            name: "libvirtd",
+            pid: 4711,
+            started: Some(STARTED),
+            label: None,
+        };
+        let entry = Entry {
+            place: "/etc/libvirt/hooks/qemu".into(),
+            link: None,
+            since: STARTED + since,
+            end: Some(Program {
+                name: "/usr/sbin/virt-9p".into(),
+                executable: true,
+                loose: false,
+                content: Content::Same,
+            }),
+        };
+        let facts = Facts {
+            running: None,
+            units: vec![Unit {
+                name: "libvirtd.service".into(),
+                active: true,
+                changed: changed.map(|at| STARTED + at),
+            }],
+            entries: &[entry],
+            apparmor: false,
+            log: &|unit, since, until| {
+                assert_eq!(unit, "libvirtd.service");
+                let log = log.iter().map(|(at, text)| Logged {
+                    at: STARTED + at,
+                    text: (*text).to_owned(),
+                });
+                log.filter(|line| (since..=until).contains(&line.at))
+                    .collect()
+            },
+        };
+        aware(&facts, &daemon).unwrap()
+    }
+
+    #[test]
+    fn a_reload_counts_when_it_was_one_and_the_daemon_took_it() {
+        use crate::doctor::Verdict::{Pass, Warn};
+        let cases: [(i64, Option<i64>, &[(i64, &str)], _, &str); 11] = [
+            // The hook was there first, or came later than all.
+            (-5, Some(3), &[], Pass, ""),
+            (5, None, &[], Warn, "came later"),
+            (50, Some(20), &[(20, RELOADED)], Warn, "came later"),
+            // Long after the start: a reload, and a taken one.
+            (500, Some(501), &[], Pass, ""),
+            // The end of the start is no reload.
+            (2, Some(3), &[], Warn, "not in its log"),
+            (
+                2,
+                Some(3),
+                &[(3, "host systemd[1]: Started Virtualization daemon.")],
+                Warn,
+                "not in its log",
+            ),
+            (2, Some(3), &[(3, RELOADED)], Pass, ""),
+            // Ignored, as the daemon itself says, before or after systemd.
+            (2, Some(3), &[(3, IGNORED), (3, RELOADED)], Warn, "ignored"),
+            (2, Some(3), &[(3, RELOADED), (4, IGNORED)], Warn, "ignored"),
+            // And again, taken.
+            (
+                2,
+                Some(9),
+                &[(3, RELOADED), (3, IGNORED), (9, RELOADED)],
+                Pass,
+                "",
+            ),
+            (2, Some(9), &[(3, RELOADED)], Warn, "not in its log"),
+        ];
+        for (since, changed, log, expected, hint) in cases {
+            let line = verdict(since, changed, log);
+            let told = line.hint.as_deref().unwrap_or("");
+            assert_eq!(
+                line.verdict, expected,
+                "{since} {changed:?} {log:?}: {told}"
+            );
+            assert!(told.contains(hint), "{since} {changed:?} {log:?}: {told}");
+        }
     }
 }

@@ -130,6 +130,7 @@ pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<Line> {
         units: systemd::units(root, &daemon::units()),
         entries: entries.as_deref().unwrap_or_default(),
         apparmor: enabled,
+        log: &|unit, since, until| systemd::log(root, unit, since, until),
     }));
     lines.extend(apparmor::look(root, enabled));
     lines.extend(workaround::look(root, &shares));

@@ -2,9 +2,9 @@
 //!
 //! Nothing here decides anything: it reads, and hands facts to the pure parts.
 
+pub mod child;
 pub mod confine;
 pub mod daemon;
-pub mod dbus;
 pub mod folder;
 pub mod guests;
 pub mod hooks;

@@ -19,9 +19,6 @@
 //! lock / unlock                  another process holds /run/virt-9p.lock
 //! program PATH [MODE]            a copy of the program
 //! daemon NAME SECONDS            it runs as process 4711, confined, since so long after 1970
-//! systemd [UNIT STATE SECONDS]...
-//!                                runs the host and answers on the bus: those units, last changed so
-//!                                long after 1970; without units it listens and says nothing
 //! caller UID                     everything belongs to UID, who runs the program (needs root)
 //! $ virt-9p ARGS [< FILE] [| grep WORD...]
 //!                                runs the program with --root; FILE stands beside `scenario`. With
@@ -41,22 +38,13 @@ use std::time::Duration;
 
 use fs2::FileExt;
 
-#[path = "systemd.rs"]
-mod systemd;
-
 /// libvirt's TEMPLATE.qemu, the same from 4.0 to 12.8.
 const TEMPLATE: &str = "#\n# This profile is for the domain whose UUID matches this file.\n#\n\n\
     #include <tunables/global>\n\nprofile LIBVIRT_TEMPLATE flags=(attach_disconnected) {\n  \
     #include <abstractions/libvirt-qemu>\n}\n";
 
 /// What comes and goes, or is the same everywhere.
-const PASSING: [&str; 5] = [
-    "/run",
-    "/run/virt-9p.lock",
-    "/run/dbus/system_bus_socket",
-    "/dev",
-    "/dev/log",
-];
+const PASSING: [&str; 4] = ["/run", "/run/virt-9p.lock", "/dev", "/dev/log"];
 
 pub struct Scenario {
     folder: PathBuf,
@@ -265,17 +253,6 @@ impl Scenario {
             ["program", path] => self.install(path, "0755"),
             ["program", path, mode] => self.install(path, mode),
             ["daemon", name, since] => self.daemon(name, since.parse().unwrap()),
-            ["systemd", units @ ..] => {
-                self.dir("/run/systemd/system", "0755");
-                self.dir("/run/dbus", "0755");
-                let socket = self.at("/run/dbus/system_bus_socket");
-                let _ = fs::remove_file(&socket);
-                let units = units.chunks(3).map(|unit| {
-                    let changed = unit[2].parse().unwrap();
-                    (unit[0].to_owned(), (unit[1].to_owned(), changed))
-                });
-                systemd::serve(&socket, units.collect());
-            }
             ["caller", uid] => {
                 let status = Command::new("chown")
                     .args(["-hR", uid])

@@ -93,6 +93,13 @@ pub fn inject(host: &Host, operation: (&str, &str), xml: &str, call: &Call, faul
     )
 }
 
+/// The calls of a run that start processes or use sockets, of whatever process.
+pub fn outside(host: &Host, operation: (&str, &str), xml: &str) -> String {
+    let ended = strace(host, operation, xml, &["-f", "-e", "trace=process,network"]);
+    assert_eq!(ended.signal, None, "{ended:?}");
+    trace(host)
+}
+
 /// What strace wrote about the last run.
 pub fn trace(host: &Host) -> String {
     String::from_utf8_lossy(&fs::read(host.path("trace")).unwrap()).into_owned()

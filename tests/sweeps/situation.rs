@@ -12,7 +12,7 @@ use crate::rawshare::{Host, Share, UUID, domain_xml, said};
 const SHARE: &str = "/srv/share";
 const OTHER: &str = "/srv/other";
 
-const PREPARE: (&str, &str) = ("prepare", "begin");
+pub const PREPARE: (&str, &str) = ("prepare", "begin");
 const RELEASE: (&str, &str) = ("release", "end");
 
 /// One state of a host and one call.
@@ -91,6 +91,11 @@ impl Situation {
     /// Whether a failure may end with 1: only where a raw share was to be granted.
     pub fn may_refuse(&self) -> bool {
         self.operation == PREPARE && !self.shares.is_empty()
+    }
+
+    /// Whether there is something to tell: rules come or go.
+    pub fn logs(&self) -> bool {
+        self.before.is_some() || !self.shares.is_empty()
     }
 
     /// The XML that libvirt passes.
