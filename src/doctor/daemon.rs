@@ -226,7 +226,15 @@ mod tests {
     #[test]
     fn a_reload_counts_when_it_was_one_and_the_daemon_took_it() {
         use crate::doctor::Verdict::{Pass, Warn};
-        let cases: [(i64, Option<i64>, &[(i64, &str)], _, &str); 11] = [
+        /// Hook, unit, log; verdict, and what is said.
+        type Case<'c> = (
+            i64,
+            Option<i64>,
+            &'c [(i64, &'c str)],
+            crate::doctor::Verdict,
+            &'c str,
+        );
+        let cases: [Case; 11] = [
             // The hook was there first, or came later than all.
             (-5, Some(3), &[], Pass, ""),
             (5, None, &[], Warn, "came later"),
