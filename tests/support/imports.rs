@@ -206,7 +206,7 @@ pub fn file_of<'f>(path: &[String], files: &BTreeSet<&'f str>) -> Option<&'f str
     lengths.find_map(|length| files.get(path[..length].join("/").as_str()).copied())
 }
 
-/// Pairs of files of one room that import each other, over others as well. A directory's own
+/// Pairs of files of one room that import each other, over others of it as well. A directory's own
 /// `mod.rs` is its door: those inside may ask it, and it asks them.
 pub fn circles() -> BTreeSet<(String, String)> {
     let files = files();
@@ -220,7 +220,10 @@ pub fn circles() -> BTreeSet<(String, String)> {
     for file in files.iter().filter(|file| !is_door(&file.name)) {
         for path in file.imports() {
             let target = file_of(&path, &names);
-            let target = target.filter(|target| *target != file.name && !is_door(target));
+            let same_room = |target: &&str| target.split('/').next() == Some(file.room());
+            let target = target
+                .filter(same_room)
+                .filter(|target| *target != file.name && !is_door(target));
             reached.entry(&file.name).or_default().extend(target);
         }
     }
