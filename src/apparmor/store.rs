@@ -1,16 +1,18 @@
 //! The profile of one VM on disk: read with care, replaced whole, under a lock.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 
 use crate::apparmor::block::{self, Damage};
 use crate::apparmor::lock::{LOCK, Lock, Patience};
 use crate::domain::Uuid;
-use crate::host::{Root, temporary, whole};
+use crate::host::temporary::{Temporary, sync_names};
+use crate::host::{Root, whole};
 
 /// Where libvirt keeps the profiles of VMs.
 pub const FOLDER: &str = "/etc/apparmor.d/libvirt";
@@ -285,30 +287,26 @@ fn sweep(_held: &Lock, root: &Root, uuid: &Uuid) {
 /// Replaces the profile whole: a reader sees the old or the new one, also after a crash. Only
 /// whoever holds the lock can call this.
 fn replace(_held: &Lock, root: &Root, uuid: &Uuid, content: &[u8]) -> Result<(), StoreError> {
-    let folder = root.path(FOLDER);
     let target = profile(root, uuid);
     let failed = |what| {
         let target = target.clone();
-        move |error| StoreError::Io(what, target, error)
+        move |error: io::Error| StoreError::Io(what, target, error)
     };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(root.path(FOLDER), flags, Mode::empty())
+        .map_err(|error| failed("write")(error.into()))?;
     let mut temporary =
-        temporary::create(&folder, &temporary_prefix(uuid)).map_err(failed("write"))?;
-    temporary
-        .as_file_mut()
-        .write_all(content)
-        .map_err(failed("write"))?;
+        Temporary::create(folder.as_fd(), &temporary_prefix(uuid)).map_err(failed("write"))?;
     // By hand, so that the umask has no say: libvirt's own are 0644.
     temporary
-        .as_file()
+        .file()
         .set_permissions(Permissions::from_mode(0o644))
         .map_err(failed("write"))?;
-    temporary.as_file().sync_all().map_err(failed("write"))?;
+    temporary.write(content).map_err(failed("write"))?;
+    let name = format!("libvirt-{uuid}");
     temporary
-        .persist(&target)
-        .map_err(|error| failed("replace")(error.error))?;
-    // The new profile is in place; that the folder's entry is on disk too is worth a try.
-    if let Ok(folder) = File::open(&folder) {
-        let _ = folder.sync_all();
-    }
+        .replace(name.as_ref())
+        .map_err(failed("replace"))?;
+    sync_names(folder.as_fd());
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! stand in a pipe before `virsh define /dev/stdin`. What else there is to say goes to stderr.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,7 +23,8 @@ use crate::version::DeviceForm;
 use super::command::Command;
 use super::input::Input;
 use super::options::{Options, Word, next, unexpected};
-use super::{colour, complain, replace};
+use super::replace::{self, Original};
+use super::{colour, complain};
 
 /// Where the result goes.
 enum Output {
@@ -140,7 +141,21 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         dmode,
         device,
     };
-    let input = Input::read(&file)?;
+    // What is read is what is replaced, wherever the name leads by then.
+    let original = match &output {
+        Output::InPlace => match Original::open(file.as_ref()) {
+            Ok(original) => Some(original),
+            Err(error) => match error.downcast::<io::Error>() {
+                Ok(error) => Input::read_from(&file, Err::<io::Empty, _>(error)).map(|_| None)?,
+                Err(error) => return Ok(refused(&error)),
+            },
+        },
+        _ => None,
+    };
+    let input = match &original {
+        Some(original) => Input::read_from(&file, Ok(original.file()))?,
+        None => Input::read(&file)?,
+    };
     let Some(converted) = convert(&input, &mut options, &request)? else {
         complain("nothing was converted");
         return Ok(ExitCode::from(1));
@@ -151,7 +166,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     if converted.shares == 0 {
         complain("note: there is nothing to convert");
     }
-    write(&input, &file, &output, &converted, &options)
+    write(&input, original.as_ref(), &output, &converted, &options)
 }
 
 fn text(parser: &mut lexopt::Parser) -> anyhow::Result<String> {
@@ -261,13 +276,18 @@ fn show(input: &Input, text: &str, after: &Inspection, new: &[Finding]) -> bool 
     new.iter().all(|finding| finding.level < Level::Error)
 }
 
+fn refused(error: &anyhow::Error) -> ExitCode {
+    complain(&format!("{error:#}"));
+    ExitCode::from(1)
+}
+
 fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 fn write(
     input: &Input,
-    file: &OsString,
+    original: Option<&Original>,
     output: &Output,
     converted: &Converted,
     options: &Options,
@@ -288,15 +308,12 @@ fn write(
         }
         Output::InPlace if converted.shares == 0 => return Ok(ExitCode::SUCCESS),
         Output::File(path) => replace::write(path, text.as_bytes()).map(|()| None),
-        Output::InPlace => {
-            replace::in_place(file.as_ref(), input.whole().as_bytes(), text.as_bytes()).map(Some)
-        }
+        Output::InPlace => original.map_or(Ok(None), |original| {
+            replace::in_place(original, input.whole().as_bytes(), text.as_bytes()).map(Some)
+        }),
     };
     match done {
-        Err(error) => {
-            complain(&format!("{error:#}"));
-            return Ok(ExitCode::from(1));
-        }
+        Err(error) => return Ok(refused(&error)),
         Ok(Some(backup)) => {
             complain(&format!(
                 "{}: {} converted; what it was is kept in {}",

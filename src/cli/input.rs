@@ -1,6 +1,6 @@
 //! Files and standard input, as text.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Read};
 
@@ -48,20 +48,24 @@ pub struct Input {
 impl Input {
     /// Reads `file`, or standard input for `-`.
     pub fn read(file: &OsString) -> anyhow::Result<Input> {
-        let name = file.to_string_lossy().into_owned();
-        let shown = visible(&name);
-        let mut content = Vec::new();
-        let limit = MOST_XML as u64 + 1;
-        let read = if file == "-" {
+        if file == "-" {
             let stdin = io::stdin().lock();
             if stdin.is_terminal() {
                 complain("note: reading a domain XML from the terminal, up to Ctrl-D");
             }
-            stdin.take(limit).read_to_end(&mut content)
-        } else {
-            File::open(file).and_then(|file| file.take(limit).read_to_end(&mut content))
-        };
-        read.map_err(|error| unread(&name, &error))?;
+            return Self::read_from(file, Ok(stdin));
+        }
+        Self::read_from(file, File::open(file))
+    }
+
+    /// Reads what `file` names, and is open already.
+    pub fn read_from(file: &OsStr, opened: io::Result<impl Read>) -> anyhow::Result<Input> {
+        let name = file.to_string_lossy().into_owned();
+        let shown = visible(&name);
+        let mut content = Vec::new();
+        opened
+            .and_then(|opened| opened.take(MOST_XML as u64 + 1).read_to_end(&mut content))
+            .map_err(|error| unread(&name, &error))?;
         if content.len() > MOST_XML {
             let most = MOST_XML >> 20;
             return Err(InputError::because(

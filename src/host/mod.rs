@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod folder;
 pub mod guests;
 pub mod hooks;
+pub mod place;
 pub mod profiles;
 pub mod qemu_user;
 pub mod stdin;
