@@ -1,5 +1,5 @@
 //! Hard to break: the hook is killed, failed, raced and crowded at every point, and the profile is
-//! judged each time. `tests/sweeps/run [kill|errors|load|races|limits|outside]` runs it on the shipped
+//! judged each time. `tests/sweeps/run [kill|errors|files|load|races|limits|outside]` runs it on the shipped
 //! binary; it needs strace, apparmor_parser and root.
 #![allow(
     missing_docs,
@@ -21,6 +21,7 @@ mod calls;
 mod situation;
 
 mod errors;
+mod files;
 mod kill;
 mod limits;
 mod load;

@@ -280,6 +280,149 @@ fn the_share_is_swapped() {
     eprintln!("share swapped: {granted} of {CALLS} calls granted");
 }
 
+/// A user's directory, in which `convert` works as root, and a file of root's alone elsewhere.
+struct Trap {
+    host: Host,
+    user: u32,
+}
+
+impl Trap {
+    fn new() -> Self {
+        let host = host();
+        for folder in ["/home/user/real", "/root/only"] {
+            host.create_folder(folder.as_bytes());
+        }
+        let trap = Trap { host, user: 65534 };
+        for folder in ["/home/user", "/home/user/real"] {
+            chown(trap.host.path(folder), Some(trap.user), Some(trap.user)).unwrap();
+        }
+        trap.bait();
+        fs::write(trap.secret(), DOMAIN).unwrap();
+        fs::set_permissions(trap.secret(), Permissions::from_mode(0o600)).unwrap();
+        trap
+    }
+
+    fn file(&self) -> PathBuf {
+        self.host.path("/home/user/real/web.xml")
+    }
+
+    fn secret(&self) -> PathBuf {
+        self.host.path("/root/only/web.xml")
+    }
+
+    /// Puts a file of the user's there that everybody may write.
+    fn bait(&self) {
+        self.put(self.user, 0o666);
+    }
+
+    fn put(&self, owner: u32, mode: u32) {
+        let new = self.host.path("/home/user/new");
+        if fs::write(&new, DOMAIN).is_ok() {
+            let _ = chown(&new, Some(owner), Some(owner));
+            let _ = fs::set_permissions(&new, Permissions::from_mode(mode));
+            let _ = fs::rename(&new, self.file());
+        }
+    }
+
+    /// What the user does, in turn.
+    fn swap(&self, round: usize) {
+        let real = self.host.path("/home/user/real");
+        let aside = self.host.path("/home/user/aside");
+        match round % 5 {
+            0 => self.bait(),
+            1 => {
+                let link = self.host.path("/home/user/link");
+                let _ = symlink(self.secret(), &link);
+                let _ = fs::rename(link, self.file());
+            }
+            // One that root may have left there.
+            2 => self.put(0, 0o644),
+            3 => {
+                self.bait();
+                let _ = fs::rename(&real, &aside);
+                let _ = symlink(self.host.path("/root/only"), &real);
+            }
+            _ => {
+                if fs::symlink_metadata(&real).is_ok_and(|meta| meta.is_symlink()) {
+                    let _ = fs::remove_file(&real);
+                    let _ = fs::rename(&aside, &real);
+                }
+            }
+        }
+    }
+
+    fn assert_untouched(&self, when: &str) {
+        let only = self.host.path("/root/only");
+        for entry in fs::read_dir(only).unwrap() {
+            let path = entry.unwrap().path();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let (owner, mode) = (meta.uid(), meta.mode() & 0o7777);
+            assert_eq!((owner, mode), (0, 0o600), "{when}: {path:?}");
+            assert_eq!(path, self.secret(), "{when}: made in the other directory");
+        }
+        assert!(
+            fs::read_to_string(self.secret()).unwrap() == DOMAIN,
+            "{when}: written"
+        );
+    }
+}
+
+/// It can be converted, so that nothing but care keeps `convert` from it.
+const DOMAIN: &str = include_str!("../scenarios/convert-files/domain.xml");
+
+/// Root converts a file in a user's directory, who puts links and other files in its place, and
+/// another directory in that of the directory.
+#[test]
+#[ignore = "needs root, to give files away"]
+fn the_converted_file_is_swapped() {
+    const RUNS: usize = 1500;
+    let trap = Trap::new();
+    let done = AtomicBool::new(false);
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut round = 0;
+            while !done.load(Ordering::Relaxed) {
+                trap.swap(round);
+                std::thread::sleep(Duration::from_micros((round as u64 * 37) % 400));
+                round += 1;
+            }
+        });
+        let calls = || {
+            let mut statuses = BTreeSet::new();
+            for number in 0..RUNS {
+                let mut command = Command::new(crate::rawshare::program());
+                command.args(["convert", "--to", "commandline", "--no-host"]);
+                command.args(["--target", "share", "--device", "text"]);
+                if number % 2 == 0 {
+                    command.arg("--in-place").arg(trap.file());
+                } else {
+                    command.arg("--output").arg(trap.file());
+                    command.arg(trap.host.path("/root/only/web.xml"));
+                }
+                let output = crate::rawshare::run(command, "");
+                trap.assert_untouched(&format!("run {number}: {}", said(&output)));
+                let status = output.status.code();
+                if status != Some(2) {
+                    statuses.insert((number % 2, status));
+                }
+            }
+            statuses
+        };
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(calls));
+        done.store(true, Ordering::Relaxed);
+        result
+    });
+    let statuses = result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    // Each was met in both states: somebody else's file is refused, root's own is converted. (2:
+    // there was nothing just then.)
+    let both = [0, 1].map(|kind| [0, 1].map(|status| (kind, Some(status))));
+    assert_eq!(
+        statuses,
+        both.into_iter().flatten().collect(),
+        "kind of call and status"
+    );
+}
+
 /// What else is read on the way may be a FIFO: nobody waits for somebody to write to it.
 #[test]
 fn a_fifo_holds_nobody_up() {

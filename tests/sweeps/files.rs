@@ -1,0 +1,394 @@
+//! `convert` replaces a file: whose it is, who may read it, and all that is said about it beside
+//! its content stays, or nothing does. On file systems of the tests' own, as root.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use rustix::fs::{XattrFlags, getxattr, lgetxattr, removexattr, setxattr};
+
+use crate::rawshare::{program, run, said};
+
+/// Has a share to convert.
+const DOMAIN: &str = include_str!("../scenarios/convert-files/domain.xml");
+
+/// Somebody else.
+const USER: u32 = 65534;
+
+const ACL: &str = "system.posix_acl_access";
+const DEFAULT_ACL: &str = "system.posix_acl_default";
+
+/// A mounted file system, away with the value.
+struct Mounted {
+    scratch: tempfile::TempDir,
+}
+
+impl Mounted {
+    /// An ext4 of a few megabytes: it has all kinds of attributes.
+    fn ext4() -> Self {
+        let scratch = tempfile::tempdir().unwrap();
+        let image = scratch.path().join("image");
+        File::create(&image).unwrap().set_len(8 << 20).unwrap();
+        call(Command::new("mkfs.ext4").arg("-q").arg(&image));
+        let here = Mounted { scratch };
+        fs::create_dir(here.path("")).unwrap();
+        let mut mount = Command::new("mount");
+        call(mount.args(["-o", "loop"]).arg(&image).arg(here.path("")));
+        here
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.scratch.path().join("mounted").join(name)
+    }
+
+    /// A domain, root's and 0640.
+    fn domain(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, DOMAIN).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        path
+    }
+
+    fn directory(&self, name: &str, mode: u32) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path("")).status();
+    }
+}
+
+fn call(command: &mut Command) {
+    let status = command.status().unwrap();
+    assert!(status.success(), "{command:?}");
+}
+
+/// `before` is what runs the program, if anything.
+fn convert(before: &[&str], output: Option<&Path>, file: &Path) -> Output {
+    let mut words: Vec<std::ffi::OsString> = before.iter().map(Into::into).collect();
+    words.push(program().into());
+    let arguments = "convert --to commandline --no-host --device text --target share";
+    words.extend(arguments.split(' ').map(Into::into));
+    match output {
+        Some(output) => words.extend(["--output".into(), output.into()]),
+        None => words.push("--in-place".into()),
+    }
+    words.push(file.into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    run(command, "")
+}
+
+fn in_place(file: &Path) -> Output {
+    convert(&[], None, file)
+}
+
+/// What can be seen of a file: content, owner, group, mode, attributes.
+fn look(path: &Path) -> (String, u32, u32, u32, Vec<(String, Vec<u8>)>) {
+    let meta = fs::symlink_metadata(path).unwrap();
+    let attributes = [ACL, "user.virt9p.test", "trusted.virt9p.test"];
+    let attributes = attributes.into_iter().filter_map(|name| {
+        let mut value = vec![0; 1024];
+        let length = lgetxattr(path, name, value.as_mut_slice()).ok()?;
+        value.truncate(length);
+        Some((name.to_owned(), value))
+    });
+    (
+        fs::read_to_string(path).unwrap(),
+        meta.uid(),
+        meta.gid(),
+        meta.mode() & 0o7777,
+        attributes.collect(),
+    )
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// It is refused for `why`, and nothing in its directory is another.
+fn assert_refused(why: &str, file: &Path, call: impl FnOnce() -> Output) {
+    let directory = file.parent().unwrap();
+    let before = (look(file), names(directory));
+    let output = call();
+    let told = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains(why), "{told}");
+    assert!((look(file), names(directory)) == before, "changed: {told}");
+}
+
+/// It is converted, and but for its content as it was; so is its backup.
+fn assert_kept(file: &Path, call: impl FnOnce() -> Output) {
+    let before = look(file);
+    let inode = fs::metadata(file).unwrap().ino();
+    let output = call();
+    assert!(output.status.success(), "{}", said(&output));
+    let after = look(file);
+    assert!(after.0.contains("-fsdev"), "{}", said(&output));
+    assert_eq!(
+        (after.1, after.2, after.3, &after.4),
+        (before.1, before.2, before.3, &before.4)
+    );
+    let backup = PathBuf::from(format!("{}~", file.display()));
+    assert!(look(&backup) == before);
+    assert_eq!(fs::metadata(&backup).unwrap().ino(), inode, "its backup");
+    fs::remove_file(backup).unwrap();
+}
+
+/// The kernel's form of an access control list: version 2, then tag, permissions and number.
+fn acl(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let mut out = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, number) in entries {
+        out.extend(tag.to_le_bytes());
+        out.extend(permissions.to_le_bytes());
+        out.extend(number.to_le_bytes());
+    }
+    out
+}
+
+const NOBODY: u32 = u32::MAX;
+
+/// The owner and USER may; the group may not, though the mode shows its bits: they are the mask.
+fn list(group: u16) -> Vec<u8> {
+    acl(&[
+        (0x01, 6, NOBODY),
+        (0x02, 6, USER),
+        (0x04, group, NOBODY),
+        (0x10, 6, NOBODY),
+        (0x20, 0, NOBODY),
+    ])
+}
+
+#[test]
+#[ignore = "needs root, to mount"]
+fn attributes_stay() {
+    let here = Mounted::ext4();
+    let file = here.domain("web.xml");
+    chown(&file, Some(USER), Some(12345)).unwrap();
+    assert_kept(&file, || in_place(&file));
+
+    let file = here.domain("list.xml");
+    setxattr(&file, ACL, &list(0), XattrFlags::empty()).unwrap();
+    for name in ["user.virt9p.test", "trusted.virt9p.test"] {
+        setxattr(&file, name, b"value", XattrFlags::empty()).unwrap();
+    }
+    assert_eq!(look(&file).3, 0o660);
+    assert_eq!(look(&file).4.len(), 3);
+    assert_kept(&file, || in_place(&file));
+    // Where names cannot be exchanged, as on NFS.
+    let file = here.domain("linked.xml");
+    setxattr(&file, ACL, &list(0), XattrFlags::empty()).unwrap();
+    let inject = "inject=renameat2:error=EINVAL";
+    let strace = [
+        "strace",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=renameat2",
+        "-e",
+        inject,
+    ];
+    assert_kept(&file, || convert(&strace, None, &file));
+
+    let file = here.domain("flags.xml");
+    call(Command::new("chattr").arg("+dA").arg(&file));
+    assert_kept(&file, || in_place(&file));
+    let flags = Command::new("lsattr").arg(&file).output().unwrap();
+    let flags = String::from_utf8_lossy(&flags.stdout).into_owned();
+    assert!(flags.split(' ').next().unwrap().contains('A'), "{flags}");
+
+    // Another file that is written over keeps them, too.
+    let old = here.domain("old.xml");
+    setxattr(&old, ACL, &list(0), XattrFlags::empty()).unwrap();
+    let before = look(&old);
+    let output = convert(&[], Some(&old), &here.domain("from.xml"));
+    assert!(output.status.success(), "{}", said(&output));
+    let after = look(&old);
+    assert_eq!((after.3, &after.4), (before.3, &before.4));
+}
+
+/// A directory can give each new file a list that lets more people in.
+#[test]
+#[ignore = "needs root, to mount"]
+fn a_directorys_list_lets_nobody_in() {
+    let here = Mounted::ext4();
+    let directory = here.directory("shared", 0o755);
+    setxattr(&directory, DEFAULT_ACL, &list(6), XattrFlags::empty()).unwrap();
+    let file = here.domain("shared/web.xml");
+    // Made by hand, so without a list of its own.
+    removexattr(&file, ACL).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    assert!(look(&file).4.is_empty());
+    assert_kept(&file, || in_place(&file));
+
+    let new = here.path("shared/new.xml");
+    let output = convert(&[], Some(&new), &file);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "it has no such share any more"
+    );
+    let output = convert(&[], Some(&new), &here.domain("from.xml"));
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(look(&new).3, 0o600, "its mask lets nobody through");
+}
+
+#[test]
+#[ignore = "needs root, to mount"]
+fn what_cannot_be_done_whole_is_not_done() {
+    let here = Mounted::ext4();
+    let file = here.domain("web.xml");
+    let other = here.path("other-name.xml");
+    fs::hard_link(&file, &other).unwrap();
+    assert_refused("2 hard links", &file, || in_place(&file));
+    let from = here.domain("from.xml");
+    assert_refused("2 hard links", &file, || convert(&[], Some(&file), &from));
+    fs::remove_file(other).unwrap();
+
+    for flag in ["i", "a"] {
+        call(Command::new("chattr").arg(format!("+{flag}")).arg(&file));
+        assert_refused("cannot be kept", &file, || in_place(&file));
+        call(Command::new("chattr").arg(format!("-{flag}")).arg(&file));
+    }
+
+    // An attribute that the file system has no room for, or the caller no right to.
+    setxattr(&file, "user.virt9p.test", b"value", XattrFlags::empty()).unwrap();
+    let inject = "inject=fsetxattr:error=ENOSPC";
+    let strace = [
+        "strace",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fsetxattr",
+        "-e",
+        inject,
+    ];
+    assert_refused("attribute user.virt9p.test cannot be kept", &file, || {
+        convert(&strace, None, &file)
+    });
+
+    // No name is left for a backup: what was exchanged goes back.
+    let long = here.domain(&"n".repeat(255));
+    assert_refused("File name too long", &long, || in_place(&long));
+
+    call(
+        Command::new("mount")
+            .args(["-o", "remount,ro"])
+            .arg(here.path("")),
+    );
+    assert_refused("Read-only file system", &file, || in_place(&file));
+    call(
+        Command::new("mount")
+            .args(["-o", "remount,rw"])
+            .arg(here.path("")),
+    );
+
+    let mut filler = File::create(here.path("filler")).unwrap();
+    let _ = std::io::copy(&mut std::io::repeat(1), &mut filler);
+    drop(filler);
+    let mut number = 0;
+    while fs::write(here.path(&format!("filler{number}")), [1; 1024]).is_ok() {
+        number += 1;
+    }
+    assert_refused("No space left", &file, || in_place(&file));
+    assert_refused("No space left", &file, || convert(&[], Some(&file), &from));
+}
+
+/// Who can write a directory decides what a name in it leads to.
+#[test]
+#[ignore = "needs root, to give files away"]
+fn a_directory_of_others_is_not_trusted() {
+    let here = Mounted::ext4();
+    let from = here.domain("from.xml");
+    here.directory("closed", 0o755);
+    let closed = here.domain("closed/web.xml");
+    for (name, owner, mode) in [
+        ("user", USER, 0o755),
+        ("group", 0, 0o775),
+        ("sticky", 0, 0o1777),
+    ] {
+        let directory = here.directory(name, mode);
+        chown(&directory, Some(owner), None).unwrap();
+        // Its links are not followed, wherever they stand in the path.
+        let link = directory.join("link.xml");
+        symlink(&closed, &link).unwrap();
+        symlink(here.path("closed"), directory.join("way")).unwrap();
+        for path in [link, directory.join("way/web.xml")] {
+            assert_refused("symbolic link", &closed, || in_place(&path));
+            assert_refused("symbolic link", &closed, || {
+                convert(&[], Some(&path), &from)
+            });
+        }
+        // No owner is taken over.
+        let file = here.domain(&format!("{name}/web.xml"));
+        chown(&file, Some(USER), Some(USER)).unwrap();
+        assert_refused("belongs to user 65534", &file, || in_place(&file));
+        assert_refused("belongs to user 65534", &file, || {
+            convert(&[], Some(&file), &from)
+        });
+        // Root's own stays root's; another content gets no reader that it had not.
+        chown(&file, Some(0), Some(0)).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
+        assert_kept(&file, || in_place(&file));
+        let output = convert(&[], Some(&file), &from);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!((look(&file).1, look(&file).3), (0, 0o600));
+        // What somebody reads from is not written to.
+        let fifo = directory.join("fifo");
+        call(Command::new("mkfifo").arg(&fifo));
+        let timeout = ["timeout", "5"];
+        let output = convert(&timeout, Some(&fifo), &from);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    }
+    // Where nobody else can write, all of it is done.
+    let link = here.path("closed/link.xml");
+    symlink("../closed/web.xml", &link).unwrap();
+    chown(&closed, Some(USER), Some(USER)).unwrap();
+    let output = in_place(&link);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!((look(&closed).1, look(&closed).3), (USER, 0o640));
+    assert!(look(&closed).0.contains("-fsdev"));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+/// The file that is replaced is the one that was read: another one that is saved in between, even
+/// at the last moment, stays.
+#[test]
+#[ignore = "needs root, to mount"]
+fn what_is_saved_meanwhile_stays() {
+    let here = Mounted::ext4();
+    for calls in ["rename,renameat,renameat2", "fsync"] {
+        let file = here.domain("web.xml");
+        let trace = format!("trace={calls}");
+        let inject = format!("inject={calls}:delay_enter=1500000:when=1");
+        let strace = ["strace", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+        let output = std::thread::scope(|scope| {
+            let call = scope.spawn(|| convert(&strace, None, &file));
+            std::thread::sleep(Duration::from_millis(700));
+            let new = here.path("new");
+            fs::write(&new, "saved meanwhile").unwrap();
+            fs::rename(new, &file).unwrap();
+            call.join().unwrap()
+        });
+        let told = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("changed by somebody else"), "{told}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "saved meanwhile");
+        let mut left = names(&here.path(""));
+        left.retain(|name| name != "lost+found");
+        assert_eq!(left, ["web.xml"], "{told}");
+        assert!(getxattr(&file, ACL, &mut [0_u8; 64][..]).is_err());
+    }
+}
