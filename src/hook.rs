@@ -11,12 +11,13 @@ use std::io::Write;
 use crate::apparmor::lock::Patience;
 use crate::apparmor::store::{self, Change, StoreError};
 use crate::domain::xml::QEMU_NAMESPACE;
-use crate::domain::{self, Domain, Uuid, find_uuid};
+use crate::domain::{self, Domain, Origin, Scan, Uuid, find_uuid};
 use crate::host::stdin::Stdin;
 use crate::host::{Root, confine};
 use crate::inspect::{self, Confinement, Inspection};
 use crate::lint::finding::Level;
 use crate::qemu::command_line::CommandLine;
+use crate::qemu::set::FailedSet;
 use crate::report::stderr;
 use crate::report::syslog::Log;
 use crate::text::{Lines, count, quoted, visible};
@@ -106,7 +107,7 @@ fn stop_panics(status: i32) {
 enum Input {
     /// All of it.
     Whole(Vec<u8>),
-    /// More than [`MOST_XML`]; whether it speaks of QEMU arguments and of 9p.
+    /// More than [`MOST_XML`]; whether its raw arguments are ours.
     TooLarge(bool),
 }
 
@@ -120,28 +121,33 @@ fn read_input(
             return Ok(Input::Whole(content));
         }
     }
-    let ours = has_namespace(&content);
-    let mut speaks = speaks_of_9p(&content);
-    // Whether the rest speaks of 9p decides whether we may refuse; it is not kept.
-    let mut window = content.split_off(content.len().saturating_sub(64));
-    drop(content);
-    while ours && !speaks && more(&mut window)? > 0 {
-        speaks = speaks_of_9p(&window);
-        window.drain(..window.len().saturating_sub(64));
+    // Whether the raw arguments in it are ours decides whether we may refuse; it is not kept.
+    let mut scan = Scan::default();
+    while !content.is_empty() {
+        scan.push(&content);
+        content.clear();
+        more(&mut content)?;
     }
-    Ok(Input::TooLarge(ours && speaks))
+    Ok(Input::TooLarge(is_ours(scan)))
 }
 
 fn has_namespace(content: &[u8]) -> bool {
     memchr::memmem::find(content, QEMU_NAMESPACE.as_bytes()).is_some()
 }
 
-/// For XML that cannot be read: whether it could be one of ours. libvirt writes letters as
-/// letters, so a plain search is enough.
-fn speaks_of_9p(content: &[u8]) -> bool {
-    ["fsdev", "virtfs", "virtio-9p"]
-        .iter()
-        .any(|word| memchr::memmem::find(content, word.as_bytes()).is_some())
+/// For XML that cannot be read: whether its raw arguments are ours. Nothing else in it matters.
+fn is_ours(scan: Scan) -> bool {
+    let line = CommandLine::read(&scan.domain());
+    // Which devices the domain has is not known, so neither whether the fsdev is there.
+    let sets_fsdev = |set: &FailedSet| matches!(set, FailedSet::NoTarget(_, "fsdev", _));
+    line.has_9p() || line.failed_sets.iter().any(sets_fsdev)
+}
+
+/// [`is_ours`] of a text that is here as a whole.
+fn text_is_ours(content: &[u8]) -> bool {
+    let mut scan = Scan::default();
+    scan.push(content);
+    is_ours(scan)
 }
 
 /// `release end`: take the block away. Whatever happens, nothing is said and nothing fails.
@@ -203,12 +209,9 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
     if !has_namespace(&content) {
         return not_ours(root, &content);
     }
-    if speaks_of_9p(&content) {
-        stop_panics(1);
-    }
     let text = match std::str::from_utf8(&content) {
         Ok(text) => inspect::without_mark(text),
-        Err(_) if !speaks_of_9p(&content) => return Ending::fine(),
+        Err(_) if !text_is_ours(&content) => return Ending::fine(),
         Err(error) => {
             return unreadable(
                 root,
@@ -217,9 +220,9 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
             );
         }
     };
-    let domain = match domain::read(text) {
+    let domain = match domain::read(text, Origin::Libvirt) {
         Ok(domain) => domain,
-        Err(_) if !speaks_of_9p(&content) => return not_ours(root, &content),
+        Err(_) if !text_is_ours(&content) => return not_ours(root, &content),
         Err(error) => {
             let (line, column) = Lines::new(text).position(error.at);
             return unreadable(
@@ -233,6 +236,8 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
     if !line.has_9p() {
         return not_ours(root, &content);
     }
+    // From here on it is one that may be refused.
+    stop_panics(1);
     let assume = Assumptions {
         session: !root.may_write(),
         ..Assumptions::default()
@@ -384,14 +389,17 @@ mod tests {
     }
 
     #[test]
-    fn too_large_is_ours_only_when_it_speaks_of_9p() {
-        let mut xml = format!("<domain xmlns:qemu='{QEMU_NAMESPACE}'>").into_bytes();
+    fn too_large_is_ours_only_by_its_arguments() {
+        let about = "<description>-fsdev, virtfs</description><qemu:arg value='-name'/>";
+        let mut xml = format!("<domain xmlns:qemu='{QEMU_NAMESPACE}'>{about}").into_bytes();
         xml.resize(MOST_XML + 100_000, b' ');
         assert!(matches!(
             read_input(pieces(&xml)),
             Ok(Input::TooLarge(false))
         ));
-        xml.extend_from_slice(b"<qemu:arg value='-fsdev'/>");
+        xml.extend_from_slice(
+            b"<qemu:arg value='x'/><qemu:arg value='-fsdev'/><qemu:arg value='local'/>",
+        );
         assert!(matches!(
             read_input(pieces(&xml)),
             Ok(Input::TooLarge(true))

@@ -3,8 +3,9 @@
 
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_SHARES};
 use crate::domain::xml::XmlError;
-use crate::domain::{self, Domain};
+use crate::domain::{self, Domain, Origin};
 use crate::host::folder::{self, Folder};
+use crate::host::security_driver::{self, Setting};
 use crate::host::{Root, qemu_user, versions};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level, Place};
@@ -63,7 +64,7 @@ pub fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Looks at the domain in `text`. `root` is the host to ask, or nothing (`--no-host`).
+/// Looks at the domain in `text`, the text of a file. `root` is the host to ask, or nothing (`--no-host`).
 ///
 /// # Errors
 /// When `text` is no domain XML.
@@ -72,7 +73,7 @@ pub fn inspect(
     root: Option<&Root>,
     assume: Assumptions,
 ) -> Result<Inspection, XmlError> {
-    let domain = domain::read(text)?;
+    let domain = domain::read(text, Origin::File)?;
     let line = CommandLine::read(&domain);
     Ok(judge(text, domain, line, root, assume))
 }
@@ -106,6 +107,7 @@ pub fn judge(
         let refused = found.iter().any(|finding| finding.code == Code::PathSystem);
         if let Ok(folder) = facts.folder.as_ref()
             && !refused
+            && !is_unclear(&domain, &share)
         {
             grants.add(&folder.name, share.readonly);
         }
@@ -136,6 +138,14 @@ pub fn judge(
         grants,
         confinement,
     }
+}
+
+/// Whether its path may be another one (white-space-unclear).
+fn is_unclear(domain: &Domain, share: &Share) -> bool {
+    let Place::Arg(index, _) = &share.place else {
+        return false;
+    };
+    domain.args.get(*index).is_some_and(|arg| arg.blanked)
 }
 
 fn facts(root: Option<&Root>, share: &Share, user: Option<&qemu_user::QemuUser>) -> ShareFacts {
@@ -184,6 +194,10 @@ fn confinement(root: Option<&Root>, domain: &Domain, assume: &Assumptions) -> Co
     if root.is_some_and(|root| !root.apparmor_enabled()) {
         return Confinement::Free("AppArmor is not enabled");
     }
+    let setting = root.map_or(Setting::Confines, security_driver::setting);
+    if setting == Setting::Off {
+        return Confinement::Free("qemu.conf sets a security_driver that is not AppArmor");
+    }
     let label = domain
         .seclabels
         .iter()
@@ -193,6 +207,9 @@ fn confinement(root: Option<&Root>, domain: &Domain, assume: &Assumptions) -> Co
         Some("static") => {
             Confinement::Free("the domain's seclabel is static: its profile is the admin's")
         }
+        None | Some("") if setting == Setting::OnRequest => Confinement::Free(
+            "qemu.conf sets security_default_confined = 0, and the domain has no seclabel",
+        ),
         _ => Confinement::Confined,
     }
 }

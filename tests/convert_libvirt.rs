@@ -418,7 +418,11 @@ fn patched(text: &str, diff: &str) -> String {
 }
 
 fn read(text: &str) -> virt_9p::domain::Domain {
-    virt_9p::domain::read(text.trim_start_matches('\u{feff}')).unwrap()
+    virt_9p::domain::read(
+        text.trim_start_matches('\u{feff}'),
+        virt_9p::domain::Origin::File,
+    )
+    .unwrap()
 }
 
 /// The declaration that the conversion added, when it had to.

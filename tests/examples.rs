@@ -49,7 +49,15 @@ const COMPANIONS: &[(Code, Code, &str)] = &[(
 fn host_of_examples() -> tempfile::TempDir {
     let root = host();
     let at = |path: &str| root.path().join(path);
-    for dir in ["srv/other", "srv/images", "home/alice/share", "dev/share"] {
+    for dir in [
+        "srv/other",
+        "srv/images",
+        "srv/one two",
+        "srv/one   two",
+        "srv/one\ntwo",
+        "home/alice/share",
+        "dev/share",
+    ] {
         fs::create_dir_all(at(dir)).unwrap();
     }
     for open in ["", "srv", "home", "dev", "etc"] {

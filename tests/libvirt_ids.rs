@@ -146,7 +146,7 @@ fn ids_are_those_that_libvirt_gives() {
             .argv(&name, &xml)
             .unwrap_or_else(|error| panic!("{label}: libvirt refuses {xml}\n{error}"));
         let theirs = devices(&argv);
-        let domain = virt_9p::domain::read(&xml).unwrap();
+        let domain = virt_9p::domain::read(&xml, virt_9p::domain::Origin::File).unwrap();
         let taken = virt_9p::domain::libvirt_ids(&domain);
         let ours: BTreeSet<String> = taken.into_iter().map(|taken| taken.id).collect();
         let wrong: Vec<_> = ours.difference(&theirs).collect();

@@ -72,7 +72,7 @@ mod tests {
         let xml = "<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><devices>\
             <rng><alias name='ua-x'/></rng></devices><q:commandline><q:arg value='-fsdev'/>\
             <q:arg value='local,id=share-a,path=/a,security_model=none'/></q:commandline></domain>";
-        let domain = crate::domain::read(xml).unwrap();
+        let domain = crate::domain::read(xml, crate::domain::Origin::File).unwrap();
         let mut names = Names::of(&domain, &CommandLine::read(&domain));
         let tags = [
             "a",

@@ -4,7 +4,7 @@
 //! [`crate::domain`] reads what a domain means, and is in the way of every start of a guest; this
 //! is read by `convert` alone.
 
-use crate::domain::xml::{Element, Ns, QEMU_NAMESPACE, Xml, XmlError};
+use crate::domain::xml::{Element, Ns, Origin, QEMU_NAMESPACE, Xml, XmlError};
 use crate::text::Span;
 
 /// `<domain>`, `<devices>`, `<filesystem>`, `<address>`, and what must not be in that.
@@ -32,7 +32,7 @@ pub struct Node {
 /// # Errors
 /// When it is not well-formed XML.
 pub fn read(text: &str) -> Result<Node, XmlError> {
-    let mut xml = Xml::new(text);
+    let mut xml = Xml::new(text, Origin::File);
     let root = xml.root()?;
     node(&mut xml, &root, LEVELS)
 }

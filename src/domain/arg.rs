@@ -11,6 +11,8 @@ pub struct Arg {
     pub value: String,
     /// Where the raw attribute value stands.
     pub span: Span,
+    /// Whether it is written with TAB, LF or CR, of which a reader of the file makes blanks.
+    pub blanked: bool,
 }
 
 impl Arg {
@@ -21,21 +23,24 @@ impl Arg {
             let at = |offset: usize| self.span.start + offset.min(raw.len());
             return Span::new(at(range.start), at(range.end));
         }
-        let at = |offset| self.span.start + source(raw, offset);
+        let at = |offset| self.span.start + source(raw, &self.value, offset);
         Span::new(at(range.start), at(range.end))
     }
 }
 
-/// The byte of `raw` at which byte `offset` of the value begins.
-fn source(raw: &str, offset: usize) -> usize {
+/// The byte of `raw` at which byte `offset` of `value` begins.
+fn source(raw: &str, value: &str, offset: usize) -> usize {
     let (mut at, mut decoded) = (0, 0);
     while decoded < offset {
         let rest = raw.get(at..).unwrap_or("");
         // Most characters stand for themselves.
         let special = memchr::memchr2(b'&', b'\r', rest.as_bytes()).unwrap_or(rest.len());
         let plain = special.min(offset - decoded);
+        // A line end of two bytes is one space in a file's value (XML 1.0, 2.11 and 3.3.3).
+        let blank = rest.starts_with("\r\n") && value.as_bytes().get(decoded) == Some(&b' ');
         let (from, to) = match step(rest) {
             _ if plain > 0 => (plain, plain),
+            _ if blank => (2, 1),
             Some(step) => step,
             None => break,
         };
@@ -63,10 +68,6 @@ fn step(rest: &str) -> Option<(usize, usize)> {
         let length = number.and_then(char::from_u32).map_or(1, char::len_utf8);
         return Some((end + 1, length));
     }
-    // A line end of two bytes is one space in the value (XML 1.0, 2.11 and 3.3.3).
-    if rest.starts_with("\r\n") {
-        return Some((2, 1));
-    }
     Some((first.len_utf8(), first.len_utf8()))
 }
 
@@ -82,6 +83,7 @@ mod tests {
         let arg = Arg {
             value: "x&yé,fmode=644".to_owned(),
             span,
+            blanked: false,
         };
         let at = arg.value.find("644").unwrap();
         assert_eq!(arg.locate(text, &(at..at + 3)).of(text), "644");

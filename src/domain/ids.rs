@@ -192,7 +192,7 @@ mod tests {
           <disk><target dev='sda' bus='sata'/><alias name='ua-root'/></disk>
           <controller type='usb' index='0'><address type='pci' bus='0' slot='0x1d'/></controller>
         </devices></domain>";
-        let domain = crate::domain::read(xml).unwrap();
+        let domain = crate::domain::read(xml, crate::domain::Origin::File).unwrap();
         let ids: Vec<_> = libvirt_ids(&domain).into_iter().map(|t| t.id).collect();
         assert_eq!(
             ids,
@@ -224,7 +224,7 @@ mod tests {
                 "<domain><devices><filesystem><alias name='{alias}'/></filesystem>\
                  <filesystem/><filesystem/></devices></domain>"
             );
-            let domain = crate::domain::read(&xml).unwrap();
+            let domain = crate::domain::read(&xml, crate::domain::Origin::File).unwrap();
             assert_eq!(libvirt_ids(&domain).len(), 3, "{alias}");
         }
     }

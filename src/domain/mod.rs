@@ -5,14 +5,18 @@
 
 mod arg;
 mod ids;
+mod namespaces;
 mod read;
+mod scan;
 mod uuid;
 pub mod xml;
 
 pub use arg::Arg;
 pub use ids::{TakenId, libvirt_ids};
 pub use read::{number, read};
+pub use scan::Scan;
 pub use uuid::{Uuid, find_uuid};
+pub use xml::Origin;
 
 use std::rc::Rc;
 
@@ -95,7 +99,8 @@ pub enum LostReason {
 /// A `<seclabel>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seclabel {
-    /// `dynamic`, `static`, `none`; libvirt's default is `dynamic`.
+    /// `dynamic`, `static`, `none`, or nothing; libvirt's default is `dynamic`, unless qemu.conf
+    /// sets another.
     pub kind: String,
     /// `apparmor`, `dac`, `selinux`, or nothing.
     pub model: Option<String>,

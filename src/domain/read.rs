@@ -3,17 +3,17 @@
 //! Only direct children of `/domain/devices/*` carry guest addresses; an `<address>` below
 //! `<source>` is the host's (facts L8.4).
 
-use crate::domain::xml::{Attribute, Element, Ns, Xml, XmlError};
+use crate::domain::xml::{Attribute, Element, Ns, Origin, Xml, XmlError};
 use crate::domain::{
     Arg, Device, Domain, Filesystem, Located, Lost, LostReason, PciAddress, Seclabel, Uuid, Word,
 };
 use crate::text::Span;
 
-/// Reads the domain in `text`.
+/// Reads the domain in `text`, which `origin` wrote.
 ///
 /// # Errors
-/// When it is not well-formed XML, or its root element is not `<domain>`.
-pub fn read(text: &str) -> Result<Domain, XmlError> {
+/// When what is read of it is not well-formed XML, or its root element is not `<domain>`.
+pub fn read(text: &str, origin: Origin) -> Result<Domain, XmlError> {
     // The one character that would change what a path means: QEMU's would end there.
     if let Some(at) = memchr::memchr(0, text.as_bytes()) {
         return Err(XmlError {
@@ -21,7 +21,7 @@ pub fn read(text: &str) -> Result<Domain, XmlError> {
             message: "a NUL byte, which XML does not allow".to_owned(),
         });
     }
-    let mut xml = Xml::new(text);
+    let mut xml = Xml::new(text, origin);
     let root = xml.root()?;
     if !root.is("domain") {
         return Err(XmlError {
@@ -88,6 +88,7 @@ fn top_level(
                     Some(value) => domain.args.push(Arg {
                         value: value.value.clone().into_owned(),
                         span: value.span,
+                        blanked: value.blanked,
                     }),
                     None => domain.empty_args.push(child.tag),
                 }
@@ -177,7 +178,7 @@ impl Words {
 
 fn seclabel(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(), XmlError> {
     let mut label = Seclabel {
-        kind: owned(element, "type").unwrap_or_else(|| "dynamic".to_owned()),
+        kind: owned(element, "type").unwrap_or_default(),
         model: owned(element, "model"),
         label: None,
     };
@@ -305,7 +306,7 @@ mod tests {
 
     #[test]
     fn reads_what_it_should() {
-        let domain = read(FULL).unwrap();
+        let domain = read(FULL, Origin::File).unwrap();
         assert_eq!(domain.name, "a & b");
         assert!(domain.acpi && domain.errors_only_warn);
         assert_eq!(domain.machine.value, "pc-q35-7.2");
@@ -333,7 +334,7 @@ mod tests {
     fn of_two_the_first_counts() {
         let other = "<name>b</name><uuid>11111111-1111-1111-1111-111111111111</uuid><metadata/>";
         let text = FULL.replace("<metadata>", &format!("{other}<metadata>"));
-        let domain = read(&text).unwrap();
+        let domain = read(&text, Origin::File).unwrap();
         assert_eq!(domain.name, "a & b");
         assert_eq!(domain.uuid, crate::domain::find_uuid(&text));
     }
@@ -349,7 +350,7 @@ mod tests {
             ("<domain>&undefined;</domain><domain/>", 28),
             ("<domain><name>a\0b</name></domain>", 15),
         ] {
-            let error = read(text).unwrap_err();
+            let error = read(text, Origin::File).unwrap_err();
             assert_eq!(error.at, at, "{text}: {error}");
         }
     }
@@ -361,11 +362,73 @@ mod tests {
             "<a>".repeat(60_000),
             "</a>".repeat(60_000)
         );
-        assert!(read(&deep).is_ok());
-        let wide = format!(
-            "<domain {}/>",
-            (0..1000).map(|n| format!("a{n}='' ")).collect::<String>()
+        assert!(read(&deep, Origin::File).is_ok());
+        // Squares of these would take minutes.
+        let wide = |name: &str| {
+            (0..20_000)
+                .map(|n| format!("{name}{n}='' "))
+                .collect::<String>()
+        };
+        let attributes = format!("<domain {}/>", wide("a"));
+        assert!(read(&attributes, Origin::File).is_ok());
+        let twice = attributes.replace("/>", "a7=''/>");
+        assert!(read(&twice, Origin::File).is_err());
+        let prefixes = format!(
+            "<domain {}>{}</domain>",
+            wide("xmlns:a"),
+            "<a/>".repeat(20_000)
         );
-        assert!(read(&wide).is_err());
+        assert!(read(&prefixes, Origin::File).is_ok());
+    }
+
+    #[test]
+    fn libvirts_white_space_is_itself_and_a_files_becomes_blanks() {
+        let text = "<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>\
+            <name>a\rb\r\nc</name>\
+            <q:commandline><q:arg value='a\tb\nc\rd\r\ne&#9;&#10;&#13;&amp;\u{85}\u{2028}'/>\
+            </q:commandline></domain>";
+        for (origin, name, value, blanked) in [
+            (
+                Origin::Libvirt,
+                "a\rb\r\nc",
+                "a\tb\nc\rd\r\ne\t\n\r&\u{85}\u{2028}",
+                false,
+            ),
+            (
+                Origin::File,
+                "a\nb\nc",
+                "a b c d e\t\n\r&\u{85}\u{2028}",
+                true,
+            ),
+        ] {
+            let domain = read(text, origin).unwrap();
+            assert_eq!(domain.name, name);
+            assert_eq!(domain.args[0].value, value);
+            assert_eq!(domain.args[0].blanked, blanked);
+            // Places hold behind a line end of two bytes, too.
+            let at = value.find('e').unwrap();
+            assert_eq!(domain.args[0].locate(text, &(at..at + 1)).of(text), "e");
+        }
+    }
+
+    #[test]
+    fn what_is_nobodys_is_not_read() {
+        let wide = |name: &str| {
+            (0..200)
+                .map(|n| format!("{name}{n}='u' "))
+                .collect::<String>()
+        };
+        let text = format!(
+            "<domain><description>&x; virtfs</description><metadata>\
+             <a:b xmlns:a='urn:a' {} {} c='&x;'>&x;<a:c {}/></a:b>\
+             <p:policy xmlns:p='urn:virt-9p:policy:1' errors='warn'/></metadata><name>n</name></domain>",
+            wide("a"),
+            wide("xmlns:n"),
+            wide("xmlns:m")
+        );
+        for origin in [Origin::Libvirt, Origin::File] {
+            let domain = read(&text, origin).unwrap();
+            assert!(domain.errors_only_warn && domain.name == "n");
+        }
     }
 }

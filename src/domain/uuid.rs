@@ -1,6 +1,6 @@
 //! The UUID of a domain: the only thing that ever becomes part of a file name.
 
-use crate::domain::xml::{Xml, XmlError};
+use crate::domain::xml::{Origin, Xml, XmlError};
 
 /// A UUID in libvirt's own spelling: lower case, with dashes. Holding one is the proof that it
 /// can stand in a file name and in a profile name.
@@ -45,7 +45,11 @@ impl std::fmt::Display for Uuid {
 /// none of our business costs us. `None` when there is none before the text goes wrong.
 pub fn find_uuid(text: &str) -> Option<Uuid> {
     let mut found = None;
-    let mut xml = Xml::new(text.strip_prefix('\u{feff}').unwrap_or(text));
+    // Hex digits and dashes are the same to both.
+    let mut xml = Xml::new(
+        text.strip_prefix('\u{feff}').unwrap_or(text),
+        Origin::Libvirt,
+    );
     let root = xml.root().ok()?;
     if !root.is("domain") {
         return None;

@@ -4,11 +4,14 @@
 //! neither a deep nor a wide document can make us recurse or allocate beyond its own size.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::ResolveResult;
-use quick_xml::{NsReader, XmlVersion};
+use quick_xml::escape::{resolve_predefined_entity, unescape};
+use quick_xml::events::{BytesStart, Event, attributes};
+use quick_xml::name::QName;
+use quick_xml::{Reader, XmlVersion};
+
+use crate::domain::namespaces::Namespaces;
 
 use crate::text::Span;
 
@@ -18,9 +21,17 @@ pub const QEMU_NAMESPACE: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
 /// The namespace of our own element in `<metadata>` (the way out for one domain).
 pub const POLICY_NAMESPACE: &str = "urn:virt-9p:policy:1";
 
-/// More attributes than this on one element are refused: looking for repeated names is
-/// quadratic, and no element libvirt knows has more than about twenty.
-const MOST_ATTRIBUTES: usize = 64;
+/// Who wrote the text: that decides what a line end in an attribute value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// libvirt, for its hooks. It escapes `<`, `>`, `&` and both quotes and copies every other
+    /// byte (virBufferEscapeString, 4.0 to 12.8), so TAB, LF and CR stand for themselves, and QEMU
+    /// gets the same bytes.
+    Libvirt,
+    /// Anybody, in a file that libvirt has yet to read: its XML parser makes a blank of each TAB,
+    /// LF and CR in an attribute value that is not written as a reference (XML 1.0, 3.3.3).
+    File,
+}
 
 /// Which of the namespaces we care about an element is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +69,15 @@ impl std::error::Error for XmlError {}
 pub struct Attribute<'i> {
     /// Name as written.
     pub name: &'i str,
-    /// Value with references resolved and white space normalised.
+    /// Value with references resolved, and white space as its [`Origin`] has it.
     pub value: Cow<'i, str>,
     /// Where the raw value stands.
     pub span: Span,
+    /// Whether it is written with TAB, LF or CR that became blanks.
+    pub blanked: bool,
 }
 
-/// A start tag.
+/// A start tag. Of an element in a namespace that is nobody's here the attributes are not read.
 #[derive(Debug, Clone)]
 pub struct Element<'i> {
     /// Its namespace.
@@ -94,6 +107,11 @@ impl<'i> Element<'i> {
     }
 }
 
+/// Whether `text` has white space that is no blank in it.
+pub fn has_white_space(text: &str) -> bool {
+    memchr::memchr3(b'\t', b'\n', b'\r', text.as_bytes()).is_some()
+}
+
 /// `value` as it stands in a start tag, quotes included. White space but the blank is written as
 /// references, because a reader would make blanks of it (XML 1.0, 3.3.3).
 pub fn attribute(value: &str) -> String {
@@ -118,18 +136,22 @@ pub fn attribute(value: &str) -> String {
 /// The reader; see [`Xml::root`] and [`Xml::children`].
 pub struct Xml<'i> {
     text: &'i str,
-    reader: NsReader<&'i [u8]>,
+    origin: Origin,
+    reader: Reader<&'i [u8]>,
+    namespaces: Namespaces<'i>,
     depth: usize,
 }
 
 impl<'i> Xml<'i> {
     /// Reads `text`, which must not begin with a byte order mark.
-    pub fn new(text: &'i str) -> Self {
-        let mut reader = NsReader::from_str(text);
+    pub fn new(text: &'i str, origin: Origin) -> Self {
+        let mut reader = Reader::from_str(text);
         reader.config_mut().expand_empty_elements = true;
         Xml {
             text,
+            origin,
             reader,
+            namespaces: Namespaces::default(),
             depth: 0,
         }
     }
@@ -224,6 +246,7 @@ impl<'i> Xml<'i> {
         loop {
             let at = self.position();
             match self.event()? {
+                Event::Text(text) if self.origin == Origin::Libvirt => out.push_str(&text),
                 Event::Text(text) => out.push_str(&text.xml10_content()),
                 Event::CData(data) => out.push_str(&data.xml10_content()),
                 Event::GeneralRef(reference) => {
@@ -259,50 +282,53 @@ impl<'i> Xml<'i> {
         })
     }
 
+    /// Reads a start tag. Only here are attributes and namespaces looked at: what is passed over
+    /// (most of `<metadata>`) may have any number of them, and entities of its own.
     fn opened(&mut self, start: &BytesStart<'i>, at: usize) -> Result<Element<'i>, XmlError> {
         self.depth += 1;
-        let (namespace, local) = self.reader.resolver().resolve_element(start.name());
-        let ns = match namespace {
-            ResolveResult::Unbound => Ns::None,
-            ResolveResult::Bound(uri) if uri.as_ref() == QEMU_NAMESPACE => Ns::Qemu,
-            ResolveResult::Bound(uri) if uri.as_ref() == POLICY_NAMESPACE => Ns::Policy,
-            ResolveResult::Bound(_) | ResolveResult::Unknown(_) => Ns::Other,
-        };
-        let name = self.borrow(local.into_inner()).0;
-        let mut attributes: Vec<Attribute<'i>> = Vec::new();
-        // Our own check below is bounded; the library's would be quadratic in a hostile tag.
+        let (full, _) = self.borrow(start.name().into_inner());
+        let (prefix, name) = full.split_once(':').unwrap_or(("", full));
+        self.namespaces.close(self.depth);
+        let mut raw: Vec<(&'i str, &'i str, Span)> = Vec::new();
+        // Our own check below takes no square of a hostile tag.
         for attribute in start.attributes().with_checks(false) {
             let attribute = match attribute {
                 Ok(attribute) => attribute,
                 Err(error) => return self.fail(at, &format!("in <{name}>: {error}")),
             };
             let (key, _) = self.borrow(attribute.key.into_inner());
-            let (raw, span) = self.borrow(&attribute.value);
-            // References resolved, white space normalised: what libvirt sees (XML 1.0, 3.3.3).
-            let value = match attribute.normalized_value(XmlVersion::Implicit1_0) {
-                Ok(Cow::Borrowed(_)) => Cow::Borrowed(raw),
-                Ok(Cow::Owned(value)) => Cow::Owned(value),
-                Err(error) => {
-                    return self.fail(span.start, &format!("in attribute `{key}`: {error}"));
-                }
+            let (value, span) = self.borrow(&attribute.value);
+            let declared = match key.strip_prefix("xmlns") {
+                Some("") => Some(""),
+                Some(prefix) => prefix.strip_prefix(':'),
+                None => None,
             };
-            if attributes.iter().any(|other| other.name == key) {
-                return self.fail(
-                    span.start,
-                    &format!("attribute `{key}` stands twice in <{name}>"),
-                );
+            if let Some(prefix) = declared {
+                let uri = unescape(value).unwrap_or(Cow::Borrowed(value));
+                self.namespaces.declare(self.depth, prefix, &uri);
             }
-            if attributes.len() == MOST_ATTRIBUTES {
-                return self.fail(
-                    at,
-                    &format!("more than {MOST_ATTRIBUTES} attributes in <{name}>"),
-                );
+            raw.push((key, value, span));
+        }
+        let ns = self.namespaces.resolve(prefix);
+        let mut attributes = Vec::new();
+        if ns != Ns::Other {
+            self.distinct(name, &raw)?;
+            attributes.reserve_exact(raw.len());
+            for (name, raw, span) in raw {
+                let value = match self.value(raw) {
+                    Ok(value) => value,
+                    Err(error) => {
+                        return self.fail(span.start, &format!("in attribute `{name}`: {error}"));
+                    }
+                };
+                let blanked = self.origin == Origin::File && has_white_space(raw);
+                attributes.push(Attribute {
+                    name,
+                    value,
+                    span,
+                    blanked,
+                });
             }
-            attributes.push(Attribute {
-                name: key,
-                value,
-                span,
-            });
         }
         Ok(Element {
             ns,
@@ -310,6 +336,46 @@ impl<'i> Xml<'i> {
             attributes,
             tag: Span::new(at, self.position()),
         })
+    }
+
+    /// Whether no attribute stands twice in a start tag.
+    fn distinct(
+        &self,
+        element: &str,
+        attributes: &[(&'i str, &'i str, Span)],
+    ) -> Result<(), XmlError> {
+        // Most tags have so few that looking at each is the quickest way.
+        const FEW: usize = 16;
+        let mut seen = BTreeSet::new();
+        for (position, (key, _, span)) in attributes.iter().enumerate() {
+            let repeated = if attributes.len() > FEW {
+                !seen.insert(*key)
+            } else {
+                let before = attributes.iter().take(position);
+                before.into_iter().any(|(other, _, _)| other == key)
+            };
+            if repeated {
+                let message = format!("attribute `{key}` stands twice in <{element}>");
+                return self.fail(span.start, &message);
+            }
+        }
+        Ok(())
+    }
+
+    /// What libvirt took, or will take, for the value that is written as `raw`.
+    fn value(&self, raw: &'i str) -> quick_xml::Result<Cow<'i, str>> {
+        match self.origin {
+            Origin::Libvirt => Ok(unescape(raw)?),
+            Origin::File => attributes::Attribute {
+                key: QName(""),
+                value: Cow::Borrowed(raw),
+            }
+            .normalized_value(XmlVersion::Implicit1_0)
+            .map(|value| match value {
+                Cow::Borrowed(_) => Cow::Borrowed(raw),
+                Cow::Owned(value) => Cow::Owned(value),
+            }),
+        }
     }
 
     /// `part`, which the library cut out of our text, with the text's own lifetime and place.

@@ -3,6 +3,7 @@
 //! Nothing here decides anything: it reads, and hands facts to the pure parts.
 
 pub mod child;
+pub mod conf;
 pub mod confine;
 pub mod daemon;
 pub mod folder;
@@ -11,6 +12,7 @@ pub mod hooks;
 pub mod place;
 pub mod profiles;
 pub mod qemu_user;
+pub mod security_driver;
 pub mod stdin;
 pub mod systemd;
 pub mod temporary;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::Domain;
 use crate::host::Root;
+use crate::host::conf::Conf;
 use crate::host::folder::{self, Folder};
 
 /// Where the user is set; only root may read it on most hosts.
@@ -47,9 +48,9 @@ pub fn find(root: &Root, domain: &Domain) -> Option<QemuUser> {
             (user.to_owned(), Some(group.to_owned()))
         }
         None => {
-            let conf = text(root, CONFIGURATION);
-            let group = setting(&conf, "group");
-            match setting(&conf, "user") {
+            let conf = configuration(root);
+            let group = conf.text("group").map(str::to_owned);
+            match conf.text("user").map(str::to_owned) {
                 Some(user) => (user, group),
                 // Debian and Ubuntu, then Fedora and its kin.
                 None => (
@@ -76,6 +77,11 @@ pub fn find(root: &Root, domain: &Domain) -> Option<QemuUser> {
     }
     groups.extend(memberships(&group_file, &name));
     Some(QemuUser { name, uid, groups })
+}
+
+/// What qemu.conf sets; nothing where it may not be read.
+pub fn configuration(root: &Root) -> Conf {
+    Conf::read(&text(root, CONFIGURATION))
 }
 
 /// Follows the folders above the share: search permission on each, and read on the last too.
@@ -182,24 +188,6 @@ fn text(root: &Root, path: &str) -> String {
     root.text(path).unwrap_or_default()
 }
 
-/// `key = "value"` of qemu.conf, the last one, comments left out.
-fn setting(conf: &str, key: &str) -> Option<String> {
-    conf.lines()
-        .filter_map(|line| {
-            let value = line
-                .trim()
-                .strip_prefix(key)?
-                .trim_start()
-                .strip_prefix('=')?;
-            let value = value.trim();
-            match value.strip_prefix(['"', '\'']) {
-                Some(rest) => rest.split(['"', '\'']).next().map(str::to_owned),
-                None => value.split('#').next().map(|v| v.trim().to_owned()),
-            }
-        })
-        .next_back()
-}
-
 fn entry<'t>(file: &'t str, name: &str) -> Option<Vec<&'t str>> {
     // These files can have thousands of lines: only the one that it is gets taken apart.
     file.lines()
@@ -293,11 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_configuration() {
-        let conf = "#user = \"root\"\n  user = \"me\" # x\ngroup=wheel # y\nusers = \"no\"\n";
-        assert_eq!(setting(conf, "user").as_deref(), Some("me"));
-        assert_eq!(setting(conf, "group").as_deref(), Some("wheel"));
-        assert_eq!(setting("#user = \"x\"", "user"), None);
+    fn reads_accounts() {
         let passwd = "root:x:0:0::/:/x\nq:x:64055:103::/:/x\n";
         assert_eq!(
             account(passwd, "+64055"),

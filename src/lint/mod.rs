@@ -11,6 +11,7 @@ pub mod index;
 pub mod modes;
 pub mod paths;
 pub mod throttling;
+mod white_space;
 
 use std::cmp::Reverse;
 
@@ -44,6 +45,7 @@ pub fn run(domain: &Domain, line: &CommandLine, assume: &Assumptions) -> Vec<Fin
     };
     let mut findings = Vec::new();
     arguments::check(context, &mut findings);
+    white_space::check(context, &mut findings);
     fsdevs::check(context, &mut findings);
     devices::check(context, &mut findings);
     addresses::check(context, &mut findings);

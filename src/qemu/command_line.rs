@@ -217,12 +217,10 @@ impl CommandLine {
             || self.too_long
             || self.devices.iter().any(RawDevice::looks_like_9p)
             || self.sets.iter().any(|set| set.group == "fsdev")
-            || self.strays.iter().any(|stray| {
-                matches!(
-                    stray,
-                    Stray::Misspelt(_, "fsdev" | "virtfs") | Stray::Lost(_)
-                )
-            })
+            || self
+                .strays
+                .iter()
+                .any(|stray| matches!(stray, Stray::Misspelt(_, "fsdev" | "virtfs")))
     }
 
     /// `-virtfs` is a `-fsdev` and a text `-device` without id and address (vl.c).
@@ -324,6 +322,7 @@ pub(crate) mod tests {
                 .map(|word| Arg {
                     value: (*word).to_owned(),
                     span: crate::text::Span::default(),
+                    blanked: false,
                 })
                 .collect(),
             ..Domain::default()

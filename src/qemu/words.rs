@@ -100,15 +100,18 @@ fn misspelt(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a word has keys in it that only the arguments of 9p options have.
+/// Whether a word begins as only the arguments of 9p options do, and goes on with a key of theirs.
+/// A path is none, whatever is in it: it names a disk image that may well be there.
 fn is_9p_argument(word: &str) -> bool {
-    ["local,", "virtio-9p"]
-        .iter()
-        .any(|start| word.starts_with(start))
-        || ["mount_tag=", "fsdev=", "security_model="]
-            .iter()
-            .any(|key| word.contains(key))
-        || (word.starts_with("fsdev.") && word.contains('='))
+    let Some((begin, rest)) = word.split_once([',', '.']) else {
+        return false;
+    };
+    let keyed = |keys: &[&str]| keys.iter().any(|key| rest.contains(key));
+    match begin {
+        "local" | "synth" | "proxy" => keyed(&["id=", "path=", "security_model=", "mount_tag="]),
+        "fsdev" => rest.contains('='),
+        driver => driver.starts_with("virtio-9p") && keyed(&["fsdev=", "mount_tag="]),
+    }
 }
 
 #[cfg(test)]

@@ -533,9 +533,10 @@ fn split(line: &str) -> Vec<String> {
     words
 }
 
-/// `\n`, `\t` and `\q` (a single quote) in names of folders.
+/// `\n`, `\r`, `\t` and `\q` (a single quote) in names of folders.
 fn unescape(path: &str) -> String {
     path.replace("\\n", "\n")
+        .replace("\\r", "\r")
         .replace("\\t", "\t")
         .replace("\\q", "'")
 }

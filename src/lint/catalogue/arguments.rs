@@ -115,7 +115,8 @@ pub static UNKNOWN: Entry = Entry {
 
 pub static STRAY: Entry = Entry {
     summary: "a word that is neither an option nor the argument of one",
-    meaning: "QEMU takes it for the file name of a disk image.",
+    meaning: "QEMU takes it for the file name of a disk image. One that begins as the argument of \
+              -fsdev or -device does is most likely that, and an error; any other may be an image.",
     fix: "Most likely the option before it is missing, or takes no argument.",
     example: Example {
         text: "local,id=share0,path=/srv/share,security_model=mapped,fmode=0644,dmode=0755",
@@ -158,4 +159,52 @@ pub static SET_INVALID: Entry = Entry {
         "every QEMU; -set on a device of libvirt's fails since libvirt 8.1 with QEMU 7.0, \
               when these became JSON",
     ),
+};
+
+pub static WHITE_SPACE_UNCLEAR: Entry = Entry {
+    summary: "a TAB or line end that stands in a value as such",
+    meaning: "An XML reader makes a blank of it, and so does libvirt when it reads the file. But \
+              libvirt itself writes TAB, LF and CR as they are, in what virsh dumpxml prints and \
+              in /etc/libvirt/qemu: there QEMU gets them until the daemon starts anew. The file \
+              alone does not tell which it is, so in the argument of a share this is an error. The \
+              hook is not in doubt: what it gets is always libvirt's.",
+    fix: "Write a blank, or &#9; for TAB, &#10; for LF and &#13; for CR.",
+    example: Example {
+        text: r"<qemu:commandline>
+  <qemu:arg value='-fsdev'/>
+  <qemu:arg value='local,id=share0,path=/srv/one
+  two,security_model=mapped,fmode=0644,dmode=0755'/>
+  <qemu:arg value='-device'/>
+  <qemu:arg value='virtio-9p-pci,fsdev=share0,mount_tag=share,bus=pci.0,addr=0x10'/>
+</qemu:commandline>",
+        fixed: Some(
+            r"<qemu:commandline>
+  <qemu:arg value='-fsdev'/>
+  <qemu:arg value='local,id=share0,path=/srv/one two,security_model=mapped,fmode=0644,dmode=0755'/>
+  <qemu:arg value='-device'/>
+  <qemu:arg value='virtio-9p-pci,fsdev=share0,mount_tag=share,bus=pci.0,addr=0x10'/>
+</qemu:commandline>",
+        ),
+        options: "",
+    },
+    since: Some("every libvirt"),
+};
+
+pub static WHITE_SPACE_LOST: Entry = Entry {
+    summary: "a TAB or line end that does not survive the daemon",
+    meaning: "libvirt writes TAB, LF and CR into its own file as they are, and reads blanks when \
+              its daemon starts anew. From then on QEMU gets another name than the one that was \
+              defined: for a path, another directory.",
+    fix: "Choose a name without it.",
+    example: Example {
+        text: r"<qemu:commandline>
+  <qemu:arg value='-fsdev'/>
+  <qemu:arg value='local,id=share0,path=/srv/one&#10;two,security_model=mapped,fmode=0644,dmode=0755'/>
+  <qemu:arg value='-device'/>
+  <qemu:arg value='virtio-9p-pci,fsdev=share0,mount_tag=share,bus=pci.0,addr=0x10'/>
+</qemu:commandline>",
+        fixed: None,
+        options: "",
+    },
+    since: Some("every libvirt"),
 };

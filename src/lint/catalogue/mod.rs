@@ -100,6 +100,8 @@ codes! {
         WordStray = STRAY, "word-stray";
         NotModelled = NOT_MODELLED, "not-modelled";
         SetInvalid = SET_INVALID, "set-invalid";
+        WhiteSpaceUnclear = WHITE_SPACE_UNCLEAR, "white-space-unclear";
+        WhiteSpaceLost = WHITE_SPACE_LOST, "white-space-lost";
     }
     fsdevs {
         IdMissing = ID_MISSING, "id-missing";

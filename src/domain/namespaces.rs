@@ -1,0 +1,81 @@
+//! Which prefix stands for which of the namespaces that we care about.
+//!
+//! Prefixes are kept by name, so that a tag with a hundred thousand of them takes no square of
+//! that, and only for elements that are opened: what is passed over declares nothing.
+
+use std::collections::BTreeMap;
+
+use crate::domain::xml::{Ns, POLICY_NAMESPACE, QEMU_NAMESPACE};
+
+/// The declarations in force.
+#[derive(Debug, Default)]
+pub struct Namespaces<'i> {
+    /// For each prefix (none is the empty one) its meanings, outermost first.
+    meanings: BTreeMap<&'i str, Vec<Ns>>,
+    /// What was declared where, innermost last.
+    declared: Vec<(usize, &'i str)>,
+}
+
+impl<'i> Namespaces<'i> {
+    /// An element at `depth` begins: what others at this depth and below have declared is over.
+    pub fn close(&mut self, depth: usize) {
+        while let Some((at, prefix)) = self.declared.pop() {
+            if at < depth {
+                self.declared.push((at, prefix));
+                return;
+            }
+            if let Some(meanings) = self.meanings.get_mut(prefix) {
+                meanings.pop();
+            }
+        }
+    }
+
+    /// `xmlns:PREFIX='URI'` on the element at `depth`.
+    pub fn declare(&mut self, depth: usize, prefix: &'i str, uri: &str) {
+        let ns = match uri {
+            // Only the default can be taken back (Namespaces in XML 1.0, 6.2).
+            "" if prefix.is_empty() => Ns::None,
+            QEMU_NAMESPACE => Ns::Qemu,
+            POLICY_NAMESPACE => Ns::Policy,
+            _ => Ns::Other,
+        };
+        self.meanings.entry(prefix).or_default().push(ns);
+        self.declared.push((depth, prefix));
+    }
+
+    /// The namespace of an element with this prefix.
+    pub fn resolve(&self, prefix: &str) -> Ns {
+        match self
+            .meanings
+            .get(prefix)
+            .and_then(|meanings| meanings.last())
+        {
+            Some(ns) => *ns,
+            None if prefix.is_empty() => Ns::None,
+            None => Ns::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_counts_and_ends_with_its_element() {
+        let mut namespaces = Namespaces::default();
+        assert_eq!(namespaces.resolve(""), Ns::None);
+        assert_eq!(namespaces.resolve("qemu"), Ns::Other);
+        namespaces.declare(1, "qemu", QEMU_NAMESPACE);
+        namespaces.close(2);
+        namespaces.declare(2, "qemu", "urn:other");
+        namespaces.declare(2, "", POLICY_NAMESPACE);
+        namespaces.close(3);
+        assert_eq!(namespaces.resolve("qemu"), Ns::Other);
+        assert_eq!(namespaces.resolve(""), Ns::Policy);
+        // Its neighbour.
+        namespaces.close(2);
+        assert_eq!(namespaces.resolve("qemu"), Ns::Qemu);
+        assert_eq!(namespaces.resolve(""), Ns::None);
+    }
+}
