@@ -29,26 +29,39 @@ pub struct Given {
     pub inspected: Inspection,
 }
 
-/// Lines for these guests, and their shares.
-pub fn given(root: &Root, given: &[Given]) -> (Vec<Line>, Vec<Shared>) {
-    let (mut lines, mut shares) = (Vec::new(), Vec::new());
-    for guest in given {
-        lines.extend(judge(root, guest));
-        shares.extend(shared(&guest.inspected));
-    }
-    (lines, shares)
+/// What was found of guests.
+#[derive(Default)]
+pub struct Found {
+    /// What was looked at.
+    pub lines: Vec<Line>,
+    /// Their shares.
+    pub shares: Vec<Shared>,
+    /// Whether there may be one with raw 9p arguments.
+    pub any: bool,
 }
 
-/// Lines for the persistent guests of the host that have raw 9p arguments, and their shares.
-pub fn defined(root: &Root) -> (Vec<Line>, Vec<Shared>) {
+/// These guests.
+pub fn given(root: &Root, given: &[Given]) -> Found {
+    let mut found = Found::default();
+    for guest in given {
+        found.lines.extend(judge(root, guest));
+        found.shares.extend(shared(&guest.inspected));
+        found.any |= is_ours(&guest.inspected);
+    }
+    found
+}
+
+/// The persistent guests of the host that have raw 9p arguments.
+pub fn defined(root: &Root) -> Found {
     let what = format!("for guests with raw 9p shares in {}", guests::DEFINED);
     let files = match guests::defined(root) {
         Ok(files) => files,
         Err(error) => {
-            return (
-                vec![Line::unseen(Subject::Libvirt, what, &error)],
-                Vec::new(),
-            );
+            return Found {
+                lines: vec![Line::unseen(Subject::Libvirt, what, &error)],
+                any: true,
+                ..Found::default()
+            };
         }
     };
     let (mut found, mut bad) = (Vec::new(), Vec::new());
@@ -72,10 +85,12 @@ pub fn defined(root: &Root) -> (Vec<Line>, Vec<Shared>) {
         found.len(),
         files.len()
     ))];
+    let unseen = !bad.is_empty();
     lines.append(&mut bad);
-    let (more, shares) = given(root, &found);
-    lines.extend(more);
-    (lines, shares)
+    let mut found = given(root, &found);
+    found.lines.splice(0..0, lines);
+    found.any |= unseen;
+    found
 }
 
 fn read(root: &Root, file: &str) -> io::Result<Inspection> {

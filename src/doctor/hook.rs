@@ -4,7 +4,9 @@ use std::io;
 use std::path::Path;
 
 use crate::apparmor::policy::{Execution, Rule, execution};
-use crate::doctor::{Line, NEEDS_ROOT, Subject};
+use crate::doctor::follow::{Call, Outcome};
+use crate::doctor::shebang;
+use crate::doctor::{Line, NEEDS_ROOT, Subject, Verdict};
 use crate::host::hooks::{Content, Entry, FOLDER, MANY, Program, SINGLE};
 use crate::text::{quoted, visible};
 use crate::version::Version;
@@ -40,15 +42,8 @@ enum Ours {
     Dangling,
     /// The program itself.
     Direct(Program),
-    /// A script that calls it.
-    Script(Program, Call, Option<Program>),
-}
-
-/// How a script calls virt-9p.
-#[derive(Debug, PartialEq, Eq)]
-struct Call {
-    program: String,
-    as_hook: bool,
+    /// A script that names it, what comes of it, and what is where it calls it.
+    Script(Program, Outcome, Option<Program>),
 }
 
 /// Judges all of it.
@@ -75,16 +70,17 @@ pub fn judge(facts: &Facts) -> Vec<Line> {
         Line::pass(Subject::Hook, WHAT).saying(shown.join(" and "))
     }];
     for (entry, found) in &ours {
-        let called = called(facts, entry, found);
-        let runs = called.verdict != crate::doctor::Verdict::Fail;
+        let called = called(facts, entry, found, &ours, &others);
+        let runs = called.verdict != Verdict::Fail && runs(facts, entry);
         lines.push(called);
         if runs {
             lines.extend(facts.policy.map(|policy| leaves(policy, entry, found)));
             lines.push(same(facts, entry, found));
         }
     }
+    lines.extend(others.iter().filter_map(|entry| broken(facts, entry)));
     lines.extend(once(facts, &ours));
-    lines.push(beside(facts, &others));
+    lines.extend(beside(facts, &others));
     lines
 }
 
@@ -104,9 +100,13 @@ fn recognise(entry: &Entry, program: &dyn Fn(&str) -> Option<Program>) -> Option
         // Our program's name with something else in it, before a script is taken at its word.
         _ if outside && is_named(&end.name) => Some(Ours::Direct(end.clone())),
         Content::Script(text) => {
-            let call = call(text)?;
-            let callee = program(&call.program);
-            Some(Ours::Script(end.clone(), call, callee))
+            let outcome = shebang::follow(text, &entry.place);
+            let callee = match &outcome {
+                Outcome::Stranger => return None,
+                Outcome::Calls { program: path, .. } => program(path),
+                _ => None,
+            };
+            Some(Ours::Script(end.clone(), outcome, callee))
         }
         Content::Other | Content::Unreadable => {
             is_named(&entry.place).then(|| Ours::Direct(end.clone()))
@@ -114,72 +114,52 @@ fn recognise(entry: &Entry, program: &dyn Fn(&str) -> Option<Program>) -> Option
     }
 }
 
-/// The call of virt-9p in a shell script, comments left out.
-fn call(text: &str) -> Option<Call> {
-    let mut found: Option<Call> = None;
-    for line in text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with('#'))
-    {
-        let mut words = line
-            .split(|c: char| c.is_whitespace() || matches!(c, ';' | '|' | '&' | '(' | ')'))
-            .map(|word| word.trim_matches(['"', '\'']))
-            .peekable();
-        // `exec -a "$0"` keeps the name that it was called by, which also makes it the hook.
-        let keeps_name = line.contains("exec -a");
-        while let Some(word) = words.next() {
-            let (variable, path) = match word.rsplit_once('=') {
-                Some((_, path)) => (true, path),
-                None => (false, word),
-            };
-            if path != "virt-9p" && !path.ends_with("/virt-9p") {
-                continue;
-            }
-            // A name put into a variable is called elsewhere, how is not followed.
-            let as_hook = variable || keeps_name || words.peek() == Some(&"hook");
-            let program = if path.starts_with('/') { path } else { PROGRAM };
-            // A test such as `[ -x … ]` may come before the call.
-            if found.as_ref().is_none_or(|found| !found.as_hook && as_hook) {
-                found = Some(Call {
-                    program: program.to_owned(),
-                    as_hook,
-                });
-            }
-        }
-    }
-    found
-}
-
 fn shown(entry: &Entry, ours: &Ours) -> String {
     match (&entry.link, ours) {
-        (_, Ours::Script(_, call, _)) => {
-            format!("{}, a script that calls {}", entry.place, call.program)
+        (_, Ours::Script(_, Outcome::Calls { program, .. }, _)) => {
+            format!("{}, a script that calls {program}", entry.place)
         }
+        (_, Ours::Script(..)) => format!("{}, a script that names virt-9p", entry.place),
         (Some(link), _) => format!("{} -> {link}", entry.place),
         (None, _) => entry.place.clone(),
     }
 }
 
 fn missing(facts: &Facts, others: &[&Entry]) -> String {
-    let program = match (facts.program)(PROGRAM) {
+    if knows_many(facts) {
+        let place = format!("mkdir -p {MANY} && ln -s {PROGRAM} {MANY}/virt-9p");
+        return format!("none; {}{place}{}", install(facts), reload(facts));
+    }
+    format!("none; {}", one_place(facts, others))
+}
+
+/// What comes first where the program is not there.
+fn install(facts: &Facts) -> String {
+    match (facts.program)(PROGRAM) {
         Some(_) => String::new(),
         None => format!("install the program as {PROGRAM}, then "),
-    };
-    // One that does not run looks for hooks when it starts.
-    let reload = facts.daemon.map_or(String::new(), |daemon| {
-        format!(", then systemctl reload {daemon}")
-    });
-    if knows_many(facts) {
-        return format!("none; {program}mkdir -p {MANY} && ln -s {PROGRAM} {MANY}/virt-9p{reload}");
     }
+}
+
+/// What comes last. A daemon that does not run looks for hooks when it starts.
+fn reload(facts: &Facts) -> String {
+    facts.daemon.map_or(String::new(), |daemon| {
+        format!(", then systemctl reload {daemon}")
+    })
+}
+
+/// What to do where libvirt has one place for a hook. What is there is never written over.
+fn one_place(facts: &Facts, others: &[&Entry]) -> String {
+    let program = install(facts);
+    let reload = reload(facts);
     if others.iter().any(|entry| entry.place == SINGLE) {
         return format!(
-            "none, and before libvirt 6.6 {SINGLE} is the only place, where there is another hook: {program}let that one call \
-             `{PROGRAM} hook \"$@\"` with the domain XML on standard input{reload}"
+            "before libvirt 6.6 {SINGLE} is the only place, where there is another hook: {program}let that one do \
+             `case $2 in prepare | release) {PROGRAM} hook \"$@\"; [ $? -ne 1 ] || exit 1 ;; esac`, with the domain XML on standard \
+             input{reload}"
         );
     }
-    format!("none; {program}ln -s {PROGRAM} {SINGLE}{reload}")
+    format!("{program}ln -s {PROGRAM} {SINGLE}{reload}")
 }
 
 /// `hooks/qemu` or `hooks/qemu.d/NAME`; the first line tells the whole path.
@@ -191,10 +171,34 @@ fn short(entry: &Entry) -> &str {
 }
 
 /// Whether libvirt runs what is there.
-fn called(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
+fn called(
+    facts: &Facts,
+    entry: &Entry,
+    found: &Ours,
+    ours: &[(&Entry, Ours)],
+    others: &[&Entry],
+) -> Line {
     let what = format!("that libvirt runs {}", short(entry));
     let fail = |hint: String| Line::fail(Subject::Hook, what.clone(), hint);
-    let end = match ours {
+    let in_one_place = || ours.iter().find(|(entry, _)| entry.place == SINGLE);
+    if entry.place != SINGLE
+        && let Some(version) = facts.libvirt.filter(|version| *version < MANY_SINCE)
+    {
+        let why = if version < Version(6, 5, 0) {
+            format!("libvirt {version} knows no qemu.d")
+        } else {
+            format!(
+                "libvirt {version} looks into qemu.d, but by a mistake of its own never runs anything there"
+            )
+        };
+        return match in_one_place() {
+            Some((other, _)) if runs(facts, other) => Line::pass(Subject::Hook, what)
+                .saying(format!("{why}, and need not: it runs {}", short(other))),
+            Some((other, _)) => fail(format!("{why}, and {} does not run", short(other))),
+            None => fail(format!("{why}: {}", one_place(facts, others))),
+        };
+    }
+    let end = match found {
         Ours::Dangling => {
             let link = entry.link.as_deref().unwrap_or("");
             return fail(format!(
@@ -210,24 +214,25 @@ fn called(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
             end.name
         ));
     }
-    if entry.place == SINGLE {
+    if let Some(why) = shebang::wrong(end, facts.program) {
+        return fail(why).for_every_guest();
+    }
+    if entry.place == SINGLE || facts.libvirt.is_some() {
         return Line::pass(Subject::Hook, what);
     }
-    let instead = format!("ln -s {PROGRAM} {SINGLE}");
-    match facts.libvirt {
-        None => Line::warn(
-            Subject::Hook,
-            what.clone(),
-            "libvirt's version is not known, and before 6.6 it runs nothing in qemu.d",
-        ),
-        Some(version) if version < Version(6, 5, 0) => {
-            fail(format!("libvirt {version} knows no qemu.d: {instead}"))
-        }
-        Some(version) if version < MANY_SINCE => fail(format!(
-            "libvirt {version} looks into qemu.d, but by a mistake of its own never runs anything there: {instead}"
-        )),
-        Some(_) => Line::pass(Subject::Hook, what),
-    }
+    Line::warn(
+        Subject::Hook,
+        what,
+        "libvirt's version is not known, and before 6.6 it runs nothing in qemu.d",
+    )
+}
+
+/// A hook of somebody else's that cannot be run stops every guest as well.
+fn broken(facts: &Facts, entry: &Entry) -> Option<Line> {
+    let end = entry.end.as_ref().filter(|_| runs(facts, entry))?;
+    let why = shebang::wrong(end, facts.program)?;
+    let what = format!("that libvirt can run {}", short(entry));
+    Some(Line::fail(Subject::Hook, what, why).for_every_guest())
 }
 
 /// Whether the daemon's profile lets the program run outside of it, where alone it may write the
@@ -279,19 +284,33 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
     let program = match ours {
         Ours::Dangling => return fail("it runs nothing".to_owned()),
         Ours::Direct(end) => end,
-        Ours::Script(_, call, callee) => {
-            let Some(callee) = callee.as_ref().filter(|callee| callee.executable) else {
-                return fail(format!("it calls {}, where no program is", call.program));
+        Ours::Script(script, outcome, callee) => {
+            let path = match outcome {
+                Outcome::Calls { program, .. } => program,
+                _ => return unreached(what, script, outcome),
             };
-            if !call.as_hook {
-                return fail(format!(
-                    "it calls {} as a command line, which refuses libvirt's words: write `{} hook \"$@\"`",
-                    call.program, call.program
-                ));
-            }
+            let Some(callee) = callee.as_ref().filter(|callee| callee.executable) else {
+                return fail(format!("it calls {path}, where no program is"));
+            };
             callee
         }
     };
+    if let Ours::Script(
+        _,
+        Outcome::Calls {
+            program: path,
+            call,
+        },
+        _,
+    ) = ours
+        && let Some(hint) = wrongly(path, call)
+    {
+        return match call {
+            Call::Deaf => Line::warn(Subject::Hook, what, hint),
+            Call::Failing => fail(hint).for_every_guest(),
+            _ => fail(hint),
+        };
+    }
     let name = &program.name;
     if program.loose {
         return fail(format!(
@@ -313,6 +332,52 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
         Content::Other => fail(format!("{name} is not virt-9p: install it again")),
         Content::Unreadable => Line::warn(Subject::Hook, what.clone(), NEEDS_ROOT),
     }
+}
+
+/// A script in which the call was not come to.
+fn unreached(what: String, script: &Program, outcome: &Outcome) -> Line {
+    let fail = |hint: String| Line::fail(Subject::Hook, what.clone(), hint);
+    match outcome {
+        Outcome::Never(Some(line)) => fail(format!(
+            "at `prepare begin` it ends in line {line}, before it calls virt-9p, so no share is checked or granted"
+        )),
+        Outcome::Never(None) => fail(
+            "at `prepare begin` it does not call virt-9p, so no share is checked or granted: only then libvirt has not yet loaded the profile"
+                .to_owned(),
+        ),
+        Outcome::Unclear(line, text) => Line::warn(
+            Subject::Hook,
+            what,
+            format!(
+                "{}:{line}: {} is not followed here, so whether virt-9p is called at `prepare begin`, with the domain XML on standard \
+                 input, is not known: start a guest with a raw share, and see whether it is in journalctl -t virt-9p",
+                script.name,
+                quoted(text)
+            ),
+        ),
+        Outcome::Calls { .. } | Outcome::Stranger => fail("it does not call virt-9p".to_owned()),
+    }
+}
+
+/// What is wrong with a call.
+fn wrongly(program: &str, call: &Call) -> Option<String> {
+    Some(match call {
+        Call::Hook => return None,
+        Call::CommandLine => format!(
+            "it calls {program} as a command line, which refuses libvirt's words: write `{program} hook \"$@\"`"
+        ),
+        Call::Empty(line) => format!(
+            "line {line} reads the domain XML, and virt-9p gets nothing: keep it, `xml=$(cat)`, and hand it on, \
+             `printf '%s\\n' \"$xml\" | {program} hook \"$@\"`"
+        ),
+        Call::Deaf => format!(
+            "it ends with 0 when virt-9p refuses a start, so the refusal is lost, and QEMU fails instead: write \
+             `{program} hook \"$@\" || exit 1`"
+        ),
+        Call::Failing => {
+            "it fails although virt-9p does not, so every start of every guest fails".to_owned()
+        }
+    })
 }
 
 /// Whether libvirt runs it; an unknown libvirt is taken for one that knows qemu.d.
@@ -349,7 +414,7 @@ fn once(facts: &Facts, ours: &[(&Entry, Ours)]) -> Option<Line> {
 }
 
 /// Other programs that libvirt runs for the same guests.
-fn beside(facts: &Facts, others: &[&Entry]) -> Line {
+fn beside(facts: &Facts, others: &[&Entry]) -> Option<Line> {
     const LEFT: [&str; 9] = [
         "~",
         ".bak",
@@ -377,55 +442,15 @@ fn beside(facts: &Facts, others: &[&Entry]) -> Line {
         })
         .collect();
     if !left.is_empty() {
-        return Line::warn(
+        return Some(Line::warn(
             Subject::Hook,
             what,
             format!(
                 "libvirt runs every executable file in qemu.d, also what looks like a backup: remove {}",
                 visible(&left.join(" and "))
             ),
-        );
+        ));
     }
-    let line = Line::pass(Subject::Hook, what);
-    if run.is_empty() {
-        line
-    } else {
-        line.saying(format!("libvirt also runs {}", visible(&run.join(" and "))))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_calls_in_scripts() {
-        for (script, expected) in [
-            (include_str!("../../hooks/qemu"), Some((PROGRAM, true))),
-            (
-                "[ -x /opt/virt-9p ] && /opt/virt-9p hook \"$@\"",
-                Some(("/opt/virt-9p", true)),
-            ),
-            (
-                "exec -a \"$0\" \"/usr/sbin/virt-9p\" \"$@\"",
-                Some((PROGRAM, true)),
-            ),
-            ("exec /usr/sbin/virt-9p \"$@\"", Some((PROGRAM, false))),
-            (
-                "v=/usr/bin/virt-9p\n$v hook \"$@\"",
-                Some(("/usr/bin/virt-9p", true)),
-            ),
-            (
-                "printf %s \"$xml\" | virt-9p hook \"$@\"",
-                Some((PROGRAM, true)),
-            ),
-            ("#!/bin/sh\n# exec /usr/sbin/virt-9p\nexit 0\n", None),
-        ] {
-            let found = call(script);
-            let found = found
-                .as_ref()
-                .map(|call| (call.program.as_str(), call.as_hook));
-            assert_eq!(found, expected, "{script}");
-        }
-    }
+    let also = || format!("libvirt also runs {}", visible(&run.join(" and ")));
+    (!run.is_empty()).then(|| Line::pass(Subject::Hook, what).saying(also()))
 }

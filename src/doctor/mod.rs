@@ -7,10 +7,13 @@
 mod apparmor;
 mod blocks;
 mod daemon;
+mod follow;
 pub mod guests;
 mod hook;
 mod libvirt;
 mod lock;
+mod shebang;
+mod shell;
 pub mod workaround;
 
 use std::io;
@@ -59,6 +62,8 @@ pub struct Line {
     pub verdict: Verdict,
     /// What was seen, and what to do or type.
     pub hint: Option<String>,
+    /// Whether it is about all guests, with raw shares or without.
+    pub every_guest: bool,
 }
 
 impl Line {
@@ -68,6 +73,15 @@ impl Line {
             looked_at: looked_at.into(),
             verdict,
             hint: None,
+            every_guest: false,
+        }
+    }
+
+    /// It stops guests that have no raw shares, too.
+    fn for_every_guest(self) -> Self {
+        Line {
+            every_guest: true,
+            ..self
         }
     }
 
@@ -109,7 +123,7 @@ pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<Line> {
     let running = processes::running(root);
     let daemon = running.as_ref().map_or("libvirtd", |daemon| daemon.name);
     let entries = hooks::entries(root);
-    let (guest_lines, shares) = match given {
+    let found = match given {
         Some(given) => guests::given(root, given),
         None => guests::defined(root),
     };
@@ -133,10 +147,16 @@ pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<Line> {
         log: &|unit, since, until| systemd::log(root, unit, since, until),
     }));
     lines.extend(apparmor::look(root, enabled));
-    lines.extend(workaround::look(root, &shares));
+    lines.extend(workaround::look(root, &found.shares));
     lines.extend(libvirt::judge(libvirt, versions::emulators(root)));
     lines.extend(blocks::look(root));
     lines.extend(lock::look(root));
-    lines.extend(guest_lines);
+    lines.extend(found.lines);
+    if !found.any {
+        // Nothing that is wrong for shares is wrong where nobody has any.
+        for line in lines.iter_mut().filter(|line| !line.every_guest) {
+            line.verdict = line.verdict.min(Verdict::Warn);
+        }
+    }
     lines
 }

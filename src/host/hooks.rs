@@ -129,8 +129,12 @@ fn content(path: &Path) -> Content {
         return Content::Unreadable;
     };
     if !file.starts_with(b"\x7fELF") {
+        // Whatever bytes follow, what begins like a script is one to the kernel.
         return match String::from_utf8(file) {
             Ok(text) => Content::Script(text),
+            Err(error) if error.as_bytes().starts_with(b"#!") => {
+                Content::Script(String::from_utf8_lossy(error.as_bytes()).into_owned())
+            }
             Err(_) => Content::Other,
         };
     }

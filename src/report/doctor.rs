@@ -73,6 +73,7 @@ mod tests {
             looked_at: "b\nc".into(),
             verdict: Verdict::Fail,
             hint: Some("d\u{202e}".into()),
+            every_guest: false,
         };
         let plain = text(&line, false);
         assert!(
