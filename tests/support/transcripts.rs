@@ -5,6 +5,9 @@ use std::process::Command;
 
 const FENCE: &str = "```";
 
+/// The most columns of a line in a document.
+const WIDTH: usize = 100;
+
 /// The blocks of the language `console`, with and without the mark.
 fn blocks(document: &str, marked: bool) -> Vec<String> {
     let mut blocks = Vec::new();
@@ -57,7 +60,26 @@ pub fn run(block: &str) -> String {
             .output()
             .unwrap();
         out.push_str(&format!("$ {command}\n"));
-        out.push_str(&String::from_utf8(output.stdout).unwrap());
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            out.push_str(&wrapped(line));
+        }
     }
     out
+}
+
+/// A long line goes on in the next one, indented, as a reader's window would show it.
+fn wrapped(line: &str) -> String {
+    let mut out = String::new();
+    let mut width = 0;
+    for word in line.split_inclusive(' ') {
+        let length = word.chars().count();
+        if width + word.trim_end().chars().count() > WIDTH && width > 0 {
+            out.truncate(out.trim_end().len());
+            out.push_str("\n    ");
+            width = 4;
+        }
+        out.push_str(word);
+        width += length;
+    }
+    out + "\n"
 }
