@@ -47,7 +47,7 @@ impl Version {
 pub enum DeviceForm {
     /// `-device driver,key=value`
     Text,
-    /// `-device {"driver":…}`; QEMU creates these after all text ones (facts Q0).
+    /// `-device {"driver":…}`; QEMU creates these after all text ones (facts Q0.1).
     Json,
 }
 

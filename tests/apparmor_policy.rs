@@ -320,7 +320,7 @@ fn comparison_finds_each_known_mistake() {
     for (what, lines, path) in mistakes {
         assert!(!wrong(lines, &one(path)).is_empty(), "not found: {what}");
     }
-    // A read-only share made so by `deny` takes away from its neighbour (facts A2).
+    // A read-only share made so by `deny` takes away from its neighbour (facts A2.2).
     let shares = [Grant::new("/srv", true), Grant::new("/srv/rw", false)];
     let deny =
         "\"/srv/\" r,\n\"/srv/**\" r,\ndeny \"/srv/**\" w,\n\"/srv/rw/\" r,\n\"/srv/rw/**\" rwl,";
@@ -433,7 +433,7 @@ fn escaped_length(path: &[u8]) -> usize {
 }
 
 /// As many cases in one domain as keep well below the limits: 64 shares, 64 KiB of escaped path.
-/// The parser's time grows much faster than the length of the paths (facts A1).
+/// The parser's time grows much faster than the length of the paths (facts A1.4).
 fn batches(cases: Vec<Case>) -> Vec<Vec<Case>> {
     let mut batches: Vec<Vec<Case>> = vec![Vec::new()];
     let mut length = 0;
@@ -741,7 +741,7 @@ fn overlapping_shares_add_up() {
     verdict.expect_none_wrong(seed);
 }
 
-/// `/` is the one path whose rules are not "path and slash" (facts A1).
+/// `/` is the one path whose rules are not "path and slash" (facts A1.2).
 #[test]
 #[ignore = "needs real apparmor_parser"]
 fn whole_root_is_granted_read_only() {

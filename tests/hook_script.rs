@@ -24,7 +24,7 @@ use host::host;
 
 const INSTALLED: &str = "/usr/sbin/virt-9p";
 
-/// The operations of libvirt 4.0 to 12.8 (facts L1, L2).
+/// The operations of libvirt 4.0 to 12.8 (facts L1.6, L2.3).
 const OPERATIONS: [(&str, &str); 9] = [
     ("prepare", "begin"),
     ("start", "begin"),

@@ -43,7 +43,7 @@ use policy::Parser;
 use rawshare::{Host, Share, UUID, domain_xml, rules_in, run, said, xml_escape};
 
 const HELPER: &str = "/usr/lib/libvirt/virt-aa-helper";
-/// Where the helper looks, whatever one would like (facts L4).
+/// Where the helper looks, whatever one would like (facts L4.1).
 const PROFILES: &str = "/etc/apparmor.d/libvirt";
 
 fn share(path: impl Into<String>, readonly: bool) -> Share {

@@ -4,7 +4,7 @@
 /// put between double quotes.
 ///
 /// This is the one spelling that all parsers from 2.12 to 5.0 read back as exactly these bytes,
-/// whatever they are: globs, quotes, variables, line ends (facts A1). `\"` and `\\` are not.
+/// whatever they are: globs, quotes, variables, line ends (facts A1.1). `\"` and `\\` are not.
 pub fn escape(path: &[u8]) -> String {
     let mut out = String::with_capacity(path.len() + 16);
     for byte in path {

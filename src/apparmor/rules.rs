@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use crate::apparmor::escape::escape;
 
 /// More shares than this are refused: the time to compile a profile explodes with long paths,
-/// and the start of the guest waits for it (facts A1).
+/// and the start of the guest waits for it (facts A1.4).
 pub const MOST_SHARES: usize = 64;
 
 /// More bytes of folder names than this are refused. The compiled automaton has about as many
-/// states as that and holds 65535 (measured with parser 3.0.8: 64 KiB of letters do not compile);
+/// states as that and holds 65535 (64 KiB of letters do not compile, facts A1.5);
 /// half of it leaves room for libvirt's own rules.
 pub const MOST_BYTES: usize = 32 * 1024;
 
@@ -53,7 +53,7 @@ impl Grants {
     /// The rules, two lines a folder, sorted: the same as libvirt writes for `<filesystem>`
     /// (virt-aa-helper.c, get_files: "r" on the folder, "rwl" or "r" below it). The folder itself
     /// needs a rule of its own, because `/**` does not match it; read-only is the absence of `w`,
-    /// never a `deny`, which would take writing away from other shares too (facts A2).
+    /// never a `deny`, which would take writing away from other shares too (facts A2.2).
     ///
     /// # Errors
     /// When there are too many.

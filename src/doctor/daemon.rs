@@ -77,7 +77,7 @@ fn absent(facts: &Facts) -> Line {
 }
 
 /// Whether the daemon has looked for hooks since one was there. It looks when it starts and when
-/// it is reloaded; from then on, one that it found is enough for all (virHookInitialize, facts L2).
+/// it is reloaded; from then on, one that it found is enough for all (virHookInitialize, facts L2.1).
 ///
 /// That a hook is younger is not yet a failure: an upgrade replaces it, and SIGHUP by hand leaves
 /// no trace.
@@ -154,7 +154,7 @@ fn reload(log: &[Logged], changed: i64) -> Reload {
     }
 }
 
-/// libvirt confines guests only where it is confined itself (use_apparmor, facts L3).
+/// libvirt confines guests only where it is confined itself (use_apparmor, facts L3.3).
 fn confined(daemon: &Daemon) -> Line {
     let what = format!("that AppArmor confines {}", daemon.name);
     let Some(label) = &daemon.label else {

@@ -6,7 +6,7 @@ use crate::doctor::{Line, Subject};
 use crate::text::visible;
 use crate::version::Version;
 
-/// libvirt's own fmode and dmode (facts L7).
+/// libvirt's own fmode and dmode (facts L7.1).
 const NATIVE: Version = Version(6, 10, 0);
 
 /// QEMU's fmode and dmode (facts Q1.6).

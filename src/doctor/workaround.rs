@@ -9,7 +9,7 @@ use crate::doctor::{Line, Subject};
 use crate::host::Root;
 use crate::text::{quoted, visible};
 
-/// Files that the profile of every guest includes or is made from (facts L5).
+/// Files that the profile of every guest includes or is made from (facts L5.1).
 const FILES: [&str; 3] = [
     "/etc/apparmor.d/abstractions/libvirt-qemu",
     "/etc/apparmor.d/local/abstractions/libvirt-qemu",

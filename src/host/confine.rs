@@ -4,7 +4,7 @@
 //! convert files anywhere, with `virt-9p check ~/guest.xml` denied. So the shell's `virt-9p` runs as
 //! the shell does, and what libvirt runs gives its rights up before it reads the first byte of
 //! untrusted text, as a program calls pledge(2) or seccomp(2). libvirtd's rule for /usr/sbin/*
-//! (PUx, facts L3) lets the hook out of libvirtd's profile first.
+//! (PUx, facts L3.1) lets the hook out of libvirtd's profile first.
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -7,8 +7,8 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// How long all of it may take. libvirt writes at once, and waits for the hook for ever; should it
-/// ever forget to close the pipe, the start goes on all the same.
+/// How long all of it may take. libvirt writes at once, and waits for the hook for ever (facts L2.5);
+/// should it ever forget to close the pipe, the start goes on all the same.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a pipe holds, so that nearly every domain comes in one piece.

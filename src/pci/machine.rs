@@ -112,7 +112,8 @@ pub fn built_in(domain: &Domain) -> Vec<BuiltIn> {
 
 /// Whether slot 0 of a PCI bridge is refused ("Unsupported PCI slot 0 for standard hotplug
 /// controller"): it is where SHPC, not ACPI, handles hot-plug there, which on q35 is the case up
-/// to pc-q35-6.0 and on QEMU before 6.1, and on i440fx without ACPI. `None` where it cannot be known.
+/// to pc-q35-6.0 and on QEMU before 6.1, and on i440fx without ACPI (facts Q4.4). `None` where it cannot
+/// be known.
 pub fn bridge_slot_zero_refused(domain: &Domain, qemu: Option<Version>) -> Option<bool> {
     let old = Version(6, 1, 0);
     match family(domain) {

@@ -51,7 +51,7 @@ pub fn is_plain_octal(text: &str) -> bool {
 }
 
 /// The permission bits that reach the host: QEMU keeps nine bits, and libvirt runs QEMU with
-/// umask 002 (qemu_process.c, virCommandSetUmask).
+/// umask 002 (facts L6.5).
 pub fn effective_mode(number: u64) -> u16 {
     // Nine bits always fit.
     u16::try_from(number & 0o775).unwrap_or(0)

@@ -1,7 +1,7 @@
 //! Which word of the command line is an option, and which is its argument.
 //!
-//! QEMU takes the word after an option that wants an argument whatever it looks like (vl.c,
-//! lookup_opt), so `-name -fsdev` has no `-fsdev` in it. Looking for `-fsdev` with a search
+//! QEMU takes the word after an option that wants an argument whatever it looks like
+//! (facts Q2.11), so `-name -fsdev` has no `-fsdev` in it. Looking for `-fsdev` with a search
 //! would get that wrong.
 
 use crate::qemu::options::takes_argument;

@@ -30,7 +30,7 @@ impl Grant {
         folder
     }
 
-    /// The same letters a native share gets (facts A2): the folder can be listed, but only
+    /// The same letters a native share gets (facts A2.1): the folder can be listed, but only
     /// what is in it can be written.
     fn letters(&self, path: &[u8]) -> &'static str {
         match path.strip_prefix(self.folder().as_slice()) {
@@ -99,7 +99,7 @@ pub fn check(
             }
         }
         for (name, target) in links(grant, grants, rng) {
-            // Allowed where `l` is, to a file on which at least as much is allowed (facts A2).
+            // Allowed where `l` is, to a file on which at least as much is allowed (facts A2.3).
             let here = without.perms(&name).or(expected(grants, &name));
             let there = without.perms(&target).or(expected(grants, &target));
             let link = Perms::letters("l");

@@ -72,7 +72,7 @@ pub fn domain_xml(devices: &str, shares: &[Share]) -> String {
             ""
         };
         let readonly = if share.readonly { ",readonly=on" } else { "" };
-        // In an option string a comma ends the value; two stand for one (facts Q2).
+        // In an option string a comma ends the value; two stand for one (facts Q2.1).
         let path = share.path.replace(',', ",,");
         arg("-fsdev");
         arg(&format!(

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 /// Addresses as QEMU reads them: always hexadecimal
-/// (hw/core/qdev-properties-system.c:set_pci_devfn).
+/// (facts Q3.1).
 const ADDRS: &[&str] = &[
     "6",
     "06",
