@@ -180,7 +180,7 @@ fn strip(root: &Root, uuid: &Uuid, patience: Patience) {
         }
         Ok(_) => {}
         Err(error) => Log::open(root).warning(&format!(
-            "{uuid}: cannot take the 9p rules out of its profile: {error}"
+            "{uuid}: the 9p rules stay in its profile: {error}"
         )),
     }
 }

@@ -286,3 +286,157 @@ fn a_daemon_that_never_answers_is_waited_for_so_long_and_told_of() {
     // An upgrade needs no reload.
     assert_eq!(host.upgrade(), "");
 }
+
+/// The profiles of one host, by their numbers.
+fn profile(number: usize) -> String {
+    format!("etc/apparmor.d/libvirt/libvirt-00000000-0000-4000-8000-{number:012x}")
+}
+
+/// What the program would take out is taken out when it is gone, and not a byte else: both run over
+/// the same profiles, most of them damaged.
+#[test]
+fn a_purge_takes_out_what_the_program_would() {
+    const LINES: [&str; 21] = [
+        "  # virt-9p begin (managed by virt-9p; do not edit)",
+        "  # virt-9p begin (managed by virt-9p; do not edit)",
+        "# virt-9p begin",
+        "\t# virt-9p beginning\r",
+        "  # virt-9p end",
+        "  # virt-9p end",
+        "  # virt-9p end of it \u{c}\r",
+        " \u{b}# virt-9p end",
+        "   #virt-9p end",
+        "  # virt-9p Begin",
+        "  \"/srv/share/\" r,",
+        "  \"/srv/share/**\" rwl,",
+        "\"/srv/\\303\\244/**\" rwl,\r",
+        "  \"/\u{e4}\" r, ",
+        "\u{a0}\"/x\" r,",
+        "  \"/a{b,c}\" r,",
+        "  \"/srv/share/\" r",
+        "  /mine rw,",
+        "}",
+        "",
+        "   ",
+    ];
+    let seed = std::env::var("VIRT9P_SEED").map_or(9, |seed| seed.parse().unwrap());
+    let mut random = fastrand::Rng::with_seed(seed);
+    let lost_end = "profile x {\n  # virt-9p begin (managed\n  \"/srv/\" r,\n  /mine rw,\n}\n";
+    let whole = "a\n  # virt-9p begin\n  \"/srv/\" r,\n  # virt-9p end\n  /mine rw,\n}";
+    let mut profiles = vec![
+        lost_end.to_owned(),
+        whole.to_owned(),
+        format!("{whole}\0\n"),
+    ];
+    while profiles.len() < 120 {
+        // A block that is whole, and a line more or less here and there.
+        let mut lines = vec![
+            LINES[11], LINES[0], LINES[10], LINES[11], LINES[4], LINES[17],
+        ];
+        for _ in 0..random.usize(0..4) {
+            let at = random.usize(0..lines.len());
+            match random.usize(0..4) {
+                0 => drop(lines.remove(at)),
+                _ => lines.insert(at, LINES[random.usize(0..LINES.len())]),
+            }
+        }
+        profiles.push(lines.join("\n") + random.choice(["", "\n"]).unwrap());
+    }
+    let purged = Host::new("9.0.0");
+    let released = Host::new("9.0.0");
+    for (number, text) in profiles.iter().enumerate() {
+        for host in [&purged, &released] {
+            host.write(&profile(number), text);
+        }
+        let uuid = &profile(number)[31..];
+        let mut hook = Command::new(env!("CARGO_BIN_EXE_virt-9p"));
+        hook.args(["hook", "--root"]).arg(released.at(""));
+        hook.args(["guest", "release", "end", "-"]);
+        hook.stdin(std::process::Stdio::piped());
+        let mut hook = hook.spawn().unwrap();
+        let xml = format!("<domain><uuid>{uuid}</uuid></domain>");
+        std::io::Write::write_all(&mut hook.stdin.take().unwrap(), xml.as_bytes()).unwrap();
+        assert!(hook.wait().unwrap().success());
+    }
+    let said = purged.run("postrm", "purge");
+    let mut changed = 0;
+    for (number, before) in profiles.iter().enumerate() {
+        let [purged, released] = [&purged, &released]
+            .map(|host| String::from_utf8(fs::read(host.at(&profile(number))).unwrap()).unwrap());
+        // One with a NUL is nobody's: the program takes a whole block out of it, purge says so.
+        if before.contains('\0') {
+            assert_eq!(&purged, before);
+        } else {
+            assert_eq!(purged, released, "from {before:?}: {said}");
+        }
+        changed += usize::from(purged != *before);
+        // What is left alone although it holds a trace is told.
+        let told = said.contains(&profile(number));
+        assert_eq!(
+            told,
+            purged.contains("# virt-9p ") && !strips(&purged),
+            "{purged:?}"
+        );
+    }
+    assert!(changed > 20, "{changed}");
+}
+
+/// Whether there is nothing in it that looks like a marker any more.
+fn strips(text: &str) -> bool {
+    let mut lines = text
+        .split('\n')
+        .map(|line| line.trim_matches([' ', '\t', '\r', '\u{c}']));
+    !lines.any(|line| line.starts_with("# virt-9p begin") || line.starts_with("# virt-9p end"))
+}
+
+#[test]
+fn a_purge_leaves_alone_what_is_not_ours_to_write() {
+    let whole = "a\n  # virt-9p begin\n  \"/srv/\" r,\n  # virt-9p end\n}\n";
+    let host = Host::new("9.0.0");
+    for number in 0..6 {
+        host.write(&profile(number), whole);
+        let mode = if number == 1 { 0o666 } else { 0o600 };
+        fs::set_permissions(host.at(&profile(number)), PermissionsExt::from_mode(mode)).unwrap();
+    }
+    // Its mode stays, and 1 is writable by others.
+    let elsewhere = host.at("elsewhere");
+    fs::rename(host.at(&profile(2)), &elsewhere).unwrap();
+    symlink(&elsewhere, host.at(&profile(2))).unwrap();
+    fs::hard_link(host.at(&profile(3)), host.at("another")).unwrap();
+    // 4 runs.
+    let uuid = profile(4)[31..].to_owned();
+    let loaded = "sys/kernel/security/apparmor/profiles";
+    host.write(
+        loaded,
+        &format!("libvirtd (enforce)\nlibvirt-{uuid} (enforce)\n"),
+    );
+    let odd = [
+        "libvirt-x.files",
+        "libvirt-00000000-0000-4000-8000-000000000005.dpkg-old",
+    ];
+    for name in odd {
+        host.write(&format!("etc/apparmor.d/libvirt/{name}"), whole);
+    }
+    let said = host.run("postrm", "purge");
+    for number in 0..6 {
+        let file = host.at(&profile(number));
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(text == whole, (1..5).contains(&number), "{number}: {text}");
+        assert_eq!(
+            said.contains(&profile(number)),
+            (1..4).contains(&number),
+            "{said}"
+        );
+        let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, if number == 1 { 0o666 } else { 0o600 });
+    }
+    assert!(
+        fs::symlink_metadata(host.at(&profile(2)))
+            .unwrap()
+            .is_symlink()
+    );
+    for name in odd {
+        let path = host.at(&format!("etc/apparmor.d/libvirt/{name}"));
+        assert_eq!(fs::read_to_string(path).unwrap(), whole);
+    }
+}

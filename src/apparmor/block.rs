@@ -24,7 +24,7 @@ pub enum Damage {
     NoBegin(usize),
     /// Something between the markers that is no rule of ours.
     Foreign(usize),
-    /// No line that includes libvirt's own rules for this VM.
+    /// No line in the guest's own profile that includes libvirt's rules for this VM.
     NoAnchor,
     /// The template has no `profile LIBVIRT_TEMPLATE` line or no closing brace.
     Template,
@@ -36,7 +36,7 @@ impl std::fmt::Display for Damage {
             Damage::NoEnd(line) => write!(f, "line {line} begins virt-9p's block, and its end marker is missing"),
             Damage::NoBegin(line) => write!(f, "line {line} ends virt-9p's block, and its begin marker is missing"),
             Damage::Foreign(line) => write!(f, "line {line} stands in virt-9p's block and is no rule of its own"),
-            Damage::NoAnchor => f.write_str("it does not include libvirt's own rules for this VM (<libvirt/libvirt-UUID.files>)"),
+            Damage::NoAnchor => f.write_str("its profile libvirt-UUID does not itself include libvirt's own rules for this VM (<libvirt/libvirt-UUID.files>)"),
             Damage::Template => f.write_str("TEMPLATE.qemu has no line `profile LIBVIRT_TEMPLATE` or no closing `}` at the start of a line"),
         }
     }
@@ -56,23 +56,78 @@ pub fn edit(profile: &[u8], uuid: &Uuid, rules: &str) -> Result<Vec<u8>, Damage>
     if rules.is_empty() {
         return Ok(stripped);
     }
-    let include = format!("<libvirt/libvirt-{uuid}.files>");
+    let end = anchor(&stripped, uuid).ok_or(Damage::NoAnchor)?;
+    let (before, after) = stripped.split_at_checked(end).ok_or(Damage::NoAnchor)?;
     let mut out = Vec::with_capacity(stripped.len() + rules.len() + 128);
-    let mut inserted = false;
-    for line in lines(&stripped) {
-        out.extend_from_slice(line);
-        if !inserted && is_include(line, include.as_bytes()) {
-            if !line.ends_with(b"\n") {
-                out.push(b'\n');
-            }
-            out.extend_from_slice(block(rules).as_bytes());
-            inserted = true;
-        }
+    out.extend_from_slice(before);
+    if !before.ends_with(b"\n") {
+        out.push(b'\n');
     }
-    if inserted {
-        Ok(out)
-    } else {
-        Err(Damage::NoAnchor)
+    out.extend_from_slice(block(rules).as_bytes());
+    out.extend_from_slice(after);
+    Ok(out)
+}
+
+/// Where the line ends that includes libvirt's rules in the guest's own profile. In a child profile
+/// (or a hat), or in another profile of the file, QEMU would not get them.
+fn anchor(profile: &[u8], uuid: &Uuid) -> Option<usize> {
+    let include = format!("<libvirt/libvirt-{uuid}.files>");
+    let mut nesting = Nesting::default();
+    let mut end = 0;
+    for line in lines(profile) {
+        end += line.len();
+        if nesting.is_own() && is_include(line, include.as_bytes()) {
+            return Some(end);
+        }
+        nesting.read(line, uuid);
+    }
+    None
+}
+
+/// In which profile the next line stands.
+#[derive(Default)]
+struct Nesting {
+    depth: usize,
+    /// Whether the outermost profile's head names the guest's.
+    named: bool,
+}
+
+impl Nesting {
+    fn is_own(&self) -> bool {
+        self.depth == 1 && self.named
+    }
+
+    /// A brace that opens or closes a profile begins a word (or follows the flags); others are in
+    /// patterns and variables. No string goes on after its line.
+    fn read(&mut self, line: &[u8], uuid: &Uuid) {
+        if self.depth == 0 && memchr::memmem::find(line, uuid.as_str().as_bytes()).is_some() {
+            self.named = true;
+        }
+        if memchr::memchr2(b'{', b'}', line).is_none() {
+            return;
+        }
+        let (mut quoted, mut before) = (false, b' ');
+        let mut bytes = line.iter().copied();
+        while let Some(byte) = bytes.next() {
+            let starts = before.is_ascii_whitespace();
+            match byte {
+                b'"' => quoted = !quoted,
+                b'\\' => drop(bytes.next()),
+                _ if quoted => {}
+                b'#' if starts => return,
+                b'{' if starts || before == b')' => self.depth += 1,
+                b'}' if starts => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.named &= self.depth > 0;
+                }
+                _ => {}
+            }
+            // A brace that was one is as good as a space before the next word.
+            before = match byte {
+                b'{' | b'}' if starts => b' ',
+                byte => byte,
+            };
+        }
     }
 }
 
@@ -92,6 +147,10 @@ pub fn create(template: &[u8], uuid: &Uuid, rules: &str) -> Result<Vec<u8>, Dama
     out.extend_from_slice(format!("\nprofile libvirt-{uuid}").as_bytes());
     out.extend_from_slice(part(after_name..end)?);
     out.extend_from_slice(format!("\n  #include <libvirt/libvirt-{uuid}.files>\n").as_bytes());
+    // Here the next call looks for the block.
+    if anchor(&out, uuid).is_none() {
+        return Err(Damage::Template);
+    }
     out.extend_from_slice(block(rules).as_bytes());
     out.extend_from_slice(part(end..template.len())?);
     // A comment without line end at the end of a file is a syntax error (facts A1).
@@ -171,25 +230,79 @@ mod tests {
 
     #[test]
     fn keeps_everything_else() {
-        let profile = "x\r\n\tinclude if exists <libvirt/libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809.files>\r\n  /mine rw, # \u{e4}\n}";
+        let profile = "profile libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809 {\r\n\tinclude if exists <libvirt/libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809.files>\r\n  /mine rw, # \u{e4}\n}";
         let edited = edit(profile.as_bytes(), &uuid(), RULES).unwrap();
         assert_eq!(edit(&edited, &uuid(), "").unwrap(), profile.as_bytes());
         assert!(has_block(&edited) && !has_block(profile.as_bytes()));
     }
 
     #[test]
+    fn the_anchor_is_in_the_guests_own_profile() {
+        let own = "profile libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809";
+        let include = "  #include <libvirt/libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809.files>\n";
+        // What stands before the include that counts, and after it.
+        for (before, after) in [
+            ("OWN flags=(attach_disconnected) {\n", "}\n"),
+            ("OWN flags=(attach_disconnected){\n", "}\n"),
+            ("OWN\n  flags=(complain)\n{\n", "}\n"),
+            ("\"libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809\" {\n", "}"),
+            ("OWN {\n  ^hat {\nINCLUDE  }\n", "}\n"),
+            (
+                "OWN {\n  profile child {\nINCLUDE    hat x {\nINCLUDE    }\n  }\n",
+                "}\n",
+            ),
+            ("OWN {\n  if $x {\nINCLUDE  } else {\nINCLUDE  }\n", "}\n"),
+            ("profile other {\nINCLUDE}\nOWN {\n", "}\n"),
+            (
+                "# { libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809\nOWN { # {\n",
+                "}\n",
+            ),
+            (
+                "OWN {\n  /a{,/b} r,\n  \"/c { d\" r,\n  /e\\ { r,\n  @{X}/{f,g}{,/} rw,\n",
+                "}\n",
+            ),
+            ("@{A} = /x /{y,z}\nOWN {\n  ^h { /a r, }\n", "}\n"),
+        ] {
+            let [before, after] =
+                [before, after].map(|text| text.replace("OWN", own).replace("INCLUDE", include));
+            let profile = format!("{before}{include}{after}");
+            let edited = edit(profile.as_bytes(), &uuid(), RULES).unwrap();
+            let expected = format!("{before}{include}{BEGIN}\n{RULES}{END}\n{after}");
+            assert_eq!(String::from_utf8(edited).unwrap(), expected);
+        }
+        for profile in [
+            "OWN {\n  ^hat {\nINCLUDE  }\n}\n",
+            "OWN {\n}\nINCLUDE",
+            "profile other {\nINCLUDE}\nOWN {\n}\n",
+            "INCLUDEOWN {\n}\n",
+        ] {
+            let profile = profile.replace("OWN", own).replace("INCLUDE", include);
+            assert_eq!(
+                edit(profile.as_bytes(), &uuid(), RULES),
+                Err(Damage::NoAnchor),
+                "{profile}"
+            );
+        }
+        let template = TEMPLATE.replace("libvirt-qemu>\n", "libvirt-qemu>\n  ^open {\n");
+        assert_eq!(
+            create(template.as_bytes(), &uuid(), RULES),
+            Err(Damage::Template)
+        );
+    }
+
+    #[test]
     fn refuses_damage() {
-        let anchor = "#include <libvirt/libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809.files>\n";
+        let anchor = "profile libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809 {\n#include <libvirt/libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809.files>\n";
         for (profile, damage) in [
-            (format!("{anchor}{BEGIN}\n{RULES}"), Damage::NoEnd(2)),
+            (format!("{anchor}{BEGIN}\n{RULES}"), Damage::NoEnd(3)),
             (
                 format!("{anchor}{BEGIN}\n{BEGIN}\n{END}\n"),
-                Damage::NoEnd(2),
+                Damage::NoEnd(3),
             ),
-            (format!("{anchor}{END}\n"), Damage::NoBegin(2)),
+            (format!("{anchor}{END}\n"), Damage::NoBegin(3)),
             (
                 format!("{anchor}{BEGIN}\n  capability sys_admin,\n{END}\n"),
-                Damage::Foreign(3),
+                Damage::Foreign(4),
             ),
             (
                 "# include <libvirt/libvirt-c7a5fdbd-edaf-9455-926a-d65c16db1809.files>\n"

@@ -12,7 +12,7 @@ use crate::apparmor::block::{self, Damage};
 use crate::apparmor::lock::{LOCK, Lock, Patience};
 use crate::domain::Uuid;
 use crate::host::temporary::{Temporary, sync_names};
-use crate::host::{Root, whole};
+use crate::host::{Root, attributes, whole};
 
 /// Where libvirt keeps the profiles of VMs.
 pub const FOLDER: &str = "/etc/apparmor.d/libvirt";
@@ -128,12 +128,21 @@ pub fn apply(
     if !leftovers && let Planned::Nothing(change) = plan(root, uuid, rules)? {
         return Ok(change);
     }
-    let lock = Lock::acquire(root, patience)?;
-    sweep(&lock, root, uuid);
+    let turn = match Lock::acquire(root, patience) {
+        Ok(lock) => {
+            sweep(&lock, root, uuid);
+            Turn::Held(lock)
+        }
+        Err(_) if rules.is_empty() && patience == Patience::None => Turn::NotAwaited,
+        Err(error) => return Err(error),
+    };
     // Read again: what was read before the lock may be old by now.
     match plan(root, uuid, rules)? {
         Planned::Nothing(change) => Ok(change),
-        Planned::Write(content, change) => replace(&lock, root, uuid, &content).map(|()| change),
+        Planned::Write { new, old } => {
+            let change = old.as_ref().map_or(Change::Created, |_| Change::Replaced);
+            replace(&turn, root, uuid, &new, old.as_ref()).map(|()| change)
+        }
     }
 }
 
@@ -150,17 +159,30 @@ pub fn strip(root: &Root, uuid: &Uuid, patience: Patience) -> Result<Change, Sto
     apply(root, uuid, "", patience)
 }
 
+/// By what right a profile is written.
+enum Turn {
+    Held(#[expect(dead_code, reason = "held until it is dropped")] Lock),
+    /// A guest that is none of our business waits for nobody, and gets rid of old rules all the
+    /// same: for one guest libvirt calls one hook at a time, and whoever else could write this
+    /// profile now (`prerm`, for a guest that is stopped) would take the same rules out.
+    NotAwaited,
+}
+
 enum Planned {
     Nothing(Change),
-    Write(Vec<u8>, Change),
+    Write {
+        new: Vec<u8>,
+        /// What it replaces.
+        old: Option<File>,
+    },
 }
 
 fn plan(root: &Root, uuid: &Uuid, rules: &str) -> Result<Planned, StoreError> {
     let path = profile(root, uuid);
-    let current = read_profile(root, &path)?.filter(|content| !content.is_empty());
+    let current = read_profile(root, &path)?.filter(|(content, _)| !content.is_empty());
     let damaged = |damage| StoreError::Damaged(path.clone(), damage);
     match current {
-        Some(current) => {
+        Some((current, old)) => {
             if rules.is_empty() && !block::has_block(&current) {
                 return Ok(Planned::Nothing(Change::None));
             }
@@ -168,13 +190,16 @@ fn plan(root: &Root, uuid: &Uuid, rules: &str) -> Result<Planned, StoreError> {
             Ok(if wanted == current {
                 Planned::Nothing(Change::None)
             } else {
-                Planned::Write(wanted, Change::Replaced)
+                Planned::Write {
+                    new: wanted,
+                    old: Some(old),
+                }
             })
         }
         None if rules.is_empty() => Ok(Planned::Nothing(Change::None)),
         None => Ok(match from_template(root, uuid, rules)? {
             None => Planned::Nothing(Change::NoTemplate),
-            Some(made) => Planned::Write(made, Change::Created),
+            Some(new) => Planned::Write { new, old: None },
         }),
     }
 }
@@ -199,7 +224,8 @@ pub fn from_template(root: &Root, uuid: &Uuid, rules: &str) -> Result<Option<Vec
 /// # Errors
 /// When it is not fit to be edited or cannot be read.
 pub fn read(root: &Root, uuid: &Uuid) -> Result<Option<Vec<u8>>, StoreError> {
-    read_profile(root, &profile(root, uuid))
+    let found = read_profile(root, &profile(root, uuid))?;
+    Ok(found.map(|(content, _)| content))
 }
 
 /// Where the profile of `uuid` is.
@@ -208,7 +234,7 @@ pub fn profile(root: &Root, uuid: &Uuid) -> PathBuf {
 }
 
 /// Reads the profile if it is there; refuses one that somebody but root could have prepared.
-fn read_profile(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+fn read_profile(root: &Root, path: &Path) -> Result<Option<(Vec<u8>, File)>, StoreError> {
     let (file, meta) = match open_checked(root, path, OpenOptions::new().read(true)) {
         Ok(found) => found,
         Err(StoreError::Io(_, _, error)) if error.kind() == io::ErrorKind::NotFound => {
@@ -216,7 +242,7 @@ fn read_profile(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, StoreError>
         }
         Err(error) => return Err(error),
     };
-    let content = whole(file, meta.len(), MOST_BYTES + 1)
+    let content = whole(&file, meta.len(), MOST_BYTES + 1)
         .map_err(|error| StoreError::Io("read", path.to_owned(), error))?;
     if content.len() as u64 > MOST_BYTES {
         return Err(StoreError::Unfit(
@@ -224,7 +250,7 @@ fn read_profile(root: &Root, path: &Path) -> Result<Option<Vec<u8>>, StoreError>
             "is larger than 10 MiB".to_owned(),
         ));
     }
-    Ok(Some(content))
+    Ok(Some((content, file)))
 }
 
 /// Opens a file without following a symlink or waiting on a FIFO, and looks at what was opened.
@@ -284,9 +310,15 @@ fn sweep(_held: &Lock, root: &Root, uuid: &Uuid) {
     }
 }
 
-/// Replaces the profile whole: a reader sees the old or the new one, also after a crash. Only
-/// whoever holds the lock can call this.
-fn replace(_held: &Lock, root: &Root, uuid: &Uuid, content: &[u8]) -> Result<(), StoreError> {
+/// Replaces the profile whole: a reader sees the old or the new one, also after a crash, and
+/// nobody reads the new one who could not read the old. Only whoever has a turn can call this.
+fn replace(
+    _turn: &Turn,
+    root: &Root,
+    uuid: &Uuid,
+    content: &[u8],
+    old: Option<&File>,
+) -> Result<(), StoreError> {
     let target = profile(root, uuid);
     let failed = |what| {
         let target = target.clone();
@@ -297,11 +329,8 @@ fn replace(_held: &Lock, root: &Root, uuid: &Uuid, content: &[u8]) -> Result<(),
         .map_err(|error| failed("write")(error.into()))?;
     let mut temporary =
         Temporary::create(folder.as_fd(), &temporary_prefix(uuid)).map_err(failed("write"))?;
-    // By hand, so that the umask has no say: libvirt's own are 0644.
-    temporary
-        .file()
-        .set_permissions(Permissions::from_mode(0o644))
-        .map_err(failed("write"))?;
+    // By hand, so that the umask has no say.
+    access(old, temporary.file()).map_err(failed("write"))?;
     temporary.write(content).map_err(failed("write"))?;
     let name = format!("libvirt-{uuid}");
     temporary
@@ -309,4 +338,17 @@ fn replace(_held: &Lock, root: &Root, uuid: &Uuid, content: &[u8]) -> Result<(),
         .map_err(failed("replace"))?;
     sync_names(folder.as_fd());
     Ok(())
+}
+
+/// Who may read the new profile: whoever could read the old one; libvirt's own are 0644. The owner
+/// is root, and the group ours: to give it away takes a right that the hook has not (its AppArmor
+/// profile), so another group loses what it had.
+fn access(old: Option<&File>, new: &File) -> io::Result<()> {
+    let Some(old) = old else {
+        return new.set_permissions(Permissions::from_mode(0o644));
+    };
+    let meta = old.metadata()?;
+    let group = meta.gid() == new.metadata()?.gid();
+    let mode = meta.mode() & if group { 0o777 } else { 0o707 };
+    Ok(attributes::permissions(old, mode, new)?)
 }

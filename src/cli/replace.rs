@@ -10,11 +10,10 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rustix::fs::{
-    self, AtFlags, FileType, Gid, IFlags, Mode, OFlags, RenameFlags, Stat, Uid, XattrFlags,
-};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
+use crate::host::attributes;
 use crate::host::place::{NoPlace, Place};
 use crate::host::temporary::{Temporary, sync_names};
 use crate::text::visible;
@@ -23,13 +22,6 @@ use crate::text::visible;
 const MOST_BACKUPS: u32 = 1000;
 
 const PREFIX: &str = ".virt-9p-";
-
-/// The kernel's limits for the names of a file's attributes and for one value (XATTR_LIST_MAX,
-/// XATTR_SIZE_MAX).
-const MOST_ATTRIBUTES: usize = 64 << 10;
-
-/// Where the file system keeps a list of who may do what (acl(5)).
-const ACL: &[u8] = b"system.posix_acl_access";
 
 /// An open file, which can be replaced by another with the same attributes.
 pub struct Original {
@@ -199,83 +191,9 @@ fn like<'a>(original: &'a Original, content: &[u8]) -> anyhow::Result<Temporary<
     let mut temporary = Temporary::create(original.place.directory(), PREFIX)?;
     // Before its attributes: writing takes some of them away, and until then it is for us alone.
     temporary.write(content)?;
-    take_over(original, temporary.file())?;
+    attributes::take_over(&original.file, &original.stat, temporary.file())?;
     temporary.file().sync_all()?;
     Ok(temporary)
-}
-
-/// Gives the new file owner, attributes and mode of the original, or says which it cannot have.
-fn take_over(original: &Original, new: &File) -> anyhow::Result<()> {
-    let cannot = |what: &str, error: Errno| {
-        let error = std::io::Error::from(error);
-        anyhow::anyhow!("its {what} cannot be kept: {error}")
-    };
-    let wanted = &original.stat;
-    let made = fs::fstat(new).map_err(|error| cannot("owner", error))?;
-    if (made.st_uid, made.st_gid) != (wanted.st_uid, wanted.st_gid) {
-        let uid = (made.st_uid != wanted.st_uid).then(|| Uid::from_raw(wanted.st_uid));
-        fs::fchown(new, uid, Some(Gid::from_raw(wanted.st_gid)))
-            .map_err(|error| cannot("owner and group", error))?;
-    }
-    let names = attributes(&original.file).map_err(|error| cannot("attributes", error))?;
-    // The directory may give new files a list; with it the mode means something else.
-    if !names.iter().any(|name| name == ACL) {
-        match fs::fremovexattr(new, ACL) {
-            Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
-            Err(error) => return Err(cannot("permissions", error)),
-        }
-    }
-    for name in &names {
-        let shown = visible(&String::from_utf8_lossy(name));
-        keep(&original.file, new, name)
-            .map_err(|error| cannot(&format!("attribute {shown}"), error))?;
-    }
-    // After the owner, whose change takes bits away, and the list, whose mask is in these bits.
-    fs::fchmod(new, Mode::from_raw_mode(wanted.st_mode & 0o7777))
-        .map_err(|error| cannot("mode", error))?;
-    if let (Ok(wanted), Ok(made)) = (fs::ioctl_getflags(&original.file), fs::ioctl_getflags(new))
-        && wanted != made
-    {
-        // With one of these it could not be removed again.
-        if wanted.intersects(IFlags::IMMUTABLE | IFlags::APPEND) {
-            return Err(cannot("flags (lsattr)", Errno::PERM));
-        }
-        fs::ioctl_setflags(new, wanted).map_err(|error| cannot("flags (lsattr)", error))?;
-    }
-    Ok(())
-}
-
-/// The names of a file's extended attributes.
-fn attributes(file: &File) -> Result<Vec<Vec<u8>>, Errno> {
-    let mut list = vec![0; MOST_ATTRIBUTES];
-    let length = match fs::flistxattr(file, list.as_mut_slice()) {
-        Ok(length) => length,
-        Err(Errno::OPNOTSUPP) => 0,
-        Err(error) => return Err(error),
-    };
-    let names = list
-        .get(..length)
-        .unwrap_or_default()
-        .split(|byte| *byte == 0);
-    Ok(names
-        .filter(|name| !name.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect())
-}
-
-fn keep(from: &File, to: &File, name: &[u8]) -> Result<(), Errno> {
-    let value = |file: &File| {
-        let mut value = vec![0; MOST_ATTRIBUTES];
-        let length = fs::fgetxattr(file, name, value.as_mut_slice())?;
-        value.truncate(length);
-        Ok::<_, Errno>(value)
-    };
-    let wanted = value(from)?;
-    // Such as a label that the system gave both.
-    if value(to).is_ok_and(|made| made == wanted) {
-        return Ok(());
-    }
-    fs::fsetxattr(to, name, &wanted, XattrFlags::empty())
 }
 
 /// Puts the new file in the original's place, and the original in that of its backup, whose name

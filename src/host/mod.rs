@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything: it reads, and hands facts to the pure parts.
 
+pub mod attributes;
 pub mod child;
 pub mod conf;
 pub mod confine;
@@ -18,7 +19,7 @@ pub mod systemd;
 pub mod temporary;
 pub mod versions;
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -145,7 +146,7 @@ impl Root {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn whole(file: File, size: u64, most: u64) -> io::Result<Vec<u8>> {
+pub fn whole(file: impl Read, size: u64, most: u64) -> io::Result<Vec<u8>> {
     // Room for one byte more than there is, and never so little that it is not used at once.
     const LEAST: u64 = 64;
     let room = size.min(most).saturating_add(1).max(LEAST);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::fs::{XattrFlags, getxattr, lgetxattr, removexattr, setxattr};
 
-use crate::rawshare::{program, run, said};
+use crate::rawshare::{domain_xml, program, run, said};
 
 /// Has a share to convert.
 const DOMAIN: &str = include_str!("../scenarios/convert-files/domain.xml");
@@ -243,6 +243,38 @@ fn a_directorys_list_lets_nobody_in() {
     let output = convert(&[], Some(&new), &here.domain("from.xml"));
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(look(&new).3, 0o600, "its mask lets nobody through");
+}
+
+/// The profile of a guest, when its block changes and when it goes.
+#[test]
+fn a_profile_keeps_its_list() {
+    let host = crate::situation::host();
+    let share = |path: &str| crate::rawshare::Share {
+        path: path.to_owned(),
+        readonly: false,
+    };
+    host.prepare(&domain_xml("", &[share("/srv/share")]));
+    let file = host.profile_path();
+    setxattr(&file, ACL, &list_to_read(), XattrFlags::empty()).unwrap();
+    let before = look(&file);
+    assert_eq!((before.3, before.4.len()), (0o640, 1));
+    for shares in [&[share("/srv/other")][..], &[]] {
+        host.prepare(&domain_xml("", shares));
+        let after = look(&file);
+        assert!(after.0 != before.0);
+        assert_eq!((after.3, &after.4), (before.3, &before.4));
+    }
+}
+
+/// Others may not write it, or it would not be fit; the group may not even read it.
+fn list_to_read() -> Vec<u8> {
+    acl(&[
+        (0x01, 6, NOBODY),
+        (0x02, 4, USER),
+        (0x04, 0, NOBODY),
+        (0x10, 4, NOBODY),
+        (0x20, 0, NOBODY),
+    ])
 }
 
 #[test]
