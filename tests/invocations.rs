@@ -142,6 +142,9 @@ fn usage_errors_are_2_and_say_what_was_there() {
 fn help_and_explanations_go_to_stdout() {
     let (status, out, err) = cli(&["--help"], b"");
     assert!(status == 0 && out.contains("usage:") && err.is_empty());
+    assert_eq!(cli(&["help"], b"").1, out);
+    assert_eq!(cli(&["help", "check"], b""), cli(&["check", "--help"], b""));
+    assert_eq!(cli(&["help", "chekc"], b"").0, 2);
     let (_, list, _) = cli(&["explain"], b"");
     assert_eq!(
         list.lines().count(),
@@ -427,4 +430,20 @@ fn the_owner_of_a_converted_file_stays() {
         fs::read_to_string(root.path().join("web.xml~")).unwrap(),
         xml
     );
+}
+
+#[test]
+fn what_is_only_about_this_host_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().to_str().unwrap();
+    let share = "local,id=s,path=/srv/no,security_model=mapped,fmode=0644,dmode=0755";
+    let device = "virtio-9p-pci,fsdev=s,mount_tag=s,bus=pcie.0,addr=0x10";
+    let told = |share: &str| {
+        let words = ["-fsdev", share, "-device", device].map(arg).concat();
+        let (status, out, _) = cli(&["--root", root, "check"], &domain(&words));
+        assert_eq!(status, 1, "{out}");
+        out.contains("--no-host")
+    };
+    assert!(told(share));
+    assert!(!told(&share.replace("0644", "644")));
 }

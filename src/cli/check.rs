@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::lint::finding::Level;
+use crate::lint::paths;
 use crate::report::{json, terminal};
 use crate::text::{Lines, count, visible};
 
@@ -50,6 +51,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     }
     let colour = colour(&std::io::stdout());
     let (mut errors, mut warnings, mut unreadable) = (0, 0, 0);
+    let mut about_host = 0;
     for file in &files {
         let looked =
             Input::read(file).and_then(|input| input.inspect(&options).map(|found| (input, found)));
@@ -63,6 +65,8 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         };
         errors += found.count(Level::Error);
         warnings += found.count(Level::Warning);
+        let serious = found.findings.iter().filter(|one| one.level > Level::Note);
+        about_host += serious.filter(|one| paths::is_about_host(one.code)).count();
         let lines = Lines::new(input.text());
         if as_json {
             let line = json::line(&input.name, &found.domain, &lines, &found.findings);
@@ -94,6 +98,9 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
             count(errors, "error"),
             count(warnings, "warning")
         ))?;
+        if about_host > 0 && about_host == errors + warnings {
+            print("all of it is about this host: --no-host looks at nothing but the XML\n")?;
+        }
     }
     Ok(if unreadable > 0 {
         ExitCode::from(2)

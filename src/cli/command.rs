@@ -34,9 +34,8 @@ const LOOKING: &str = "  --libvirt X.Y.Z       assume this libvirt, not the one 
 ";
 
 /// What every command has.
-pub const COMMON: &str =
-    "  --root DIR            put DIR before every host path that is read or written
-  --help
+pub const COMMON: &str = "  --root DIR            take DIR, a copy of a host, for this host
+  --help                show this
 ";
 
 impl Command {
@@ -98,8 +97,8 @@ pub fn meant_option(option: &str, command: Option<&Command>) -> Option<String> {
 
 /// What was meant by a first word that is no command.
 pub fn meant_command(word: &str) -> Option<String> {
-    if matches!(word, "help" | "version") {
-        return Some(format!("did you mean `--{word}`?"));
+    if word == "version" {
+        return Some("did you mean `--version`?".to_owned());
     }
     let names = COMMANDS.iter().map(|command| command.name);
     if let Some(near) = nearest(word, names) {
@@ -118,4 +117,26 @@ pub fn names() -> String {
     let mut names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
     let last = names.pop().unwrap_or("");
     format!("{} and {last}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_described() {
+        for command in COMMANDS {
+            let lines = command.option_lines();
+            let mut lines = lines.lines().peekable();
+            while let Some(line) = lines.next() {
+                assert!(line.chars().count() <= 88, "{line}");
+                let described =
+                    |line: &str| line.get(22..).is_some_and(|text| text.starts_with("  "));
+                let below = lines
+                    .peek()
+                    .is_some_and(|next| next.starts_with(&" ".repeat(24)));
+                assert!(described(line) || below, "{}: {line}", command.name);
+            }
+        }
+    }
 }

@@ -50,6 +50,7 @@ Ends with 0 when it is done or there was nothing to do, 1 when it is refused, 2
 when the input cannot be read.
 ",
     options: "  --to native|commandline
+                        to <filesystem>, or to raw arguments
   --target TAG          the share of this mount tag; can be repeated; default: all
   --fmode MODE          the mode of new files, such as 0644
   --dmode MODE          the mode of new folders, such as 0755

@@ -17,8 +17,8 @@ pub const COMMAND: Command = Command {
     arguments: "[FILE|-]...",
     summary: "see whether this host, and each guest on it, is in order",
     about: "\
-One line for each thing looked at: PASS, WARN or FAIL, and what to do about it. Looks
-at the hook, the daemon, AppArmor, libvirt and QEMU, and at the guests of FILE, or else
+A line for each thing looked at, PASS, WARN or FAIL, with what to do about it, and their
+sum at the end. Looks at the hook, the daemon, AppArmor, libvirt and QEMU, and at the guests of FILE, or else
 at all of /etc/libvirt/qemu that have raw 9p shares. Anybody may call it; what only root
 may see is a WARN. Ends with 0 without a FAIL, 1 with one, 2 when a FILE cannot be read.
 ",
@@ -67,6 +67,9 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         } else {
             report::doctor::text(line, colour)
         })?;
+    }
+    if !as_json {
+        print(&report::doctor::sum(&lines))?;
     }
     if given.len() < files.len() {
         return Ok(ExitCode::from(2));

@@ -68,15 +68,31 @@ fn dispatch(
                 _ => return Err(options::unexpected(&options::Word::Option(option))),
             },
         };
-        let Some(command) = COMMANDS.iter().find(|command| command.name == word) else {
-            let hint = command::meant_command(&word)
-                .unwrap_or_else(|| format!("the commands are {}", command::names()));
-            anyhow::bail!("there is no command {}; {hint}", quoted(&word));
-        };
+        if word == "help" {
+            return match options::next(&mut parser)? {
+                None => Err(HelpWanted.into()),
+                Some(options::Word::Value(name)) => {
+                    *chosen = Some(named(&name.to_string_lossy())?);
+                    Err(HelpWanted.into())
+                }
+                Some(other) => Err(options::unexpected(&other)),
+            };
+        }
+        let command = named(&word)?;
         *chosen = Some(command);
         return (command.run)(options, parser);
     }
     anyhow::bail!("no command is given; the commands are {}", command::names())
+}
+
+/// The command of this name.
+fn named(word: &str) -> anyhow::Result<&'static Command> {
+    let found = COMMANDS.iter().find(|command| command.name == word);
+    found.ok_or_else(|| {
+        let hint = command::meant_command(word)
+            .unwrap_or_else(|| format!("the commands are {}", command::names()));
+        anyhow::anyhow!("there is no command {}; {hint}", quoted(word))
+    })
 }
 
 fn help() -> String {
@@ -97,9 +113,9 @@ fn help() -> String {
 usage: virt-9p [--root DIR] COMMAND …
 
 {list}
-{}  --version
+{}  --version             show the version
 
-virt-9p COMMAND --help tells more about each.
+virt-9p help COMMAND tells more about each.
 
 exit status: 0 fine, 1 errors found or it cannot be done, 2 usage or unreadable input
 

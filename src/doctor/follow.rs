@@ -221,23 +221,23 @@ impl Run {
             Kind::Pipe(nodes) => self.pipe(nodes)?,
             Kind::And(left, right) => {
                 self.asked(left)?;
-                self.either(node.line, self.status.map(|status| status == 0), right)?;
+                self.either(left, self.status.map(|status| status == 0), right)?;
             }
             Kind::Or(left, right) => {
                 self.asked(left)?;
-                self.either(node.line, self.status.map(|status| status != 0), right)?;
+                self.either(left, self.status.map(|status| status != 0), right)?;
             }
             Kind::Not(inner) => {
                 self.asked(inner)?;
                 self.status = self.status.map(|status| i32::from(status == 0));
             }
-            Kind::If(branches, otherwise) => self.conditional(node.line, branches, otherwise)?,
-            Kind::Case(word, arms) => self.case(node.line, word, arms)?,
+            Kind::If(branches, otherwise) => self.conditional(branches, otherwise)?,
+            Kind::Case(word, arms) => self.case(node, word, arms)?,
             Kind::Loop(variable, body) => {
                 if let Some(variable) = variable {
                     self.variables.insert(variable.clone(), Value::Unknown);
                 }
-                self.either(node.line, None, body)?;
+                self.either(node, None, body)?;
                 self.status = None;
             }
             Kind::Subshell(inner) => {
@@ -265,25 +265,24 @@ impl Run {
     }
 
     /// Runs `node`, or not. Where that is not known it must make no difference.
-    fn either(&mut self, line: usize, runs: Option<bool>, node: &Node) -> Flow {
+    fn either(&mut self, condition: &Node, runs: Option<bool>, node: &Node) -> Flow {
         match runs {
             Some(true) => self.node(node),
             Some(false) => Ok(()),
             None => {
                 let mut other = self.clone();
                 let flow = other.node(node);
-                self.same(line, flow, other)
+                self.same(condition, flow, other)
             }
         }
     }
 
     /// Goes on where another run, which has begun as this one, leads to the same.
-    fn same(&mut self, line: usize, flow: Flow, mut other: Run) -> Flow {
+    fn same(&mut self, condition: &Node, flow: Flow, mut other: Run) -> Flow {
         if flow.is_err() || other.input != self.input || other.called != self.called {
-            let text = "a condition that is not known here".to_owned();
             return Err(match flow {
                 Err(Stop::Unclear(line, text)) => Stop::Unclear(line, text),
-                _ => Stop::Unclear(line, text),
+                _ => Stop::Unclear(condition.line, condition.shown()),
             });
         }
         for (name, value) in &mut self.variables {
@@ -299,12 +298,7 @@ impl Run {
         Ok(())
     }
 
-    fn conditional(
-        &mut self,
-        line: usize,
-        branches: &[(Node, Node)],
-        otherwise: &Option<Box<Node>>,
-    ) -> Flow {
+    fn conditional(&mut self, branches: &[(Node, Node)], otherwise: &Option<Box<Node>>) -> Flow {
         let Some(((condition, then), more)) = branches.split_first() else {
             self.status = Some(0);
             return otherwise.as_ref().map_or(Ok(()), |node| self.node(node));
@@ -312,21 +306,22 @@ impl Run {
         self.asked(condition)?;
         match self.status {
             Some(0) => self.node(then),
-            Some(_) => self.conditional(line, more, otherwise),
+            Some(_) => self.conditional(more, otherwise),
             None => {
                 let mut other = self.clone();
                 let flow = other.node(then);
-                self.conditional(line, more, otherwise)?;
-                self.same(line, flow, other)
+                self.conditional(more, otherwise)?;
+                self.same(condition, flow, other)
             }
         }
     }
 
-    fn case(&mut self, line: usize, word: &Word, arms: &[(Vec<Word>, Node)]) -> Flow {
+    fn case(&mut self, node: &Node, word: &Word, arms: &[(Vec<Word>, Node)]) -> Flow {
+        let line = node.line;
         let value = self.value(word, line)?;
         let Value::Text(text) = value else {
             for (_, arm) in arms {
-                self.either(line, None, arm)?;
+                self.either(node, None, arm)?;
             }
             return Ok(());
         };

@@ -4,7 +4,6 @@ use std::io;
 
 use crate::doctor::workaround::Shared;
 use crate::doctor::{Line, NEEDS_ROOT, Subject};
-use crate::domain::Domain;
 use crate::host::folder::NoFolder;
 use crate::host::{Root, guests, qemu_user};
 use crate::inspect::{self, Inspection};
@@ -43,8 +42,17 @@ pub struct Found {
 /// These guests.
 pub fn given(root: &Root, given: &[Given]) -> Found {
     let mut found = Found::default();
+    let named = |name: &str| {
+        let same = given
+            .iter()
+            .filter(|guest| guest.inspected.domain.name == name);
+        same.count()
+    };
     for guest in given {
-        found.lines.extend(judge(root, guest));
+        let name = &guest.inspected.domain.name;
+        let file = (named(name) > 1).then(|| guest.file.clone());
+        let subject = Subject::Guest(name.clone(), file);
+        found.lines.extend(judge(root, guest, &subject));
         found.shares.extend(shared(&guest.inspected));
         found.any |= is_ours(&guest.inspected);
     }
@@ -80,11 +88,13 @@ pub fn defined(root: &Root) -> Found {
         }
     }
     found.retain(|guest| is_ours(&guest.inspected));
-    let mut lines = vec![Line::pass(Subject::Libvirt, what).saying(format!(
-        "{} of {}",
-        found.len(),
-        files.len()
-    ))];
+    let numbers = format!("{} of {}", found.len(), files.len());
+    let seen = if found.is_empty() && bad.is_empty() {
+        format!("{numbers}, so what only they need is no failure here")
+    } else {
+        numbers
+    };
+    let mut lines = vec![Line::pass(Subject::Libvirt, what).saying(seen)];
     let unseen = !bad.is_empty();
     lines.append(&mut bad);
     let mut found = given(root, &found);
@@ -116,9 +126,9 @@ fn shared(inspected: &Inspection) -> impl Iterator<Item = Shared> {
     })
 }
 
-fn judge(root: &Root, guest: &Given) -> Vec<Line> {
+fn judge(root: &Root, guest: &Given, subject: &Subject) -> Vec<Line> {
     let inspected = &guest.inspected;
-    let subject = || Subject::Guest(inspected.domain.name.clone());
+    let subject = || subject.clone();
     if !is_ours(inspected) {
         return vec![Line::pass(subject(), "its raw 9p arguments").saying("it has none")];
     }
@@ -143,7 +153,7 @@ fn judge(root: &Root, guest: &Given) -> Vec<Line> {
         .filter(|finding| !told.contains(finding))
         .collect();
     lines.insert(0, arguments(subject(), &guest.file, &rest));
-    lines.extend(mounts(&inspected.domain, &inspected.line));
+    lines.extend(mounts(&subject(), &inspected.line));
     lines
 }
 
@@ -244,7 +254,7 @@ fn attributes(subject: Subject, share: &Share, facts: &ShareFacts, blind: bool) 
 }
 
 /// What to type in the guest, for each share that has a device.
-fn mounts(domain: &Domain, line: &CommandLine) -> Vec<Line> {
+fn mounts(subject: &Subject, line: &CommandLine) -> Vec<Line> {
     let tags = line
         .devices
         .iter()
@@ -260,14 +270,14 @@ fn mounts(domain: &Domain, line: &CommandLine) -> Vec<Line> {
         } else {
             format!("'{}'", visible(tag).replace('\'', "'\\''"))
         };
-        Line::pass(
-            Subject::Guest(domain.name.clone()),
-            format!("how {} is mounted in the guest", quoted(tag)),
+        Line::note(
+            subject.clone(),
+            format!("To mount {} in the guest", quoted(tag)),
+            format!(
+                "mount -t 9p -o {options} {shown} /mnt; in fstab: {} /mnt 9p {options} 0 0",
+                visible(tag).replace(' ', "\\040")
+            ),
         )
-        .saying(format!(
-            "mount -t 9p -o {options} {shown} /mnt; in fstab: {} /mnt 9p {options} 0 0",
-            visible(tag).replace(' ', "\\040")
-        ))
     })
     .collect()
 }

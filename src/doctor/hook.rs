@@ -285,6 +285,9 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
         Ours::Dangling => return fail("it runs nothing".to_owned()),
         Ours::Direct(end) => end,
         Ours::Script(script, outcome, callee) => {
+            if script.loose {
+                return fail(loose(&script.name));
+            }
             let path = match outcome {
                 Outcome::Calls { program, .. } => program,
                 _ => return unreached(what, script, outcome),
@@ -313,9 +316,7 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
     }
     let name = &program.name;
     if program.loose {
-        return fail(format!(
-            "{name} can be written by others than root: chown root {name} && chmod 0755 {name}"
-        ));
+        return fail(loose(name));
     }
     match &program.content {
         Content::Same => Line::pass(Subject::Hook, what),
@@ -332,6 +333,10 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
         Content::Other => fail(format!("{name} is not virt-9p: install it again")),
         Content::Unreadable => Line::warn(Subject::Hook, what.clone(), NEEDS_ROOT),
     }
+}
+
+fn loose(name: &str) -> String {
+    format!("{name} can be written by others than root: chown root {name} && chmod 0755 {name}")
 }
 
 /// A script in which the call was not come to.

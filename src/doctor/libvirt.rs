@@ -27,14 +27,19 @@ pub fn judge(
     }];
     lines.push(qemu(emulators));
     lines.extend(libvirt.map(|version| {
-        let line = Line::pass(Subject::Libvirt, "whether libvirt sets file modes by itself");
         if version >= NATIVE {
-            line.saying(
-                "it does: <filesystem accessmode='mapped' fmode='0644' dmode='0755'> needs no raw arguments; \
+            Line::note(
+                Subject::Libvirt,
+                "It sets file modes by itself",
+                "<filesystem accessmode='mapped' fmode='0644' dmode='0755'> needs no raw arguments; \
                  virt-9p convert --to native rewrites them",
             )
         } else {
-            line.saying(format!("it does not before {NATIVE}: raw arguments are the way"))
+            Line::note(
+                Subject::Libvirt,
+                format!("Before {NATIVE} it sets no file modes"),
+                "raw arguments are the way",
+            )
         }
     }));
     lines

@@ -36,13 +36,15 @@ pub enum Subject {
     Lock,
     /// libvirt and QEMU.
     Libvirt,
-    /// A guest, by name.
-    Guest(String),
+    /// A guest, by name; and by file, where the name is not enough.
+    Guest(String, Option<String>),
 }
 
 /// How it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
+    /// Nothing was looked at: advice.
+    Note,
     /// In order.
     Pass,
     /// Works, or could not be looked at.
@@ -56,7 +58,7 @@ pub enum Verdict {
 pub struct Line {
     /// What it is about.
     pub subject: Subject,
-    /// What was looked at; goes on from "Checking".
+    /// What was looked at; goes on from "Checking". Or what there is advice on.
     pub looked_at: String,
     /// How it stands.
     pub verdict: Verdict,
@@ -87,6 +89,10 @@ impl Line {
 
     fn pass(subject: Subject, looked_at: impl Into<String>) -> Self {
         Line::new(subject, looked_at, Verdict::Pass)
+    }
+
+    fn note(subject: Subject, about: impl Into<String>, hint: impl Into<String>) -> Self {
+        Line::new(subject, about, Verdict::Note).saying(hint)
     }
 
     fn warn(subject: Subject, looked_at: impl Into<String>, hint: impl Into<String>) -> Self {

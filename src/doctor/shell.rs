@@ -48,6 +48,32 @@ pub struct Node {
     pub kind: Kind,
 }
 
+impl Node {
+    /// How its first line begins, for messages.
+    pub fn shown(&self) -> String {
+        let words = |words: &[Word]| {
+            let words: Vec<&str> = words.iter().map(|word| word.raw.as_str()).collect();
+            words.join(" ")
+        };
+        match &self.kind {
+            Kind::Simple(_, all, _) => words(all),
+            Kind::Test(all) => format!("[[ {} ]]", words(all)),
+            Kind::Case(word, _) => format!("case {} in", word.raw),
+            Kind::Loop(..) => "the loop".to_owned(),
+            Kind::List(nodes) | Kind::Pipe(nodes) => {
+                nodes.first().map_or(String::new(), Node::shown)
+            }
+            Kind::And(left, _) | Kind::Or(left, _) => left.shown(),
+            Kind::Not(inner) | Kind::Subshell(inner) => inner.shown(),
+            Kind::If(branches, _) => {
+                let first = branches.first().map(|(condition, _)| condition.shown());
+                format!("if {}", first.unwrap_or_default())
+            }
+            Kind::Function(name) | Kind::Unread(name) => name.clone(),
+        }
+    }
+}
+
 /// What a command is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {

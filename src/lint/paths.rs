@@ -96,6 +96,18 @@ pub fn check(share: &Share, facts: &ShareFacts, confined: bool) -> Vec<Finding> 
     findings
 }
 
+/// Whether a finding is about what is on the host, and not about the XML.
+pub fn is_about_host(code: Code) -> bool {
+    matches!(
+        code,
+        Code::PathMissing
+            | Code::PathNotFolder
+            | Code::PathUnreachable
+            | Code::PathUnstable
+            | Code::PathNoXattr
+    )
+}
+
 /// The path, and where it leads when that is somewhere else.
 fn led(path: &str, name: &str, written: &str) -> String {
     if name == written {

@@ -1,45 +1,115 @@
-//! What `doctor` saw, a line each: for a terminal as virt-host-validate prints it, or as JSON.
+//! What `doctor` saw: a line for each thing as virt-host-validate prints it, what to do about it
+//! below, and a sum at the end; or as JSON.
 
 use serde_json::json;
 
 use crate::doctor::{Line, Subject, Verdict};
-use crate::text::visible;
+use crate::text::{count, visible};
 
-/// The line for people, with its line end.
+/// Columns of a line, and those before a hint.
+const WIDTH: usize = 100;
+const INDENT: usize = 12;
+
+/// The lines for people, each with its line end.
 pub fn text(line: &Line, colour: bool) -> String {
-    let (paint, plain) = match (colour, line.verdict) {
-        (false, _) => ("", ""),
-        (true, Verdict::Pass) => ("\x1b[32m", "\x1b[0m"),
-        (true, Verdict::Warn) => ("\x1b[1;33m", "\x1b[0m"),
-        (true, Verdict::Fail) => ("\x1b[1;31m", "\x1b[0m"),
+    let paint = match (colour, line.verdict) {
+        (false, _) | (true, Verdict::Note) => "",
+        (true, Verdict::Pass) => "\x1b[32m",
+        (true, Verdict::Warn) => "\x1b[1;33m",
+        (true, Verdict::Fail) => "\x1b[1;31m",
     };
-    let hint = line
-        .hint
-        .as_ref()
-        .map_or(String::new(), |hint| format!(" ({})", visible(hint)));
+    let plain = if paint.is_empty() { "" } else { "\x1b[0m" };
+    let start = format!("{:>10}: ", shown(&line.subject));
+    let looked_at = visible(&line.looked_at);
+    let mut out = String::new();
+    if line.verdict == Verdict::Note {
+        out = format!("{start}{looked_at}\n");
+    } else {
+        let start = start + "Checking ";
+        let end = format!(" : {paint}{}{plain}", verdict(line.verdict));
+        let left = start.chars().count();
+        // ` : FAIL`
+        let room = WIDTH.saturating_sub(left + 7).clamp(20, 60);
+        let pieces = wrapped(&looked_at, room);
+        for (position, piece) in pieces.iter().enumerate() {
+            let start = if position == 0 {
+                start.clone()
+            } else {
+                " ".repeat(left)
+            };
+            if position + 1 == pieces.len() {
+                out += &format!("{start}{piece:<room$}{end}\n");
+            } else {
+                out += &format!("{start}{piece}\n");
+            }
+        }
+    }
+    let hint = line.hint.as_deref().map(visible).unwrap_or_default();
+    for piece in wrapped(&hint, WIDTH - INDENT) {
+        out += &format!("{:INDENT$}{piece}\n", "");
+    }
+    out
+}
+
+/// How many things were looked at, and what became of them.
+pub fn sum(lines: &[Line]) -> String {
+    let of = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
+    let (passed, warnings, failures) = (of(Verdict::Pass), of(Verdict::Warn), of(Verdict::Fail));
     format!(
-        "{:>10}: Checking {:<60} : {paint}{}{plain}{hint}\n",
-        visible(subject(&line.subject)),
-        visible(&line.looked_at),
-        verdict(line.verdict)
+        "{}: {passed} passed, {}, {}\n",
+        count(passed + warnings + failures, "check"),
+        count(warnings, "warning"),
+        count(failures, "failure")
     )
+}
+
+/// `text` in lines of at most `width` columns, broken at spaces; a longer word, such as a path that
+/// somebody will copy, stays whole.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut columns = 0;
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let more = word.chars().count();
+        match lines.last_mut().filter(|_| columns + 1 + more <= width) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+                columns += 1 + more;
+            }
+            None => {
+                lines.push(word.to_owned());
+                columns = more;
+            }
+        }
+    }
+    lines
 }
 
 /// The line for programs, without its line end; the form is a contract (schema 1).
 pub fn json(line: &Line) -> String {
     let (about, guest) = match &line.subject {
-        Subject::Guest(name) => ("guest", Some(name)),
+        Subject::Guest(name, file) => ("guest", Some((name, file))),
         other => (subject(other), None),
     };
-    json!({
+    let mut value = json!({
         "schema": 1,
         "subject": about.to_ascii_lowercase(),
-        "guest": guest,
+        "guest": guest.map(|(name, _)| name),
         "check": line.looked_at,
         "verdict": verdict(line.verdict),
         "hint": line.hint,
-    })
-    .to_string()
+    });
+    if let (Some((_, Some(file))), Some(value)) = (guest, value.as_object_mut()) {
+        value.insert("file".to_owned(), file.as_str().into());
+    }
+    value.to_string()
+}
+
+fn shown(about: &Subject) -> String {
+    match about {
+        Subject::Guest(name, Some(file)) => format!("{} in {}", visible(name), visible(file)),
+        other => visible(subject(other)),
+    }
 }
 
 fn subject(subject: &Subject) -> &str {
@@ -50,12 +120,13 @@ fn subject(subject: &Subject) -> &str {
         Subject::Profiles => "Profiles",
         Subject::Lock => "Lock",
         Subject::Libvirt => "libvirt",
-        Subject::Guest(name) => name,
+        Subject::Guest(name, _) => name,
     }
 }
 
 fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
+        Verdict::Note => "NOTE",
         Verdict::Pass => "PASS",
         Verdict::Warn => "WARN",
         Verdict::Fail => "FAIL",
@@ -69,7 +140,7 @@ mod tests {
     #[test]
     fn names_cannot_drive_the_terminal() {
         let line = Line {
-            subject: Subject::Guest("a\x1b[31m".into()),
+            subject: Subject::Guest("a\x1b[31m".into(), None),
             looked_at: "b\nc".into(),
             verdict: Verdict::Fail,
             hint: Some("d\u{202e}".into()),
@@ -78,12 +149,39 @@ mod tests {
         let plain = text(&line, false);
         assert!(
             plain.starts_with("a\\u{1b}[31m: Checking b\\nc ")
-                && plain.ends_with(": FAIL (d\\u{202e})\n"),
+                && plain.ends_with(" : FAIL\n            d\\u{202e}\n"),
             "{plain}"
         );
-        assert!(text(&line, true).ends_with(": \x1b[1;31mFAIL\x1b[0m (d\\u{202e})\n"));
+        assert!(text(&line, true).contains(" : \x1b[1;31mFAIL\x1b[0m\n"));
         let value: serde_json::Value = serde_json::from_str(&json(&line)).unwrap();
         assert_eq!(value["guest"], "a\x1b[31m");
         assert_eq!(value["subject"], "guest");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_hundred_columns() {
+        for (name, words, long) in [("w", 1, 1), ("w", 90, 9), ("a guest of many words", 80, 11)] {
+            let words = vec!["x".repeat(long); words].join(" ");
+            for verdict in [Verdict::Pass, Verdict::Fail] {
+                let line = Line {
+                    subject: Subject::Guest(name.into(), Some("/a/file".into())),
+                    looked_at: words.clone(),
+                    verdict,
+                    hint: Some(words.clone()),
+                    every_guest: false,
+                };
+                let shown = text(&line, false);
+                assert!(
+                    shown.lines().all(|line| line.chars().count() <= WIDTH),
+                    "{shown}"
+                );
+                let all = shown
+                    .split_whitespace()
+                    .filter(|word| word.starts_with('x'));
+                assert_eq!(all.count(), 2 * words.split(' ').count(), "{shown}");
+            }
+        }
+        assert_eq!(wrapped("", 10), Vec::<String>::new());
+        assert_eq!(wrapped("/a/long/path b c", 5), ["/a/long/path", "b c"]);
     }
 }

@@ -22,7 +22,8 @@
 //! caller UID                     everything belongs to UID, who runs the program (needs root)
 //! $ virt-9p ARGS [< FILE] [| grep WORD...]
 //!                                runs the program with --root; FILE stands beside `scenario`. With
-//!                                WORDs, lines of stdout that hold none of them are left out
+//!                                WORDs, lines of stdout that hold none of them are left out, with
+//!                                the indented ones below them
 //! ```
 //!
 //! In ARGS, `@FILE` is the path of a file beside `scenario`, and `ROOT/` the scratch root. Words may stand in single quotes.
@@ -497,10 +498,16 @@ impl Scenario {
 
 /// Lines that hold one of the words; all of them without words.
 fn only(content: &[u8], words: &[&str]) -> Vec<u8> {
-    let holds = |line: &&str| words.is_empty() || words.iter().any(|word| line.contains(word));
+    let mut holds = true;
     let text = String::from_utf8_lossy(content);
-    let lines: String = text.split_inclusive('\n').filter(holds).collect();
-    lines.into_bytes()
+    let lines = text.split_inclusive('\n').filter(|line| {
+        // What is indented goes on from the line before.
+        if !line.starts_with("            ") {
+            holds = words.is_empty() || words.iter().any(|word| line.contains(word));
+        }
+        holds
+    });
+    lines.collect::<String>().into_bytes()
 }
 
 fn permissions(mode: &str) -> Permissions {
