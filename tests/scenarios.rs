@@ -1,5 +1,6 @@
 //! Whole calls of the program on scratch hosts: see `tests/support/scenario.rs` for how the
-//! folders below `tests/scenarios` read.
+//! folders below `tests/scenarios` read. Each is a test with its folder's name:
+//! `cargo test --test scenarios NAME`. Those that need root want `-- --include-ignored`.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -9,26 +10,22 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "support/harness.rs"]
+mod harness;
 #[path = "support/scenario.rs"]
 mod scenario;
 
+use harness::Trial;
 use scenario::{compare, folders, needs_root};
+use std::process::ExitCode;
 
-#[test]
-fn scenarios() {
-    let folders: Vec<_> = folders("scenarios")
-        .into_iter()
-        .filter(|f| !needs_root(f))
-        .collect();
-    compare(&folders);
-}
-
-#[test]
-#[ignore = "needs root: gives files away, mounts read-only"]
-fn scenarios_that_need_root() {
-    let folders: Vec<_> = folders("scenarios")
-        .into_iter()
-        .filter(|f| needs_root(f))
-        .collect();
-    compare(&folders);
+fn main() -> ExitCode {
+    let folders = folders("scenarios");
+    assert!(!folders.is_empty(), "there are no scenarios");
+    let trials = folders.into_iter().map(|folder| Trial {
+        name: folder.file_name().unwrap().to_string_lossy().into_owned(),
+        ignored: needs_root(&folder),
+        run: Box::new(move || compare(&folder)),
+    });
+    harness::main(&trials.collect::<Vec<_>>())
 }

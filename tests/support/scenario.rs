@@ -108,31 +108,35 @@ pub fn folders(name: &str) -> Vec<PathBuf> {
     folders
 }
 
-/// Compares every folder with its `expected`; with `VIRT9P_BLESS=1` writes it instead.
-pub fn compare(folders: &[PathBuf]) {
-    let bless = std::env::var_os("VIRT9P_BLESS").is_some();
-    let mut failed = Vec::new();
-    for folder in folders {
-        let got = run(folder);
-        let file = folder.join("expected");
-        if bless {
-            fs::write(&file, &got).unwrap();
-            continue;
-        }
-        let expected = fs::read_to_string(&file).unwrap_or_default();
-        if got != expected {
-            let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-            eprintln!("--- {name}: expected\n{expected}\n+++ {name}: got\n{got}");
-            failed.push(name);
-        }
+/// Compares what comes out with `expected`; with `VIRT9P_BLESS=1` writes it instead. An error is
+/// what differs.
+pub fn compare(folder: &Path) -> Result<(), String> {
+    let got = run(folder);
+    let file = folder.join("expected");
+    if std::env::var_os("VIRT9P_BLESS").is_some() {
+        fs::write(&file, &got).unwrap();
+        return Ok(());
     }
-    assert!(
-        failed.is_empty(),
-        "{} of {} scenarios differ: {failed:?}",
-        failed.len(),
-        folders.len()
-    );
-    assert!(!folders.is_empty(), "there are no scenarios");
+    let expected = fs::read_to_string(&file).unwrap_or_default();
+    if got == expected {
+        return Ok(());
+    }
+    Err(format!(
+        "--- expected\n{expected}\n+++ got\n{got}\n{}",
+        first_difference(&expected, &got)
+    ))
+}
+
+fn first_difference(expected: &str, got: &str) -> String {
+    let pairs = expected.lines().zip(got.lines());
+    let same = pairs.take_while(|(one, other)| one == other).count();
+    let line = |text: &str| text.lines().nth(same).unwrap_or("(the end)").to_owned();
+    format!(
+        "line {} should be\n{}\nand is\n{}\n",
+        same + 1,
+        line(expected),
+        line(got)
+    )
 }
 
 /// One entry of the tree.

@@ -1,0 +1,55 @@
+//! A QEMU of the test's own with one share, mounted by a guest without a kernel.
+
+use crate::judge;
+use crate::ninep::Guest;
+use crate::qtest::Machine;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// QEMU, killed when this goes.
+pub struct Emulated {
+    qemu: Child,
+    /// Its guest.
+    pub guest: Guest,
+}
+
+/// The words for a share made with `-fsdev`.
+pub fn with_fsdev(fsdev: &str) -> Vec<String> {
+    vec![
+        "-fsdev".to_owned(),
+        fsdev.to_owned(),
+        "-device".to_owned(),
+        "virtio-9p-pci,fsdev=share,mount_tag=share".to_owned(),
+    ]
+}
+
+impl Emulated {
+    /// Starts QEMU with these words as libvirt does, umask 002
+    /// (qemu_process.c:qemuProcessLaunch), and mounts the share with the tag `share`.
+    pub fn start(words: &[String], scratch: &Path) -> Self {
+        let socket = scratch.join("qtest");
+        let _ = std::fs::remove_file(&socket);
+        let name = socket.to_str().expect("UTF-8");
+        // Without unsafe code there is no umask here; a shell has one.
+        let qemu = Command::new("sh")
+            .args(["-c", "umask 002; exec \"$@\"", "sh"])
+            .arg(judge::program())
+            .args(["-S", "-nodefaults", "-display", "none", "-M", "pc"])
+            .args(["-accel", "tcg", "-m", "64"])
+            .args(["-qtest", &format!("unix:{name},server=on,wait=off")])
+            .args(["-qtest-log", "/dev/null"])
+            .args(words)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("these tests need qemu-system-x86_64");
+        let guest = Guest::mount(Machine::connect(name), "share").expect("mount the share");
+        Self { qemu, guest }
+    }
+}
+
+impl Drop for Emulated {
+    fn drop(&mut self) {
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+    }
+}
