@@ -250,8 +250,9 @@ fn other_blocks_show_commands_only() {
 }
 
 /// What people read, but for SECURITY.md, whose table is all of it.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
+    "benches/README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/architecture.md",
