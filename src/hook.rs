@@ -278,18 +278,23 @@ fn decide(root: &Root, inspection: &Inspection) -> Ending {
     let domain = &inspection.domain;
     let mut log = Log::open(root);
     let who = who(domain);
-    for finding in &inspection.findings {
+    let told = inspection.findings.iter();
+    let told = told.filter(|finding| finding.level > Level::Note);
+    for finding in told.take(stderr::MOST) {
         let text = format!("{who}: {}", stderr::one(finding));
         match finding.level {
             Level::Error => log.error(&text),
-            Level::Warning => log.warning(&text),
-            Level::Note => {}
+            Level::Warning | Level::Note => log.warning(&text),
         }
+    }
+    let all = inspection.counts.errors + inspection.counts.warnings;
+    if let Some(more @ 1..) = all.checked_sub(stderr::MOST) {
+        log.warning(&format!("{who}: and {} more", count(more, "finding")));
     }
     if inspection.has_errors() {
         if !domain.errors_only_warn {
             log.error(&format!("{who}: not started"));
-            return Ending::refuse(stderr::refusal(domain, &inspection.findings));
+            return Ending::refuse(stderr::refusal(inspection));
         }
         log.warning(&format!(
             "{who}: started all the same, as its metadata asks"

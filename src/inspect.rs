@@ -1,6 +1,8 @@
 //! From the text of a domain to everything we have to say about it: the way all commands and
 //! the hook go.
 
+use std::rc::Rc;
+
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_SHARES};
 use crate::domain::xml::XmlError;
 use crate::domain::{self, Domain, Origin};
@@ -8,7 +10,7 @@ use crate::host::folder::{self, Folder};
 use crate::host::security_driver::{self, Setting};
 use crate::host::{Root, qemu_user, versions};
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Level, Place};
+use crate::lint::finding::{Counts, Finding, Place};
 use crate::lint::paths::{self, ShareFacts};
 use crate::lint::{self};
 use crate::qemu::command_line::CommandLine;
@@ -23,8 +25,10 @@ pub struct Inspection {
     pub domain: Domain,
     /// Its raw arguments.
     pub line: CommandLine,
-    /// Everything found, in the order of the text.
+    /// What was found, in the order of the text; of very much the most important.
     pub findings: Vec<Finding>,
+    /// How much was found.
+    pub counts: Counts,
     /// The folders that QEMU would open, and what is known of them.
     pub shares: Vec<(Share, ShareFacts)>,
     /// What AppArmor would have to grant.
@@ -45,17 +49,7 @@ pub enum Confinement {
 impl Inspection {
     /// Whether anything was found that stops a start.
     pub fn has_errors(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| finding.level == Level::Error)
-    }
-
-    /// How many findings there are of a level.
-    pub fn count(&self, level: Level) -> usize {
-        self.findings
-            .iter()
-            .filter(|finding| finding.level == level)
-            .count()
+        self.counts.errors > 0
     }
 }
 
@@ -99,7 +93,8 @@ pub fn judge(
     let mut grants = Grants::default();
     let user = root
         .filter(|_| !shares.is_empty() && !assume.session)
-        .and_then(|root| qemu_user::find(root, &domain));
+        .and_then(|root| qemu_user::find(root, &domain))
+        .map(Rc::new);
     let mut looked_at = Vec::with_capacity(shares.len());
     for share in shares {
         let facts = facts(root, &share, user.as_ref());
@@ -129,11 +124,12 @@ pub fn judge(
             .help("share a common parent folder instead, by a shorter path"),
         );
     }
-    lint::sort(&mut findings, &domain, text);
+    let counts = lint::sort(&mut findings, &domain, text);
     Inspection {
         domain,
         line,
         findings,
+        counts,
         shares: looked_at,
         grants,
         confinement,
@@ -148,7 +144,7 @@ fn is_unclear(domain: &Domain, share: &Share) -> bool {
     domain.args.get(*index).is_some_and(|arg| arg.blanked)
 }
 
-fn facts(root: Option<&Root>, share: &Share, user: Option<&qemu_user::QemuUser>) -> ShareFacts {
+fn facts(root: Option<&Root>, share: &Share, user: Option<&Rc<qemu_user::QemuUser>>) -> ShareFacts {
     let Some(root) = root else {
         return ShareFacts {
             folder: Ok(unseen(&share.path)),

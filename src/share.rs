@@ -60,12 +60,6 @@ fn redirected(domain: &Domain, line: &CommandLine) -> Vec<Share> {
         if set.group != "fsdev" || set.opt.key != "path" || !seen.insert(&set.id) {
             continue;
         }
-        let same = |key: &str| {
-            line.sets
-                .iter()
-                .rev()
-                .find(|other| other.group == "fsdev" && other.id == set.id && other.opt.key == key)
-        };
         let Some(native) = index
             .native(&set.id)
             .and_then(|index| domain.devices.get(index))
@@ -75,7 +69,7 @@ fn redirected(domain: &Domain, line: &CommandLine) -> Vec<Share> {
         let Some(fs) = native.filesystem.as_ref() else {
             continue;
         };
-        let readonly = match same("readonly") {
+        let readonly = match index.set(&set.id, "readonly") {
             Some(set) => opts::boolean(&set.opt.value) == Some(true),
             None => fs.readonly,
         };

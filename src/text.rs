@@ -1,5 +1,7 @@
 //! Places in a text: byte ranges, and the line and column a person counts.
 
+use std::cell::OnceCell;
+
 /// A byte range in the XML text, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
 pub struct Span {
@@ -24,13 +26,18 @@ impl Span {
     }
 }
 
-/// Where the lines of a text begin: finds the line of any place without reading the text again.
+/// Where the lines of a text begin: finds line and column of any place without reading the text
+/// again, however long its lines are.
 pub struct Lines<'t> {
     text: &'t str,
     starts: Vec<usize>,
+    /// How many characters begin before every [`Lines::STEP`]th byte; counted when first asked for.
+    characters: OnceCell<Vec<usize>>,
 }
 
 impl<'t> Lines<'t> {
+    const STEP: usize = 512;
+
     /// Reads the text once.
     pub fn new(text: &'t str) -> Self {
         let newlines = memchr::memchr_iter(b'\n', text.as_bytes());
@@ -39,6 +46,7 @@ impl<'t> Lines<'t> {
             starts: std::iter::once(0)
                 .chain(newlines.map(|at| at + 1))
                 .collect(),
+            characters: OnceCell::new(),
         }
     }
 
@@ -50,14 +58,36 @@ impl<'t> Lines<'t> {
     /// Line and column of byte `offset`, both from 1; the column counts characters, as editors do.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let offset = offset.min(self.text.len());
-        let line = self.starts.partition_point(|start| *start <= offset);
-        let start = self
-            .starts
-            .get(line.saturating_sub(1))
-            .copied()
-            .unwrap_or(0);
-        let column = 1 + self.text.get(start..offset).unwrap_or("").chars().count();
+        let line = self.number(offset);
+        let column = 1 + self.characters(offset) - self.characters(self.start(line));
         (line, column)
+    }
+
+    /// The number of the line that byte `offset` is in, from 1.
+    pub fn number(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset)
+    }
+
+    /// The byte with which line `number` begins.
+    pub fn start(&self, number: usize) -> usize {
+        let line = self.starts.get(number.saturating_sub(1));
+        line.copied().unwrap_or(self.text.len())
+    }
+
+    /// How many characters begin before byte `offset`.
+    fn characters(&self, offset: usize) -> usize {
+        let begin = |bytes: &[u8]| bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        let bytes = self.text.as_bytes();
+        let before = self.characters.get_or_init(|| {
+            let counts = bytes.chunks(Self::STEP).scan(0, |sum, chunk| {
+                *sum += begin(chunk);
+                Some(*sum)
+            });
+            std::iter::once(0).chain(counts).collect()
+        });
+        let step = offset / Self::STEP;
+        let rest = bytes.get(step * Self::STEP..offset).unwrap_or_default();
+        before.get(step).copied().unwrap_or(0) + begin(rest)
     }
 
     /// Line `number`, without its line end.
@@ -107,11 +137,22 @@ pub fn shell_word(text: &str) -> String {
 
 /// `text` made visible and put between backquotes, shortened where it is very long.
 pub fn quoted(text: &str) -> String {
-    const MOST: usize = 160;
-    let shown = visible(text);
-    match shown.char_indices().nth(MOST) {
-        Some((cut, _)) => format!("`{}…`", shown.get(..cut).unwrap_or("")),
-        None => format!("`{shown}`"),
+    format!("`{}`", brief(text))
+}
+
+/// `text` made visible, shortened where it is very long. However long it is, no more than its
+/// beginning is looked at: a thousand findings may name the same.
+pub fn brief(text: &str) -> String {
+    shortened(text, 160)
+}
+
+/// `text` made visible, no more than `most` characters of it.
+pub fn shortened(text: &str, most: usize) -> String {
+    let end = text.char_indices().nth(most + 1);
+    let shown = visible(end.map_or(text, |(end, _)| text.get(..end).unwrap_or("")));
+    match shown.char_indices().nth(most) {
+        Some((cut, _)) => format!("{}…", shown.get(..cut).unwrap_or("")),
+        None => shown,
     }
 }
 
@@ -166,6 +207,12 @@ mod tests {
         assert_eq!(lines.position(0), (1, 1));
         assert_eq!(lines.position(6), (2, 4));
         assert_eq!(lines.position(999), (3, 2));
+        let long = "é".repeat(5000);
+        let lines = Lines::new(&long);
+        for column in [0, 1, 255, 256, 257, 512, 4999, 5000] {
+            assert_eq!(lines.position(2 * column), (1, 1 + column));
+        }
+        let lines = Lines::new("a\nbé'x'\r\nc");
         assert_eq!(
             (lines.line(2), lines.line(3), lines.line(9)),
             ("bé'x'", "c", "")
@@ -175,7 +222,12 @@ mod tests {
     #[test]
     fn makes_control_characters_visible() {
         assert_eq!(visible("a\x1b[31m\nb\u{202e}"), "a\\u{1b}[31m\\nb\\u{202e}");
-        assert!(quoted(&"x".repeat(500)).chars().count() < 170);
+        assert_eq!(
+            quoted(&"\n".repeat(500)),
+            format!("`{}…`", "\\n".repeat(80))
+        );
+        assert_eq!(shortened("abc", 3), "abc");
+        assert_eq!(shortened("abcd", 3), "abc…");
     }
 
     #[test]

@@ -43,10 +43,7 @@ fuzz_target!(|text: &str| {
     if text.contains('\0') {
         return;
     }
-    let word = |value: &str| Arg {
-        value: value.to_owned(),
-        span: Span::default(),
-    };
+    let word = |value: &str| Arg::new(value.to_owned(), Span::default(), false);
     let domain = Domain {
         args: vec![word("-device"), word(text)],
         ..Domain::default()

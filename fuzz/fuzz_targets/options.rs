@@ -29,10 +29,7 @@ fuzz_target!(|text: &str| {
     let back = opts::parse(&format!("a=1,key={}", opts::escape(text)), "implied", 0);
     assert_eq!((back.len(), back[1].value.as_str()), (2, text));
 
-    let word = |value: &str| Arg {
-        value: value.to_owned(),
-        span: Span::default(),
-    };
+    let word = |value: &str| Arg::new(value.to_owned(), Span::default(), false);
     let domain = Domain {
         args: text.lines().map(word).collect(),
         ..Domain::default()

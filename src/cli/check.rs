@@ -63,13 +63,13 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
                 continue;
             }
         };
-        errors += found.count(Level::Error);
-        warnings += found.count(Level::Warning);
+        errors += found.counts.errors;
+        warnings += found.counts.warnings;
         let serious = found.findings.iter().filter(|one| one.level > Level::Note);
         about_host += serious.filter(|one| paths::is_about_host(one.code)).count();
         let lines = Lines::new(input.text());
         if as_json {
-            let line = json::line(&input.name, &found.domain, &lines, &found.findings);
+            let line = json::line(&input.name, &lines, &found);
             print(&format!("{line}\n"))?;
             continue;
         }
@@ -81,6 +81,11 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
                 finding,
                 colour,
             ))?;
+        }
+        let more = found.counts.all() - found.findings.len();
+        if more > 0 {
+            let more = count(more, "finding");
+            print(&format!("{}: and {more} more\n", visible(&input.name)))?;
         }
         if files.len() == 1 && found.findings.is_empty() {
             print(&format!("{}: nothing to say\n", visible(&input.name)))?;

@@ -3,6 +3,7 @@
 //! The converted document, or its diff, is all that ever goes to standard output, so that it can
 //! stand in a pipe before `virsh define /dev/stdin`. What else there is to say goes to stderr.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -72,7 +73,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     let mut file: Option<OsString> = None;
     let mut to = None;
     let mut output = None;
-    let (mut targets, mut fmode, mut dmode, mut device) = (Vec::new(), None, None, None);
+    let (mut targets, mut fmode, mut dmode, mut device) = (BTreeSet::new(), None, None, None);
     while let Some(word) = next(&mut parser)? {
         let option = match word {
             Word::Option(option) => option,
@@ -100,7 +101,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
                 continue;
             }
             "--target" => {
-                targets.push(text(&mut parser)?);
+                targets.insert(text(&mut parser)?);
                 continue;
             }
             "--fmode" => {
@@ -235,6 +236,9 @@ fn convert(
     Ok(show(input, &converted.text, &after, &new).then_some(converted))
 }
 
+/// More reasons than this nobody reads.
+const MOST_REFUSALS: usize = 1000;
+
 /// Shows what stands in the way of a conversion, in the order of the document.
 fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
     let lines = Lines::new(input.text());
@@ -244,7 +248,12 @@ fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
         ((span, number), refusal)
     });
     let mut last = None;
-    for ((span, _), refusal) in ordered::map(places) {
+    for (number, ((span, _), refusal)) in ordered::map(places).into_iter().enumerate() {
+        if number == MOST_REFUSALS {
+            let more = count(refusals.len() - MOST_REFUSALS, "reason");
+            complain(&format!("and {more} more"));
+            return;
+        }
         // Two devices of one fsdev have the same to say about it.
         if last.replace((span, refusal)) == Some((span, refusal)) {
             continue;

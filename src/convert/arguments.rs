@@ -36,7 +36,7 @@ pub fn device(share: &Share, fsdev: &str, id: &str, address: &Address, form: Dev
         ("id", id.to_owned()),
         ("fsdev", fsdev.to_owned()),
         ("mount_tag", share.tag.clone()),
-        ("bus", address.bus.clone()),
+        ("bus", address.bus.to_string()),
         ("addr", address.at.to_string()),
     ];
     match form {

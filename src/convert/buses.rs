@@ -1,5 +1,8 @@
 //! The PCI buses that both libvirt and QEMU have a name for: an index, and a word.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use crate::domain::Domain;
 use crate::pci::build::{controller_bus, is_expander};
 use crate::pci::machine;
@@ -11,7 +14,7 @@ pub struct Bus {
     /// The index of its controller.
     pub index: u32,
     /// QEMU's name.
-    pub name: String,
+    pub name: Rc<str>,
     /// What kind of bus it is.
     pub kind: BusKind,
     /// Whether it is an expander: a device without `bus=` goes there, and not to the root bus.
@@ -30,29 +33,68 @@ impl Bus {
     }
 }
 
-/// The buses of a domain, the root bus first; none where the machine has no PCI that we know.
-pub fn all(domain: &Domain) -> Vec<Bus> {
-    let Some((root, express)) = machine::root_bus(domain) else {
-        return Vec::new();
-    };
-    let mut buses = vec![Bus {
-        index: 0,
-        name: root.to_owned(),
-        kind: if express {
-            BusKind::PcieRoot
-        } else {
-            BusKind::PciRoot
-        },
-        expander: false,
-    }];
-    buses.extend(domain.devices.iter().filter_map(|device| {
-        let (name, kind) = controller_bus(device)?;
-        Some(Bus {
-            index: device.index?,
-            name,
-            kind,
-            expander: is_expander(device.model.as_deref().unwrap_or("")),
-        })
-    }));
-    buses
+/// The buses of a domain, found by index and by name.
+#[derive(Debug, Default)]
+pub struct Buses {
+    all: Vec<Bus>,
+    /// The first of each index.
+    indexes: BTreeMap<u32, usize>,
+    /// The first of each name.
+    names: BTreeMap<Rc<str>, usize>,
+    expander: bool,
+}
+
+impl Buses {
+    /// Goes through the domain once. The root bus is the first; there is none where the machine has
+    /// no PCI that we know.
+    pub fn of(domain: &Domain) -> Self {
+        let mut buses = Buses::default();
+        let Some((root, express)) = machine::root_bus(domain) else {
+            return buses;
+        };
+        buses.add(Bus {
+            index: 0,
+            name: root.into(),
+            kind: if express {
+                BusKind::PcieRoot
+            } else {
+                BusKind::PciRoot
+            },
+            expander: false,
+        });
+        for device in &domain.devices {
+            if let (Some((name, kind)), Some(index)) = (controller_bus(device), device.index) {
+                buses.add(Bus {
+                    index,
+                    name: name.into(),
+                    kind,
+                    expander: is_expander(device.model.as_deref().unwrap_or("")),
+                });
+            }
+        }
+        buses
+    }
+
+    fn add(&mut self, bus: Bus) {
+        let at = self.all.len();
+        self.indexes.entry(bus.index).or_insert(at);
+        self.names.entry(bus.name.clone()).or_insert(at);
+        self.expander |= bus.expander;
+        self.all.push(bus);
+    }
+
+    /// The bus of this index.
+    pub fn index(&self, index: u32) -> Option<&Bus> {
+        self.all.get(*self.indexes.get(&index)?)
+    }
+
+    /// The bus of this name.
+    pub fn name(&self, name: &str) -> Option<&Bus> {
+        self.all.get(*self.names.get(name)?)
+    }
+
+    /// Where a device without `bus=` goes: the root bus, unless an expander is in the way.
+    pub fn without_name(&self) -> Option<&Bus> {
+        self.all.first().filter(|_| !self.expander)
+    }
 }

@@ -73,7 +73,7 @@ impl Change<'_> {
 /// The lines that each edit touches; edits that touch the same line together.
 fn changes<'t>(text: &str, all: &[&'t str], edits: &[Edit]) -> Option<Vec<Change<'t>>> {
     let places = Lines::new(text);
-    let line_of = |at: usize| places.position(at).0 - 1;
+    let line_of = |at: usize| places.number(at) - 1;
     // First and last line, and the edits in them.
     let mut runs: Vec<(usize, usize, Vec<Edit>)> = Vec::new();
     for edit in in_order(edits) {

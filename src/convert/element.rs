@@ -1,6 +1,6 @@
 //! `<filesystem>` and [`Share`], both ways.
 
-use crate::convert::buses::Bus;
+use crate::convert::buses::Buses;
 use crate::convert::share::{Access, Address, Model, Share, user_alias};
 use crate::convert::tree::Node;
 use crate::convert::{Refusal, Refusals};
@@ -30,7 +30,7 @@ const KNOWN: [(&str, &[&str]); 7] = [
 ///
 /// # Errors
 /// With everything in it that raw arguments cannot say, or that libvirt itself refuses.
-pub fn read(buses: &[Bus], device: &Device, node: &Node) -> Result<Share, Vec<Refusal>> {
+pub fn read(buses: &Buses, device: &Device, node: &Node) -> Result<Share, Vec<Refusal>> {
     let mut refused = Refusals::default();
     refused.extend(unknown(node));
     let share = Share {
@@ -183,7 +183,7 @@ fn mode(filesystem: &Node, name: &str) -> Result<Option<u16>, Refusal> {
 }
 
 /// Where the share is; none where libvirt has yet to decide.
-fn address(buses: &[Bus], device: &Device, filesystem: &Node) -> Result<Option<Address>, Refusal> {
+fn address(buses: &Buses, device: &Device, filesystem: &Node) -> Result<Option<Address>, Refusal> {
     let Some(node) = filesystem.all("address").next() else {
         return Ok(None);
     };
@@ -216,8 +216,7 @@ fn address(buses: &[Bus], device: &Device, filesystem: &Node) -> Result<Option<A
         }
         return Ok(None);
     };
-    let bus = buses.iter().find(|bus| bus.index == pci.bus);
-    let bus = bus.ok_or_else(|| {
+    let bus = buses.index(pci.bus).ok_or_else(|| {
         Refusal::at(
             node.tag,
             format!("there is no PCI controller with index {} here whose bus QEMU would know by name", pci.bus),

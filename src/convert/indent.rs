@@ -119,21 +119,20 @@ impl<'t> Style<'t> {
     /// The byte after the line end that follows `at`, when only white space is before it.
     fn line_end(&self, at: usize) -> Option<usize> {
         let rest = self.text.get(at..)?;
-        let length = rest.find('\n')?;
-        rest.get(..length)?
-            .trim()
-            .is_empty()
-            .then_some(at + length + 1)
+        // No further than to what is in the way: the line may be the whole document.
+        let (length, first) = rest
+            .char_indices()
+            .find(|(_, c)| *c == '\n' || !c.is_whitespace())?;
+        (first == '\n').then_some(at + length + 1)
     }
 }
 
 /// The white space from the beginning of the line to `at`, when nothing else stands there.
 fn margin(text: &str, at: usize) -> Option<&str> {
     let before = text.get(..at)?;
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    before
-        .get(start..)
-        .filter(|margin| margin.trim_start_matches([' ', '\t']).is_empty())
+    let rest = before.trim_end_matches([' ', '\t']);
+    let alone = rest.is_empty() || rest.ends_with('\n');
+    before.get(rest.len()..).filter(|_| alone)
 }
 
 /// Whether nothing but white space stands in a range.

@@ -19,7 +19,7 @@ pub mod to_commandline;
 pub mod to_native;
 pub mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::convert::edit::Edit;
@@ -28,6 +28,7 @@ use crate::convert::tree::Node;
 use crate::domain::Domain;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level, Place};
+use crate::ordered;
 use crate::qemu::command_line::CommandLine;
 use crate::text::{Span, quoted};
 use crate::version::{Assumptions, DeviceForm};
@@ -47,7 +48,7 @@ pub struct Request {
     /// Which way.
     pub to: Direction,
     /// Mount tags; none means all shares.
-    pub targets: Vec<String>,
+    pub targets: BTreeSet<String>,
     /// The mode of files, instead of what the share has.
     pub fmode: Option<u16>,
     /// The mode of folders, likewise.
@@ -169,16 +170,19 @@ pub fn introduced(before: &[Finding], after: &[Finding]) -> Vec<Finding> {
 impl Request {
     /// Whether a share of this mount tag is to be converted.
     pub fn wants(&self, tag: &str) -> bool {
-        self.targets.is_empty() || self.targets.iter().any(|target| target == tag)
+        self.targets.is_empty() || self.targets.contains(tag)
     }
 
     /// A refusal for each target that is none of `tags`, which are those of `what`.
     pub fn unknown_targets(&self, tags: &[&str], what: &str) -> Vec<Refusal> {
-        let unknown = self
-            .targets
-            .iter()
-            .filter(|target| !tags.contains(&target.as_str()));
-        let there: Vec<String> = tags.iter().map(|tag| quoted(tag)).collect();
+        const MOST: usize = 20;
+        let known = ordered::set(tags.iter().copied());
+        let targets = self.targets.iter();
+        let unknown = targets.filter(|target| !known.contains(target.as_str()));
+        let mut there: Vec<String> = tags.iter().take(MOST).map(|tag| quoted(tag)).collect();
+        if let Some(more @ 1..) = tags.len().checked_sub(MOST) {
+            there.push(format!("and {more} more"));
+        }
         let there = if there.is_empty() {
             "there is none".to_owned()
         } else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::convert::buses::{self, Bus};
+use crate::convert::buses::Buses;
 use crate::convert::share::{Access, Address, Model, Share, user_alias};
 use crate::convert::{Context, Refusal, Refusals};
 use crate::lint::catalogue::Code;
@@ -13,7 +13,7 @@ use crate::pci::build::{Wish, wish};
 use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, Property, RawDevice};
 use crate::qemu::number::{Mode, option_number};
 use crate::qemu::opts::Opt;
-use crate::text::quoted;
+use crate::text::{brief, quoted};
 use crate::version::Version;
 
 /// The properties of a device that `<filesystem>` has words for.
@@ -41,7 +41,7 @@ pub struct Reader<'a> {
     context: Context<'a>,
     /// Who has which name.
     pub names: Index<'a>,
-    buses: Vec<Bus>,
+    buses: Buses,
     /// How many devices use an fsdev.
     users: BTreeMap<&'a str, usize>,
     /// What `check` finds in each argument, errors only.
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         Reader {
             context: *context,
             names: Index::new(context.domain, context.line),
-            buses: buses::all(context.domain),
+            buses: Buses::of(context.domain),
             users,
             errors,
         }
@@ -77,9 +77,12 @@ impl<'a> Reader<'a> {
     /// With everything in it that `<filesystem>` cannot say, or that QEMU itself refuses.
     pub fn read(&self, device: &RawDevice) -> Result<Pair, Vec<Refusal>> {
         let (model, fsdev) = self.sides(device).map_err(|refusal| vec![refusal])?;
+        // What else there is to say about an fsdev of many devices is not said for each of them.
+        if let Some(shared) = self.shared(device) {
+            return Err(vec![shared]);
+        }
         let context = &self.context;
         let mut refused = Refusals::default();
-        refused.extend(self.shared(device));
         refused.extend(set(device, fsdev));
         refused.extend(unknown(device, fsdev));
         refused.extend(self.wrong([fsdev.arg, device.arg]));
@@ -218,11 +221,8 @@ impl<'a> Reader<'a> {
             .as_deref()
             .map(|name| name.strip_suffix('/').unwrap_or(name));
         let found = match name {
-            Some(name) => buses.iter().find(|bus| bus.name == name),
-            // Without bus= it is the root bus, unless an expander is in the way.
-            None => buses
-                .first()
-                .filter(|_| !buses.iter().any(|bus| bus.expander)),
+            Some(name) => buses.name(name),
+            None => buses.without_name(),
         };
         let Some(bus) = found else {
             let named = device.last("bus").unwrap_or(place);
@@ -237,7 +237,8 @@ impl<'a> Reader<'a> {
                 place,
                 &format!(
                     "libvirt refuses a device at slot {:#x} of bus {}",
-                    function.slot, bus.name
+                    function.slot,
+                    brief(&bus.name)
                 ),
             )
             .help("move the device to another slot first"));

@@ -1,5 +1,7 @@
 //! A 9p share as both forms can say it.
 
+use std::rc::Rc;
+
 use crate::qemu::number::SlotFunction;
 
 /// One share.
@@ -42,7 +44,7 @@ pub struct Address {
     /// The index of its controller.
     pub index: u32,
     /// QEMU's name of the bus.
-    pub bus: String,
+    pub bus: Rc<str>,
     /// The function.
     pub at: SlotFunction,
     /// Whether others may be beside it.

@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use crate::convert::buses::Buses;
 use crate::convert::edit::Edit;
 use crate::convert::indent::Style;
 use crate::convert::names::Names;
 use crate::convert::share::{Access, Address, Share};
 use crate::convert::tree::{self, Node};
-use crate::convert::{Context, Plan, Refusal, Refusals, arguments, buses, element};
+use crate::convert::{Context, Plan, Refusal, Refusals, arguments, element};
 use crate::domain::Device;
 use crate::domain::xml::{QEMU_NAMESPACE, attribute};
+use crate::hook::MOST_XML;
 use crate::lint::finding::Place;
 use crate::lint::index::Index;
 use crate::ordered;
 use crate::pci::build;
 use crate::pci::machine::{self, Family};
-use crate::pci::topology::{Party, Request, Topology};
+use crate::pci::proposals::Proposals;
+use crate::pci::topology::Topology;
 use crate::text::{Span, quoted};
 use crate::version::{DeviceForm, Version};
 
@@ -35,7 +38,7 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
     let mut refused = Refusals::default();
     let mut leaving = Vec::new();
     let mut tags = Vec::new();
-    let buses = buses::all(context.domain);
+    let buses = Buses::of(context.domain);
     let nodes = nodes(context);
     for (index, device) in context.domain.devices.iter().enumerate() {
         let Some(tag) = tag(device) else { continue };
@@ -70,21 +73,31 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
     }
     refused.extend(addresses(context, &mut leaving));
     let mut names = Names::of(context.domain, context.line);
+    let known = context.assume.device_form(&context.domain.capabilities);
     let mut words = Vec::new();
+    let mut size = 0;
     for Leaving { node, share, .. } in &leaving {
         let Some(address) = &share.address else {
             continue;
         };
-        let form = refused.part(form(context, node, address).map(Some));
+        let form = refused.part(form(context, known, node, address).map(Some));
         let fsdev = names.share(&share.tag);
         let id = share.alias.as_deref().unwrap_or(&fsdev);
         let form = form.unwrap_or(DeviceForm::Text);
-        words.extend([
-            "-fsdev".to_owned(),
+        let (fsdev, device) = (
             arguments::fsdev(share, &fsdev),
-            "-device".to_owned(),
             arguments::device(share, &fsdev, id, address, form),
-        ]);
+        );
+        // A bus may have a name of megabytes, and each share on it has it in its argument.
+        size += fsdev.len() + device.len();
+        if size > MOST_XML {
+            refused.push(Refusal::at(
+                node.tag,
+                "the result would have more than 10 MiB",
+            ));
+            break;
+        }
+        words.extend(["-fsdev".to_owned(), fsdev, "-device".to_owned(), device]);
     }
     let spans: Vec<Span> = leaving.iter().map(|leaving| leaving.node.span).collect();
     let mut plan = Plan {
@@ -195,17 +208,18 @@ fn addresses(context: &Context, leaving: &mut [Leaving]) -> Vec<Refusal> {
     };
     let mut refused = Vec::new();
     let known = context.assume.device_form(&domain.capabilities);
-    let mut topology: Option<Topology> = build::build(
+    let outcome = build::build(
         domain,
         context.line,
         known.unwrap_or(DeviceForm::Json),
         context.assume.qemu,
-    )
-    .map(|outcome| outcome.topology);
+    );
+    let topologies: Vec<&Topology> = outcome.iter().map(|outcome| &outcome.topology).collect();
+    let mut proposals = Proposals::new(&topologies);
     for leaving in leaving.iter_mut().filter(|one| one.share.address.is_none()) {
         // Other machines may have more of their own than we know, and s390x has no use for PCI.
         let strange = machine::family(domain) == Family::Other;
-        let Some(topology) = topology.as_mut().filter(|_| !strange) else {
+        let Some(proposals) = proposals.as_mut().filter(|_| !strange) else {
             let why = format!(
                 "this share has no address, and of machine {} virt-9p does not know which are free",
                 quoted(&domain.machine.value)
@@ -213,27 +227,16 @@ fn addresses(context: &Context, leaving: &mut [Leaving]) -> Vec<Refusal> {
             refused.push(none(leaving.node, &why));
             continue;
         };
-        let root = topology.buses.first();
-        let found = root.and_then(|root| Some((root.name.clone(), root.free_slot()?)));
-        let Some((bus, at)) = found else {
+        let Some(at) = proposals.get(leaving.index) else {
             refused.push(none(
                 leaving.node,
                 "this share has no address, and no slot of the root bus is free",
             ));
             continue;
         };
-        let request = Request {
-            party: Party::Libvirt(leaving.index),
-            bus: Some(&bus),
-            at: Some(at),
-            multifunction: false,
-            bridge: false,
-        };
-        // It is free; placed so that the next one sees it.
-        let _ = topology.place(&request);
         leaving.share.address = Some(Address {
             index: 0,
-            bus,
+            bus: proposals.bus.into(),
             at,
             multifunction: false,
         });
@@ -243,8 +246,12 @@ fn addresses(context: &Context, leaving: &mut [Leaving]) -> Vec<Refusal> {
 
 /// Text or JSON. QEMU creates all text devices first, so a text one finds the root bus always, and
 /// a bus of libvirt's only where libvirt writes text, too (facts Q0).
-fn form(context: &Context, node: &Node, address: &Address) -> Result<DeviceForm, Refusal> {
-    let known = context.assume.device_form(&context.domain.capabilities);
+fn form(
+    context: &Context,
+    known: Option<DeviceForm>,
+    node: &Node,
+    address: &Address,
+) -> Result<DeviceForm, Refusal> {
     let on_root = address.index == 0;
     let place = node.all("address").next().map_or(node.tag, |node| node.tag);
     let bus = quoted(&address.bus);

@@ -39,8 +39,9 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
     refused.extend(context.request.unknown_targets(&tags, "raw 9p device"));
     refused.extend(lost(context, &tags));
     let mut notes = Vec::new();
+    let alone = staying.iter().all(|other| wish(other) == Wish::NotPci);
     for (device, pair) in &pairs {
-        match without_address(device, pair, &staying) {
+        match without_address(device, pair, alone) {
             Some(Ok(note)) => notes.push(note),
             Some(Err(refusal)) => refused.push(refusal),
             None => {}
@@ -99,16 +100,16 @@ fn lost(context: &Context, tags: &[&str]) -> Option<Refusal> {
 }
 
 /// A device without address gets one from libvirt when the domain is defined. libvirt does not
-/// know about raw devices, so that is safe only where none stays.
+/// know about raw devices, so that is safe only where none stays (`alone`).
 fn without_address(
     device: &RawDevice,
     pair: &Pair,
-    staying: &[&RawDevice],
+    alone: bool,
 ) -> Option<Result<String, Refusal>> {
     if pair.share.address.is_some() {
         return None;
     }
-    if staying.iter().all(|other| wish(other) == Wish::NotPci) {
+    if alone {
         return Some(Ok(format!(
             "share {} has no address; libvirt assigns one when the domain is defined",
             quoted(&pair.share.tag)

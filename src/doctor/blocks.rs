@@ -7,6 +7,7 @@ use crate::apparmor::store::{self, FOLDER, StoreError, TEMPORARY};
 use crate::doctor::{Line, Subject};
 use crate::domain::Uuid;
 use crate::host::{Root, guests};
+use crate::ordered;
 
 /// A guest's profile, as far as it matters here.
 enum State {
@@ -100,9 +101,10 @@ fn stale(profiles: &[(Uuid, State)], running: io::Result<Vec<Uuid>>) -> Line {
         Err(error) if !blocks.is_empty() => return Line::unseen(Subject::Profiles, what, &error),
         running => running.unwrap_or_default(),
     };
+    let running = ordered::set(running.iter().map(Uuid::as_str));
     let stale: Vec<String> = blocks
         .iter()
-        .filter(|uuid| !running.contains(uuid))
+        .filter(|uuid| !running.contains(uuid.as_str()))
         .map(|uuid| format!("{FOLDER}/libvirt-{uuid}"))
         .collect();
     if stale.is_empty() {

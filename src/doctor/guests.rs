@@ -1,5 +1,6 @@
 //! Each guest: what `check` says of it, whether its shares can be used, how they are mounted.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use crate::doctor::workaround::Shared;
@@ -134,27 +135,34 @@ fn judge(root: &Root, guest: &Given, subject: &Subject) -> Vec<Line> {
     }
     // What a user that is not root cannot see of folders says nothing about QEMU.
     let blind = !rustix::process::geteuid().is_root();
+    let configuration = root.text(qemu_user::CONFIGURATION);
+    let closed = configuration.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
     let mut lines = Vec::new();
-    let mut told = Vec::new();
+    let mut told = BTreeSet::new();
     for (share, facts) in &inspected.shares {
         let found = paths::check(
             share,
             facts,
             inspected.confinement == inspect::Confinement::Confined,
         );
-        lines.push(usable(root, subject(), share, facts, &found, blind));
+        lines.push(usable(closed, subject(), share, facts, &found, blind));
         lines.extend(attributes(subject(), share, facts, blind));
-        told.extend(found);
+        told.extend(found.iter().map(key));
     }
     // What is about folders stands in their own lines.
     let rest: Vec<&Finding> = inspected
         .findings
         .iter()
-        .filter(|finding| !told.contains(finding))
+        .filter(|finding| !told.contains(&key(finding)))
         .collect();
     lines.insert(0, arguments(subject(), &guest.file, &rest));
     lines.extend(mounts(&subject(), &inspected.line));
     lines
+}
+
+/// Tells findings apart.
+fn key(finding: &Finding) -> (Code, (usize, usize, usize)) {
+    (finding.code, finding.place.key())
 }
 
 fn arguments(subject: Subject, file: &str, findings: &[&Finding]) -> Line {
@@ -194,7 +202,7 @@ fn arguments(subject: Subject, file: &str, findings: &[&Finding]) -> Line {
 
 /// Whether QEMU gets at the folder.
 fn usable(
-    root: &Root,
+    closed: bool,
     subject: Subject,
     share: &Share,
     facts: &ShareFacts,
@@ -221,11 +229,8 @@ fn usable(
             Line::warn(subject, what, hint)
         };
     }
-    let configuration = root.text(qemu_user::CONFIGURATION);
     match &facts.reach {
-        _ if configuration.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) => {
-            Line::warn(subject, what, NEEDS_ROOT)
-        }
+        _ if closed => Line::warn(subject, what, NEEDS_ROOT),
         Some((user, _)) => {
             Line::pass(subject, what).saying(format!("as user {}", visible(&user.name)))
         }

@@ -85,11 +85,11 @@ fn top_level(
         (Ns::Qemu, "commandline") => xml.children(|_, child| {
             if child.ns == Ns::Qemu && child.name == "arg" {
                 match child.attribute("value") {
-                    Some(value) => domain.args.push(Arg {
-                        value: value.value.clone().into_owned(),
-                        span: value.span,
-                        blanked: value.blanked,
-                    }),
+                    Some(value) => domain.args.push(Arg::new(
+                        value.value.clone().into_owned(),
+                        value.span,
+                        value.blanked,
+                    )),
                     None => domain.empty_args.push(child.tag),
                 }
             } else if child.name == "arg" {

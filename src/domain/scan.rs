@@ -44,11 +44,10 @@ impl Scan {
 
     /// A domain that has these arguments, and nothing else.
     pub fn domain(self) -> Domain {
-        let args = self.values.into_iter().map(|value| Arg {
-            value,
-            span: Span::default(),
-            blanked: false,
-        });
+        let args = self
+            .values
+            .into_iter()
+            .map(|value| Arg::new(value, Span::default(), false));
         Domain {
             args: args.collect(),
             ..Domain::default()

@@ -2,9 +2,9 @@
 
 use crate::domain::LostReason;
 use crate::domain::xml::QEMU_NAMESPACE;
-use crate::lint::Context;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Place};
+use crate::lint::{Context, enough};
 use crate::qemu::command_line::LONGEST_ARG;
 use crate::qemu::set::FailedSet;
 use crate::qemu::words::Stray;
@@ -16,9 +16,15 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
     lost(context, findings);
     too_long(context, findings);
     for stray in &context.line.strays {
+        if enough(findings) {
+            return;
+        }
         findings.extend(self::stray(context, *stray));
     }
     for (option, argument) in &context.line.unmodelled {
+        if enough(findings) {
+            return;
+        }
         findings.push(
             Finding::warning(
                 Code::NotModelled,
@@ -38,6 +44,9 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
 
 fn lost(context: Context, findings: &mut Vec<Finding>) {
     for lost in &context.domain.lost {
+        if enough(findings) {
+            return;
+        }
         let why = match lost.why {
             LostReason::Namespace => "is not in QEMU's namespace",
             LostReason::Place => "does not stand directly below <domain>",
@@ -58,6 +67,9 @@ fn lost(context: Context, findings: &mut Vec<Finding>) {
         );
     }
     for span in &context.domain.empty_args {
+        if enough(findings) {
+            return;
+        }
         findings.push(
             Finding::error(
                 Code::ArgWithoutValue,
@@ -163,6 +175,9 @@ fn is_dash(context: Context, index: usize) -> bool {
 
 fn sets(context: Context, findings: &mut Vec<Finding>) {
     for failed in &context.line.failed_sets {
+        if enough(findings) {
+            return;
+        }
         findings.push(match failed {
             FailedSet::Syntax(index) => Finding::error(
                 Code::SetInvalid,
@@ -198,6 +213,9 @@ fn sets(context: Context, findings: &mut Vec<Finding>) {
         .device_form(&context.domain.capabilities)
         .map(|form| form == DeviceForm::Json);
     for set in context.line.sets.iter().filter(|set| set.group == "device") {
+        if enough(findings) {
+            return;
+        }
         findings.extend(
             Finding::error_if(
                 json,

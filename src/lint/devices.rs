@@ -21,6 +21,9 @@ const LONGEST_TAG: usize = 31;
 /// Finds what is wrong with each raw device, addresses left out.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
     for (index, error) in &context.line.broken_json {
+        if enough(findings) {
+            return;
+        }
         let value = context.domain.args.get(*index).map_or("", |arg| &arg.value);
         let wrong = value.get(error.at..).and_then(|rest| rest.chars().next());
         let end = error.at + wrong.map_or(0, char::len_utf8);
@@ -199,13 +202,8 @@ fn fsdev(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
         Some(id) => format!("there is no fsdev {}: QEMU refuses to start", quoted(id)),
         None => "no `fsdev` is given: QEMU refuses to start".to_owned(),
     };
-    let ids: Vec<String> = context
-        .line
-        .fsdevs
-        .iter()
-        .filter_map(|fsdev| fsdev.id().map(|opt| quoted(&opt.value)))
-        .take(5)
-        .collect();
+    let first = context.index.first_fsdevs.iter();
+    let ids: Vec<String> = first.map(|id| quoted(id)).collect();
     findings.extend(
         Finding::error_if(certain, Code::FsdevUnknown, place, message).map(|finding| {
             finding.help(if ids.is_empty() {
@@ -268,6 +266,9 @@ fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>)
     // From the end, because the last of each counts.
     let mut later = BTreeSet::new();
     for property in device.properties.iter().rev() {
+        if enough(findings) {
+            return;
+        }
         let key = property.key.as_str();
         let overridden = !later.insert(key);
         if overridden && property.arg == device.arg && device.form == DeviceForm::Text {

@@ -29,6 +29,37 @@ impl Level {
     }
 }
 
+/// How many findings there are of each level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Errors.
+    pub errors: usize,
+    /// Warnings.
+    pub warnings: usize,
+    /// Notes.
+    pub notes: usize,
+}
+
+impl Counts {
+    /// Counts them.
+    pub fn of(findings: &[Finding]) -> Self {
+        let mut counts = Counts::default();
+        for finding in findings {
+            *match finding.level {
+                Level::Error => &mut counts.errors,
+                Level::Warning => &mut counts.warnings,
+                Level::Note => &mut counts.notes,
+            } += 1;
+        }
+        counts
+    }
+
+    /// All of them.
+    pub fn all(self) -> usize {
+        self.errors + self.warnings + self.notes
+    }
+}
+
 /// Where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Place {

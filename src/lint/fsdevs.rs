@@ -29,6 +29,9 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         unused(context, fsdev, findings);
     }
     for set in context.line.sets.iter().filter(|set| set.group == "fsdev") {
+        if enough(findings) {
+            return;
+        }
         native(context, set, findings);
     }
 }
@@ -42,10 +45,7 @@ fn native(context: Context, set: &Set, findings: &mut Vec<Finding>) {
     let Some(fs) = device.and_then(|device| device.filesystem.as_ref()) else {
         return;
     };
-    let last = |key: &str| {
-        let mut sets = context.line.sets.iter().rev();
-        sets.find(|other| other.group == "fsdev" && other.id == set.id && other.opt.key == key)
-    };
+    let last = |key: &str| context.index.set(&set.id, key);
     value(&set.opt, findings);
     if last(&set.opt.key).is_some_and(|last| std::ptr::eq(last, set)) {
         match set.opt.key.as_str() {
@@ -222,6 +222,9 @@ fn key_belongs(context: Context, fsdev: &Fsdev, driver: Option<&str>, opt: &Opt)
 fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mut Vec<Finding>) {
     let mut seen = BTreeSet::new();
     for opt in &fsdev.opts {
+        if enough(findings) {
+            return;
+        }
         let belongs = key_belongs(context, fsdev, driver, opt);
         if belongs == Some(true) {
             value(opt, findings);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Domain, libvirt_ids};
 use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice};
+use crate::qemu::set::Set;
 
 /// Names, and the first that has each.
 #[derive(Debug, Default)]
@@ -21,6 +22,10 @@ pub struct Index<'a> {
     native_tags: BTreeSet<&'a str>,
     /// fsdevs that some raw device names.
     used: BTreeSet<&'a str>,
+    /// What -set does to libvirt's own fsdevs, by id and key: the last of each.
+    sets: BTreeMap<(&'a str, &'a str), &'a Set>,
+    /// The ids of the first raw fsdevs, for those who name one that is not there.
+    pub first_fsdevs: Vec<&'a str>,
 }
 
 impl<'a> Index<'a> {
@@ -33,10 +38,16 @@ impl<'a> Index<'a> {
         for (position, fsdev) in line.fsdevs.iter().enumerate() {
             if let Some(id) = fsdev.id() {
                 index.fsdevs.entry(&id.value).or_insert(position);
+                if index.first_fsdevs.len() < 5 {
+                    index.first_fsdevs.push(&id.value);
+                }
             }
         }
         for (position, device) in line.devices.iter().enumerate() {
             index.raw(position, device);
+        }
+        for set in line.sets.iter().filter(|set| set.group == "fsdev") {
+            index.sets.insert((&set.id, &set.opt.key), set);
         }
         for device in domain.devices.iter().filter(|device| device.is_9p()) {
             let target = device.filesystem.as_ref().and_then(|fs| fs.target.as_ref());
@@ -85,6 +96,11 @@ impl<'a> Index<'a> {
     /// Whether a share of libvirt's own has this mount tag.
     pub fn has_native_tag(&self, tag: &str) -> bool {
         self.native_tags.contains(tag)
+    }
+
+    /// The -set that counts for this key of an fsdev of libvirt's.
+    pub fn set(&self, fsdev: &str, key: &str) -> Option<&'a Set> {
+        self.sets.get(&(fsdev, key)).copied()
     }
 
     /// Whether a raw device names this fsdev.

@@ -16,7 +16,7 @@ mod white_space;
 use std::cmp::Reverse;
 
 use crate::domain::Domain;
-use crate::lint::finding::{Finding, Level};
+use crate::lint::finding::{Counts, Finding, Level};
 use crate::lint::index::Index;
 use crate::ordered;
 use crate::qemu::command_line::CommandLine;
@@ -52,18 +52,22 @@ pub fn run(domain: &Domain, line: &CommandLine, assume: &Assumptions) -> Vec<Fin
     findings
 }
 
-/// More findings than this nobody reads, and each costs the time to find its place.
+/// More findings than this nobody reads.
 const MOST_FINDINGS: usize = 1000;
 
-/// Whether there are so many findings that looking for more would only cost memory.
+/// So many findings that looking for more would only cost memory.
+const ENOUGH: usize = 20 * MOST_FINDINGS;
+
+/// Whether there are as many.
 fn enough(findings: &[Finding]) -> bool {
-    findings.len() >= 20 * MOST_FINDINGS
+    findings.len() >= ENOUGH
 }
 
 /// Puts findings into the order of the text, the most important first where places are equal. Of
-/// very many only the most important are kept.
-pub fn sort(findings: &mut Vec<Finding>, domain: &Domain, text: &str) {
+/// very many only the most important are kept; tells how many of each level there were.
+pub fn sort(findings: &mut Vec<Finding>, domain: &Domain, text: &str) -> Counts {
     let mut all = std::mem::take(findings);
+    let counts = Counts::of(&all);
     if all.len() > MOST_FINDINGS {
         // The last are the least.
         let by_level = |level| all.iter().filter(move |finding| finding.level == level);
@@ -78,4 +82,5 @@ pub fn sort(findings: &mut Vec<Finding>, domain: &Domain, text: &str) {
         ((start, Reverse(finding.level), number), finding)
     }));
     findings.extend(sorted.into_values());
+    counts
 }

@@ -1,6 +1,8 @@
 //! The shared folders on this host: there, reachable, fit for the security model, and not the
 //! system's own. Judges facts; [`crate::host`] gathers them.
 
+use std::rc::Rc;
+
 use crate::apparmor::system_paths;
 use crate::host::folder::{Folder, NoFolder};
 use crate::host::qemu_user::{QemuUser, Reach};
@@ -15,7 +17,7 @@ pub struct ShareFacts {
     /// Where the path leads.
     pub folder: Result<Folder, NoFolder>,
     /// Whether the QEMU user gets there, where that user is known.
-    pub reach: Option<(QemuUser, Reach)>,
+    pub reach: Option<(Rc<QemuUser>, Reach)>,
 }
 
 /// Judges one share. `confined` tells whether a rule is to be granted at all.

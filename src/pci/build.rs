@@ -4,7 +4,7 @@
 //! qemu_create_cli_devices; facts Q0). libvirt puts raw arguments after most of its own devices
 //! and before shmem, panic, vsock, crypto and pstore (qemuBuildCommandLine).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Device, Domain};
 use crate::ordered;
@@ -23,7 +23,7 @@ pub struct Outcome {
     pub topology: Topology,
     /// Raw devices that found a place: index and place.
     pub placed: Vec<(usize, Placement)>,
-    /// Raw devices that did not, or that were in the way of a device of libvirt's.
+    /// Raw devices that did not, or that were in the way of a device of libvirt's; each once.
     pub refused: Vec<Refused>,
     /// Whether a raw device we cannot follow may take an automatic address too.
     pub automatic_is_uncertain: bool,
@@ -182,28 +182,15 @@ pub fn build(
         domain,
         line,
         outcome: Outcome {
-            topology: Topology::new(machine::bridge_slot_zero_refused(domain, qemu) == Some(true)),
+            topology: Topology::new(machine::bridge_slot_zero_refused(domain, qemu)),
             placed: Vec::new(),
             refused: Vec::new(),
             automatic_is_uncertain: line.adds_devices,
         },
         unnamed: (if express { 0 } else { 1 }, 0),
-        controllers: ordered::map(
-            domain
-                .devices
-                .iter()
-                .filter_map(|device| Some((device.index?, controller_bus(device)?.0))),
-        ),
-        parents: ordered::map(
-            domain
-                .devices
-                .iter()
-                .filter(|device| device.is_controller("pci"))
-                .filter_map(|device| {
-                    let parent = device.pci.map(|address| address.bus);
-                    Some((device.index?, (device.model.as_deref()?, parent)))
-                }),
-        ),
+        controllers: BTreeMap::new(),
+        behind_expander: behind_expander(domain),
+        blamed: BTreeSet::new(),
     };
     builder.machine(name, express);
     match form {
@@ -230,10 +217,12 @@ struct Builder<'d> {
     /// How many buses without a name of their own there are: `pci.N` and `pcie.N`. The root bus
     /// of i440fx is the first of its kind, that of q35 has a name (facts Q3).
     unnamed: (u32, u32),
-    /// QEMU's names of the buses behind libvirt's controllers, by index.
-    controllers: BTreeMap<u32, String>,
-    /// Model and parent bus of libvirt's controllers, by index.
-    parents: BTreeMap<u32, (&'d str, Option<u32>)>,
+    /// The buses of libvirt's controllers, by their index: which of the topology's it is.
+    controllers: BTreeMap<u32, usize>,
+    /// Which of libvirt's controllers make buses that belong to an expander or lie behind one.
+    behind_expander: BTreeSet<u32>,
+    /// The raw devices that were refused.
+    blamed: BTreeSet<usize>,
 }
 
 impl Builder<'_> {
@@ -278,8 +267,13 @@ impl Builder<'_> {
                 if is_expander(device.model.as_deref().unwrap_or("")) {
                     self.outcome.topology.add_expander(&name, kind);
                 } else {
-                    let expander = self.behind_expander(device);
+                    let parent = device.pci.map(|address| address.bus);
+                    let expander = parent.is_some_and(|bus| self.behind_expander.contains(&bus));
                     self.outcome.topology.add_bus(&name, kind, expander);
+                }
+                if let (Some(index), Some(bus)) = (device.index, self.outcome.topology.find(&name))
+                {
+                    self.controllers.insert(index, bus);
                 }
             }
         }
@@ -298,18 +292,21 @@ impl Builder<'_> {
             slot: address.slot,
             function: address.function,
         };
-        let bus = match self.bus_name(address.bus) {
-            Some(name) => name,
-            None => return,
+        // The root bus is the first.
+        let bus = match address.bus {
+            0 => Some(0),
+            index => self.controllers.get(&index).copied(),
         };
+        if bus.is_none() {
+            return;
+        }
         let request = Request {
             party: Party::Libvirt(index),
-            bus: Some(&bus),
             at: Some(at),
             multifunction: address.multifunction,
             bridge: controller_bus(device).is_some(),
         };
-        let raw = match self.outcome.topology.place(&request) {
+        let raw = match self.outcome.topology.place(bus, &request) {
             Err(why) => match why {
                 Refusal::Taken(_, Party::Raw(raw))
                 | Refusal::BesideSingle(_, Party::Raw(raw))
@@ -323,19 +320,6 @@ impl Builder<'_> {
         if let Some((raw, why)) = raw {
             self.refuse(raw, Party::Libvirt(index), why);
         }
-    }
-
-    /// QEMU's name of the bus that the XML calls `index`.
-    fn bus_name(&self, index: u32) -> Option<String> {
-        if index == 0 {
-            return self
-                .outcome
-                .topology
-                .buses
-                .first()
-                .map(|bus| bus.name.clone());
-        }
-        self.controllers.get(&index).cloned()
     }
 
     fn raw(&mut self, form: DeviceForm) {
@@ -363,18 +347,16 @@ impl Builder<'_> {
         let kind = bridge_kind(device.driver());
         let request = Request {
             party: Party::Raw(index),
-            bus: bus.as_deref(),
             at,
             multifunction,
             bridge: kind.is_some(),
         };
         let topology = &self.outcome.topology;
-        let expander = bus
-            .as_deref()
-            .and_then(|name| topology.find(name))
-            .and_then(|index| topology.buses.get(index))
-            .is_some_and(|bus| bus.expander);
-        match self.outcome.topology.place(&request) {
+        let named = bus.is_some();
+        let bus = topology.wanted(bus.as_deref());
+        let parent = bus.and_then(|index| topology.buses.get(index));
+        let expander = named && parent.is_some_and(|bus| bus.expander);
+        match self.outcome.topology.place(bus, &request) {
             Ok(place) => self.outcome.placed.push((index, place)),
             Err(why) => self.refuse(index, Party::Raw(index), why),
         }
@@ -391,22 +373,6 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether a controller of libvirt's hangs, over however many others, on an expander.
-    fn behind_expander(&self, device: &Device) -> bool {
-        let mut parent = device.pci.map(|address| address.bus);
-        // A chain longer than there are controllers is a circle.
-        for _ in 0..=self.controllers.len() {
-            let Some((model, next)) = parent.and_then(|index| self.parents.get(&index)) else {
-                return false;
-            };
-            if is_expander(model) {
-                return true;
-            }
-            parent = *next;
-        }
-        false
-    }
-
     fn automatic_name(&mut self, kind: BusKind) -> String {
         let (pci, express) = &mut self.unnamed;
         let (prefix, count) = match kind {
@@ -418,7 +384,11 @@ impl Builder<'_> {
         name
     }
 
+    /// However many devices one is in the way of, moving it is one thing to do.
     fn refuse(&mut self, raw: usize, victim: Party, why: Refusal) {
+        if !self.blamed.insert(raw) {
+            return;
+        }
         let automatic = self
             .line
             .devices
@@ -431,4 +401,39 @@ impl Builder<'_> {
             automatic,
         });
     }
+}
+
+/// The indexes of libvirt's controllers whose buses hang, over however many others, on an expander.
+fn behind_expander(domain: &Domain) -> BTreeSet<u32> {
+    let controllers = domain.devices.iter();
+    let controllers = controllers.filter(|device| device.is_controller("pci"));
+    // Model and parent, by index.
+    let parents: BTreeMap<u32, (&str, Option<u32>)> =
+        ordered::map(controllers.filter_map(|device| {
+            let parent = device.pci.map(|address| address.bus);
+            Some((device.index?, (device.model.as_deref()?, parent)))
+        }));
+    let mut behind = BTreeSet::new();
+    let mut known = BTreeSet::new();
+    for start in parents.keys() {
+        let mut chain = Vec::new();
+        let mut at = Some(*start);
+        // Up to what is known already, which is where a circle ends, too.
+        while let Some(index) = at.filter(|index| known.insert(*index)) {
+            chain.push(index);
+            at = match parents.get(&index) {
+                Some((model, _)) if is_expander(model) => {
+                    behind.insert(index);
+                    break;
+                }
+                Some((_, parent)) => *parent,
+                None => None,
+            };
+        }
+        let hangs = |index: u32| behind.contains(&index);
+        if at.is_some_and(hangs) {
+            behind.extend(chain);
+        }
+    }
+    behind
 }

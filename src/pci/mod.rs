@@ -2,8 +2,9 @@
 //!
 //! [`machine`] knows what a machine type brings along, [`topology`] holds buses and places
 //! devices by QEMU's rules, [`build`] places everything of a domain in the order in which QEMU
-//! creates it.
+//! creates it, [`proposals`] gives out what is left.
 
 pub mod build;
 pub mod machine;
+pub mod proposals;
 pub mod topology;

@@ -59,11 +59,9 @@ pub struct User {
 
 /// What is to be put somewhere.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct Request {
     /// For whom.
     pub party: Party,
-    /// `bus=`; without it the root bus, or that of the newest expander.
-    pub bus: Option<&'a str>,
     /// `addr=`; without it the lowest slot whose function 0 is free.
     pub at: Option<SlotFunction>,
     /// `multifunction=on`.
@@ -107,8 +105,8 @@ pub struct Topology {
     pub buses: Vec<Bus>,
     /// The first bus of each name.
     names: BTreeMap<String, usize>,
-    /// Whether slot 0 of a [`BusKind::Bridge`] is refused.
-    pub slot_zero_refused: bool,
+    /// Whether slot 0 of a [`BusKind::Bridge`] is refused; `None` where that is not known.
+    pub slot_zero_refused: Option<bool>,
     /// Where a device without `bus=` goes: the root bus, or that of the newest expander, which
     /// QEMU's search from the top finds first (qbus_find_recursive).
     default_bus: usize,
@@ -116,7 +114,7 @@ pub struct Topology {
 
 impl Topology {
     /// No buses yet.
-    pub fn new(slot_zero_refused: bool) -> Self {
+    pub fn new(slot_zero_refused: Option<bool>) -> Self {
         Topology {
             slot_zero_refused,
             ..Topology::default()
@@ -160,18 +158,47 @@ impl Topology {
         self.names.get(name).copied()
     }
 
+    /// The bus that `bus=` names; without it the root bus, or that of the newest expander.
+    pub fn wanted(&self, bus: Option<&str>) -> Option<usize> {
+        match bus {
+            Some(name) => self.find(name),
+            None => Some(self.default_bus),
+        }
+    }
+
     /// Puts a device on a bus, or says why QEMU would not. A device refused for want of
     /// multifunction takes its place all the same, so that one mistake is reported once.
     ///
     /// # Errors
     /// With QEMU's reason.
-    pub fn place(&mut self, request: &Request) -> Result<Placement, Refusal> {
-        let index = match request.bus {
-            Some(name) => self.find(name).ok_or(Refusal::NoBus)?,
-            None => self.default_bus,
+    pub fn place(&mut self, bus: Option<usize>, request: &Request) -> Result<Placement, Refusal> {
+        let judged = self.judge(bus, request);
+        let place = match judged {
+            Ok(place)
+            | Err(
+                Refusal::SlotZero(place)
+                | Refusal::BesideSingle(place, _)
+                | Refusal::SingleBeside(place, _),
+            ) => place,
+            Err(_) => return judged,
         };
-        let slot_zero_refused = self.slot_zero_refused;
-        let bus = self.buses.get_mut(index).ok_or(Refusal::NoBus)?;
+        if let Some(bus) = self.buses.get_mut(place.bus) {
+            let user = User {
+                party: request.party,
+                multifunction: request.multifunction,
+            };
+            bus.users.insert(place.at, user);
+        }
+        judged
+    }
+
+    /// Where a device would go, or why QEMU would refuse it.
+    ///
+    /// # Errors
+    /// With QEMU's reason.
+    pub fn judge(&self, bus: Option<usize>, request: &Request) -> Result<Placement, Refusal> {
+        let index = bus.ok_or(Refusal::NoBus)?;
+        let bus = self.buses.get(index).ok_or(Refusal::NoBus)?;
         if bus.kind == BusKind::BridgesOnly && !request.bridge {
             return Err(Refusal::BridgesOnly);
         }
@@ -183,20 +210,12 @@ impl Topology {
         if let Some(user) = bus.users.get(&at) {
             return Err(Refusal::Taken(place, user.party));
         }
-        let beside = bus.beside(at, request.multifunction);
-        bus.users.insert(
-            at,
-            User {
-                party: request.party,
-                multifunction: request.multifunction,
-            },
-        );
-        match beside {
+        match bus.beside(at, request.multifunction) {
             Some(party) if at.function == 0 => Err(Refusal::SingleBeside(place, party)),
             Some(party) => Err(Refusal::BesideSingle(place, party)),
             None if bus.kind == BusKind::Bridge
                 && at.slot == 0
-                && (slot_zero_refused || bus.expander) =>
+                && (self.slot_zero_refused == Some(true) || bus.expander) =>
             {
                 Err(Refusal::SlotZero(place))
             }
@@ -229,7 +248,8 @@ impl Bus {
     }
 
     fn in_slot(&self, slot: u8) -> impl Iterator<Item = (&SlotFunction, &User)> {
-        self.users.iter().filter(move |(at, _)| at.slot == slot)
+        let at = |function| SlotFunction { slot, function };
+        self.users.range(at(0)..=at(u8::MAX))
     }
 
     /// Whether nothing is in `slot`.
@@ -237,10 +257,10 @@ impl Bus {
         self.in_slot(slot).next().is_none()
     }
 
-    /// A whole free slot of a root bus, one that libvirt is unlikely to hand out: libvirt counts
-    /// up from slot 1, so we count down; on PCI Express we leave alone what libvirt likes to use
-    /// for USB, sound and the DMI bridge (facts L8.2).
-    pub fn free_slot(&self) -> Option<SlotFunction> {
+    /// The whole free slots of a root bus, those first that libvirt is unlikely to hand out:
+    /// libvirt counts up from slot 1, so we count down; on PCI Express we leave alone what libvirt
+    /// likes to use for USB, sound and the DMI bridge (facts L8.2).
+    pub fn free(&self) -> impl Iterator<Item = SlotFunction> {
         let order: &[u8] = match self.kind {
             BusKind::PcieRoot => &[
                 0x1c, 0x19, 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x10, 0x0f, 0x0e, 0x0d,
@@ -255,7 +275,7 @@ impl Bus {
         };
         order
             .iter()
-            .find(|slot| self.slot_is_empty(**slot))
+            .filter(|slot| self.slot_is_empty(**slot))
             .map(|slot| SlotFunction {
                 slot: *slot,
                 function: 0,
@@ -271,10 +291,9 @@ mod tests {
         SlotFunction { slot, function }
     }
 
-    fn ask(party: usize, at: Option<SlotFunction>, multifunction: bool) -> Request<'static> {
+    fn ask(party: usize, at: Option<SlotFunction>, multifunction: bool) -> Request {
         Request {
             party: Party::Raw(party),
-            bus: None,
             at,
             multifunction,
             bridge: false,
@@ -285,21 +304,21 @@ mod tests {
     fn multifunction_is_a_matter_of_function_0() {
         let mut root = Topology::default();
         root.add_bus("pcie.0", BusKind::PcieRoot, false);
-        assert!(root.place(&ask(0, Some(at(5, 1)), true)).is_ok());
-        assert!(root.place(&ask(1, Some(at(5, 2)), false)).is_ok());
+        assert!(root.place(Some(0), &ask(0, Some(at(5, 1)), true)).is_ok());
+        assert!(root.place(Some(0), &ask(1, Some(at(5, 2)), false)).is_ok());
         assert!(matches!(
-            root.place(&ask(2, Some(at(5, 0)), false)),
+            root.place(Some(0), &ask(2, Some(at(5, 0)), false)),
             Err(Refusal::SingleBeside(_, Party::Raw(0)))
         ));
-        assert!(root.place(&ask(3, Some(at(6, 0)), true)).is_ok());
-        assert!(root.place(&ask(4, Some(at(6, 7)), false)).is_ok());
-        assert!(root.place(&ask(5, Some(at(7, 0)), false)).is_ok());
+        assert!(root.place(Some(0), &ask(3, Some(at(6, 0)), true)).is_ok());
+        assert!(root.place(Some(0), &ask(4, Some(at(6, 7)), false)).is_ok());
+        assert!(root.place(Some(0), &ask(5, Some(at(7, 0)), false)).is_ok());
         assert!(matches!(
-            root.place(&ask(6, Some(at(7, 1)), true)),
+            root.place(Some(0), &ask(6, Some(at(7, 1)), true)),
             Err(Refusal::BesideSingle(_, Party::Raw(5)))
         ));
         assert!(matches!(
-            root.place(&ask(7, Some(at(6, 7)), true)),
+            root.place(Some(0), &ask(7, Some(at(6, 7)), true)),
             Err(Refusal::Taken(_, Party::Raw(4)))
         ));
     }
@@ -308,12 +327,15 @@ mod tests {
     fn automatic_addresses_look_at_function_0_only() {
         let mut root = Topology::default();
         root.add_bus("pcie.0", BusKind::PcieRoot, false);
-        assert_eq!(root.place(&ask(0, None, false)).unwrap().at, at(0, 0));
-        root.place(&ask(1, Some(at(1, 3)), false)).unwrap();
+        assert_eq!(
+            root.place(Some(0), &ask(0, None, false)).unwrap().at,
+            at(0, 0)
+        );
+        root.place(Some(0), &ask(1, Some(at(1, 3)), false)).unwrap();
         assert!(matches!(
-            root.place(&ask(2, None, false)),
+            root.place(Some(0), &ask(2, None, false)),
             Err(Refusal::SingleBeside(..))
         ));
-        assert_eq!(root.buses[0].free_slot(), Some(at(0x1c, 0)));
+        assert_eq!(root.buses[0].free().next(), Some(at(0x1c, 0)));
     }
 }

@@ -319,11 +319,7 @@ pub(crate) mod tests {
         let domain = Domain {
             args: words
                 .iter()
-                .map(|word| Arg {
-                    value: (*word).to_owned(),
-                    span: crate::text::Span::default(),
-                    blanked: false,
-                })
+                .map(|word| Arg::new((*word).to_owned(), crate::text::Span::default(), false))
                 .collect(),
             ..Domain::default()
         };

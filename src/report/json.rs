@@ -2,19 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::Domain;
-use crate::lint::finding::{Finding, Level};
+use crate::inspect::Inspection;
 use crate::text::Lines;
 
 /// The line for one file, without its line end.
-pub fn line(file: &str, domain: &Domain, lines: &Lines, findings: &[Finding]) -> String {
-    let count = |level| {
-        findings
-            .iter()
-            .filter(|finding| finding.level == level)
-            .count()
-    };
-    let list: Vec<Value> = findings
+pub fn line(file: &str, lines: &Lines, found: &Inspection) -> String {
+    let domain = &found.domain;
+    let list: Vec<Value> = found
+        .findings
         .iter()
         .map(|finding| {
             let (line, column) = lines.position(finding.place.span(domain, lines.text()).start);
@@ -36,8 +31,8 @@ pub fn line(file: &str, domain: &Domain, lines: &Lines, findings: &[Finding]) ->
             "uuid": domain.uuid.as_ref().map(|uuid| uuid.as_str()),
         },
         "findings": list,
-        "errors": count(Level::Error),
-        "warnings": count(Level::Warning),
+        "errors": found.counts.errors,
+        "warnings": found.counts.warnings,
     })
     .to_string()
 }

@@ -1,26 +1,39 @@
 //! What the person reads whose VM did not start: virsh shows the hook's stderr in its error.
 
 use crate::domain::Domain;
+use crate::inspect::Inspection;
 use crate::lint::finding::{Finding, Level, Place};
-use crate::text::{count, quoted, visible};
+use crate::text::{brief, count, quoted, shell_word, shortened, visible};
+
+/// More findings than this nobody reads in an error of virsh's, or in the log.
+pub const MOST: usize = 20;
+
+/// The most characters of a message or a help.
+const LONGEST: usize = 2000;
 
 /// The errors of a domain, and the way out.
-pub fn refusal(domain: &Domain, findings: &[Finding]) -> String {
-    let errors: Vec<_> = findings
-        .iter()
-        .filter(|finding| finding.level == Level::Error)
-        .collect();
-    let count = count(errors.len(), "error");
+pub fn refusal(found: &Inspection) -> String {
+    let domain = &found.domain;
     let mut out = format!(
-        "virt-9p: guest {} was not started: {count} in its raw 9p arguments\n",
-        quoted(&domain.name)
+        "virt-9p: guest {} was not started: {} in its raw 9p arguments\n",
+        quoted(&domain.name),
+        count(found.counts.errors, "error")
     );
-    for finding in errors {
+    let errors = found.findings.iter();
+    let errors = errors.filter(|finding| finding.level == Level::Error);
+    for finding in errors.take(MOST) {
         out.push_str(&one(finding));
         out.push('\n');
         if let Some(help) = &finding.help {
-            out.push_str(&format!("  help: {}\n", visible(help)));
+            out.push_str(&format!("  help: {}\n", shortened(help, LONGEST)));
         }
+    }
+    if let Some(more @ 1..) = found.counts.errors.checked_sub(MOST) {
+        out.push_str(&format!(
+            "and {} more: virsh dumpxml {} | virt-9p check\n",
+            count(more, "error"),
+            shell_word(&brief(&domain.name))
+        ));
     }
     out.push_str(&way_out(domain));
     out
@@ -36,7 +49,7 @@ pub fn one(finding: &Finding) -> String {
         "{}[{}]{place}: {}",
         finding.level.word(),
         finding.code.word(),
-        visible(&finding.message)
+        shortened(&finding.message, LONGEST)
     )
 }
 

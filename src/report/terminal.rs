@@ -46,7 +46,8 @@ pub struct Shown<'a> {
 
 /// Something about a place in `file`, whose text is in `lines`.
 pub fn shown(file: &str, lines: &Lines, shown: &Shown, colour: bool) -> String {
-    let (line, column) = lines.position(shown.span.start);
+    let (number, column) = lines.position(shown.span.start);
+    let line = lines.line(number);
     let (paint, bold, plain) = if colour {
         let paint = match shown.level {
             Level::Error => "\x1b[1;31m",
@@ -61,14 +62,15 @@ pub fn shown(file: &str, lines: &Lines, shown: &Shown, colour: bool) -> String {
         .code
         .map_or(String::new(), |code| format!("[{}]", code.word()));
     let mut out = format!(
-        "{bold}{}:{line}:{column}: {paint}{}{code}{plain}: {}\n",
+        "{bold}{}:{number}:{column}: {paint}{}{code}{plain}: {}\n",
         visible(file),
         shown.level.word(),
         visible(shown.message)
     );
-    let (excerpt, caret, length) = excerpt(lines.line(line), column, shown.span.of(lines.text()));
+    let at = shown.span.start - lines.start(number);
+    let (excerpt, caret, length) = excerpt(line, at, shown.span.of(lines.text()));
     out.push_str(&format!(
-        "{line:>5} | {excerpt}\n      | {}{paint}{}{plain}\n",
+        "{number:>5} | {excerpt}\n      | {}{paint}{}{plain}\n",
         " ".repeat(caret),
         "^".repeat(length)
     ));
@@ -78,20 +80,25 @@ pub fn shown(file: &str, lines: &Lines, shown: &Shown, colour: bool) -> String {
     out
 }
 
-/// The part of the line around the place, where the caret goes, and how long it is.
-fn excerpt(line: &str, column: usize, marked: &str) -> (String, usize, usize) {
-    let column = column - 1;
-    let marked = marked.lines().next().unwrap_or("").chars().count().max(1);
-    let total = line.chars().count();
-    let from = if total <= WIDTH {
-        0
-    } else {
-        column.saturating_sub(WIDTH / 3)
+/// The part of the line around byte `at` of it, where the caret goes, and how long it is. Of a
+/// very long line no more than that part is looked at.
+fn excerpt(line: &str, at: usize, marked: &str) -> (String, usize, usize) {
+    let before = line.get(..at).unwrap_or(line);
+    let short = line.chars().nth(WIDTH).is_none();
+    let shown = if short { WIDTH } else { WIDTH / 3 };
+    // Where the last characters before the place begin.
+    let from = match before.char_indices().rev().take(shown).last() {
+        Some((from, _)) => from,
+        None => before.len(),
     };
+    let before = before.get(from..).unwrap_or("").chars().count();
+    let part = line.get(from..).unwrap_or("");
+    let ends = ['\r', '\n'];
+    let marked = marked.chars().take(WIDTH).take_while(|c| !ends.contains(c));
+    let length = marked.count().min(WIDTH.saturating_sub(before)).max(1);
     // One cell for one character, so that the caret stands where it should.
-    let cells: String = line
+    let cells: String = part
         .chars()
-        .skip(from)
         .take(WIDTH)
         .map(|c| match c {
             '\t' => ' ',
@@ -99,13 +106,14 @@ fn excerpt(line: &str, column: usize, marked: &str) -> (String, usize, usize) {
             c => c,
         })
         .collect();
-    let (before, after) = (
-        if from > 0 { "…" } else { "" },
-        if from + WIDTH < total { "…" } else { "" },
-    );
-    let caret = column - from + before.chars().count();
-    let length = marked.min(WIDTH.saturating_sub(column - from)).max(1);
-    (format!("{before}{cells}{after}"), caret, length)
+    let cut = if from > 0 { "…" } else { "" };
+    let more = if part.chars().nth(WIDTH).is_some() {
+        "…"
+    } else {
+        ""
+    };
+    let caret = before + cut.chars().count();
+    (format!("{cut}{cells}{more}"), caret, length)
 }
 
 #[cfg(test)]
@@ -115,11 +123,12 @@ mod tests {
     #[test]
     fn the_caret_stands_under_the_value() {
         let line = format!("{}fmode=644{}", "é\t".repeat(100), "x".repeat(300));
-        let (shown, caret, length) = excerpt(&line, 207, "644");
+        let at = line.find("644").unwrap();
+        let (shown, caret, length) = excerpt(&line, at, "644");
         assert_eq!(
             shown.chars().skip(caret).take(length).collect::<String>(),
             "644"
         );
-        assert_eq!(excerpt("ab", 1, ""), ("ab".into(), 0, 1));
+        assert_eq!(excerpt("ab", 0, ""), ("ab".into(), 0, 1));
     }
 }

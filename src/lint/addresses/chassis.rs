@@ -1,11 +1,9 @@
 //! Chassis and slot numbers of raw ports and bridges.
 
-use std::collections::BTreeSet;
-
 use crate::domain::Domain;
-use crate::lint::Context;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
+use crate::lint::{Context, enough};
 use crate::ordered;
 use crate::pci::build;
 use crate::pci::topology::BusKind;
@@ -46,7 +44,16 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
     };
     let libvirts = libvirt_chassis(context.domain).into_iter();
     let mut taken = ordered::set(libvirts.map(|chassis| (u64::from(chassis), 0)));
+    let is_port = |device: &&RawDevice| build::bridge_kind(device.driver()) == Some(BusKind::Port);
+    let ports = context.line.devices.iter().filter(is_port);
+    let mut used = ordered::set(ports.filter_map(|port| number(port, "chassis")));
+    used.extend(taken.iter().map(|(chassis, _)| *chassis));
+    // One byte, high numbers first: libvirt counts up from 1.
+    let mut free = (100..=255).chain(1..100).filter(|n| !used.contains(n));
     for device in &context.line.devices {
+        if enough(findings) {
+            return;
+        }
         let port = build::bridge_kind(device.driver()) == Some(BusKind::Port);
         if port {
             let (Some(chassis), Some(slot)) = (number(device, "chassis"), number(device, "slot"))
@@ -62,7 +69,10 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
                             "another port has chassis {chassis} and slot {slot} too: QEMU refuses to start"
                         ),
                     )
-                    .help(format!("write `chassis={}`", free_chassis(&taken))),
+                    .help(match free.next() {
+                        Some(free) => format!("write `chassis={free}`"),
+                        None => "remove one of them; no chassis is free any more".to_owned(),
+                    }),
                 );
             }
             taken.insert((chassis, slot));
@@ -77,15 +87,4 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
             );
         }
     }
-}
-
-fn free_chassis(taken: &BTreeSet<(u64, u64)>) -> u64 {
-    (100..=255)
-        .find(|chassis| {
-            taken
-                .range((*chassis, 0)..=(*chassis, u64::MAX))
-                .next()
-                .is_none()
-        })
-        .unwrap_or(99)
 }

@@ -10,11 +10,13 @@ mod refused;
 
 use crate::lint::arguments::whole;
 use crate::lint::finding::{Finding, Level, Place};
-use crate::lint::{Context, enough};
+use crate::lint::{Context, ENOUGH};
 use crate::ordered;
-use crate::pci::build;
+use crate::pci::build::{self, Outcome};
+use crate::pci::proposals::Proposals;
 use crate::pci::topology::{Placement, Topology};
 use crate::qemu::command_line::RawDevice;
+use crate::text::brief;
 use crate::version::DeviceForm;
 
 /// Finds collisions and places that no guest looks at.
@@ -23,10 +25,20 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         return;
     }
     let known = context.assume.device_form(&context.domain.capabilities);
-    let mut worlds = [DeviceForm::Text, DeviceForm::Json]
+    let outcomes: Vec<Outcome> = [DeviceForm::Text, DeviceForm::Json]
         .into_iter()
         .filter(|form| known.is_none_or(|known| known == *form))
-        .filter_map(|form| world(context, form));
+        .filter_map(|form| build::build(context.domain, context.line, form, context.assume.qemu))
+        .collect();
+    let topologies: Vec<&Topology> = outcomes.iter().map(|outcome| &outcome.topology).collect();
+    let Some(mut proposals) = Proposals::new(&topologies) else {
+        return;
+    };
+    // The same devices in both.
+    let last = outcomes.iter().map(last_judged).min().unwrap_or(usize::MAX);
+    let mut worlds = outcomes
+        .iter()
+        .map(|outcome| world(context, outcome, last, &mut proposals));
     let Some(first) = worlds.next() else { return };
     let found = match worlds.next() {
         None => first,
@@ -80,22 +92,29 @@ fn merge(text: Vec<Finding>, json: Vec<Finding>) -> Vec<Finding> {
     both.into_iter().chain(only_text).chain(only_json).collect()
 }
 
-/// The findings where libvirt writes its devices in this form; `None` without a PCI bus.
-fn world(context: Context, form: DeviceForm) -> Option<Vec<Finding>> {
-    let outcome = build::build(context.domain, context.line, form, context.assume.qemu)?;
+/// The last raw device of which anything is said; of more than [`ENOUGH`] nobody reads.
+fn last_judged(outcome: &Outcome) -> usize {
+    let raw = outcome.refused.iter().map(|refused| refused.raw);
+    let raw = ordered::set(raw.chain(outcome.placed.iter().map(|(raw, _)| *raw)));
+    raw.into_iter().nth(ENOUGH).unwrap_or(usize::MAX)
+}
+
+/// The findings where libvirt writes its devices in one form.
+fn world(
+    context: Context,
+    outcome: &Outcome,
+    last: usize,
+    proposals: &mut Proposals,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for refused in &outcome.refused {
-        if enough(&findings) {
-            break;
-        }
-        findings.extend(refused::judge(context, &outcome, refused));
+    let mut judge = refused::Judge::new(context, outcome);
+    for refused in outcome.refused.iter().filter(|one| one.raw <= last) {
+        findings.extend(judge.judge(refused, proposals));
     }
-    for (raw, place) in &outcome.placed {
-        if let Some(device) = context.line.devices.get(*raw) {
-            findings.extend(placed::check(context, &outcome, device, *place));
-        }
+    for (raw, place) in outcome.placed.iter().filter(|(raw, _)| *raw <= last) {
+        findings.extend(placed::check(context, outcome, *raw, *place, proposals));
     }
-    Some(findings)
+    findings
 }
 
 /// The place of a property of the device, or the whole argument.
@@ -111,21 +130,21 @@ fn place_of(context: Context, device: &RawDevice, keys: &[&str]) -> Place {
 
 fn where_at(topology: &Topology, place: Placement) -> String {
     let bus = topology.buses.get(place.bus).map_or("", |bus| &bus.name);
-    format!("{} of bus {bus}", place.at)
+    format!("{} of bus {}", place.at, brief(bus))
 }
 
-/// A free address on the root bus, as it is written in a device's form.
-fn proposal(topology: &Topology, device: &RawDevice) -> Option<String> {
-    let root = topology.buses.first()?;
-    let free = root.free_slot()?;
+/// A free address for raw device `raw`, as it is written in the device's form.
+fn proposal(proposals: &mut Proposals, raw: usize, device: &RawDevice) -> Option<String> {
+    let free = proposals.get(raw)?;
+    let bus = proposals.bus;
     Some(match device.form {
-        DeviceForm::Text => format!("bus={},addr={free}", root.name),
-        DeviceForm::Json => format!("\"bus\":\"{}\",\"addr\":\"{free}\"", root.name),
+        DeviceForm::Text => format!("bus={bus},addr={free}"),
+        DeviceForm::Json => format!("\"bus\":\"{bus}\",\"addr\":\"{free}\""),
     })
 }
 
-fn propose(topology: &Topology, device: &RawDevice) -> String {
-    match (proposal(topology, device), device.virtfs) {
+fn propose(proposals: &mut Proposals, raw: usize, device: &RawDevice) -> String {
+    match (proposal(proposals, raw, device), device.virtfs) {
         (Some(free), true) => format!(
             "-virtfs takes no address: write `-fsdev` and `-device virtio-9p-pci,…,{free}` instead"
         ),

@@ -6,6 +6,7 @@ use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Place};
 use crate::pci::build::{self, Outcome, Wish};
 use crate::pci::machine::{self, Family};
+use crate::pci::proposals::Proposals;
 use crate::pci::topology::{BusKind, Placement};
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::json::Value;
@@ -15,16 +16,18 @@ use crate::version::DeviceForm;
 
 use super::{place_of, propose, where_at};
 
-/// What is wrong with a device that QEMU puts at `place`.
+/// What is wrong with raw device `raw`, which QEMU puts at `place`.
 pub fn check(
     context: Context,
     outcome: &Outcome,
-    device: &RawDevice,
+    raw: usize,
     place: Placement,
+    proposals: &mut Proposals,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let topology = &outcome.topology;
-    let Some(bus) = topology.buses.get(place.bus) else {
+    let (Some(device), Some(bus)) = (context.line.devices.get(raw), topology.buses.get(place.bus))
+    else {
         return findings;
     };
     let address = place_of(context, device, &["addr", "bus"]);
@@ -47,7 +50,7 @@ pub fn check(
                     where_at(topology, place)
                 ),
             )
-            .help(propose(topology, device)),
+            .help(propose(proposals, raw, device)),
         );
     } else if place.at.function != 0 && !bus.users.contains_key(&zero) {
         findings.push(
@@ -63,7 +66,7 @@ pub fn check(
         );
     } else if bus.kind == BusKind::Bridge && place.at.slot == 0 {
         findings.extend(bridge_slot_zero(
-            context,
+            topology.slot_zero_refused,
             address,
             where_at(topology, place),
         ));
@@ -82,7 +85,7 @@ pub fn check(
                     where_at(topology, place)
                 ),
             )
-            .help(propose(topology, device)),
+            .help(propose(proposals, raw, device)),
         );
     }
     findings
@@ -112,8 +115,7 @@ fn iommu_platform(context: Context, device: &RawDevice, bus: BusKind) -> Option<
 }
 
 /// Accepted here, or not known.
-fn bridge_slot_zero(context: Context, address: Place, at: String) -> Option<Finding> {
-    let refused = machine::bridge_slot_zero_refused(context.domain, context.assume.qemu);
+fn bridge_slot_zero(refused: Option<bool>, address: Place, at: String) -> Option<Finding> {
     let text = match refused {
         Some(_) => {
             format!("{at} is a slot that libvirt never uses, and that other machine types refuse")

@@ -1,126 +1,244 @@
 //! Devices that QEMU refuses where they are, and what to write instead.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::lint::Context;
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
+use crate::ordered;
 use crate::pci::build::{self, Outcome, Refused, Wish};
 use crate::pci::machine::{self, Family};
+use crate::pci::proposals::Proposals;
 use crate::pci::topology::{Party, Refusal, Request, Topology};
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::spell;
-use crate::text::quoted;
+use crate::text::{brief, quoted};
 use crate::version::DeviceForm;
 
 use super::{place_of, proposal, propose, where_at};
 
-/// What a party is called in a message.
-fn name(context: Context, party: Party) -> String {
-    match party {
-        Party::Machine(name) => format!("{name}, which is built into the machine"),
-        Party::Libvirt(index) => match context.domain.devices.get(index) {
-            Some(device) => {
-                // A disk is known by its target: vda says more than `file`.
-                let disk = (&*device.element == "disk").then_some(device.target_dev.as_deref());
-                let model = disk.flatten().or(device.model.as_deref());
-                let model = model.or(device.kind.as_deref());
-                let model = model.map_or(String::new(), |m| format!(" {}", quoted(m)));
-                format!("libvirt's <{}>{model}", device.element)
-            }
-            None => "a device of libvirt's".to_owned(),
-        },
-        Party::Raw(index) => match context.line.devices.get(index) {
-            Some(device) => match device.id_text() {
-                Some(id) => format!("the raw {} {}", device.driver(), quoted(id)),
-                None => format!("another raw {}", device.driver()),
-            },
-            None => "a raw device".to_owned(),
-        },
-    }
+/// Says why QEMU refuses devices; what many of them need to know is looked up once.
+pub struct Judge<'a> {
+    context: Context<'a>,
+    outcome: &'a Outcome,
+    /// What raw devices are called in messages, as far as that was asked.
+    names: BTreeMap<usize, String>,
+    /// The buses of libvirt's controllers.
+    libvirt: BTreeSet<String>,
+    /// The first raw bridge of each id.
+    bridges: BTreeMap<&'a str, &'a RawDevice>,
+    /// Raw devices that may be bridges of a kind we do not know.
+    unknown: BTreeSet<&'a str>,
+    /// The buses there are, as far as anybody reads them.
+    buses: String,
 }
 
-/// What QEMU says of the device, and what to write. Only a warning where somebody else may have
-/// taken the free slot before.
-pub fn judge(context: Context, outcome: &Outcome, refused: &Refused) -> Option<Finding> {
-    let device = context.line.devices.get(refused.raw)?;
-    let topology = &outcome.topology;
-    let other = |by: Party| match refused.victim {
-        // libvirt's device came second: it is the one QEMU would name.
-        Party::Libvirt(_) => name(context, refused.victim),
-        _ => name(context, by),
-    };
-    let automatic = if refused.automatic {
-        ", the first free one, as the device has no address of its own,"
-    } else {
-        ""
-    };
-    let address = place_of(context, device, &["addr", "bus"]);
-    let finding = match refused.why {
-        Refusal::NoBus => no_bus(context, outcome, device),
-        Refusal::BridgesOnly => Finding::error(
-            Code::BusUnsuitable,
-            place_of(context, device, &["bus"]),
-            format!(
-                "bus {} takes bridges and ports only: QEMU refuses to start",
-                quoted(device.text("bus").unwrap_or(""))
-            ),
-        )
-        .help(propose(topology, device)),
-        Refusal::Taken(place, by) => Finding::error(
-            Code::AddressTaken,
-            address,
-            format!(
-                "address {}{automatic} belongs to {}: QEMU refuses to start",
-                where_at(topology, place),
-                other(by)
-            ),
-        )
-        .help(propose(topology, device)),
-        Refusal::BesideSingle(place, by) | Refusal::SingleBeside(place, by) => {
-            let zero = if place.at.function == 0 { "this function 0" } else { "function 0 of that slot" };
-            Finding::error(
-                Code::FunctionConflict,
-                address,
+impl<'a> Judge<'a> {
+    /// Goes through the domain once.
+    pub fn new(context: Context<'a>, outcome: &'a Outcome) -> Self {
+        let devices = context.domain.devices.iter();
+        let buses = devices.filter_map(build::controller_bus);
+        let libvirt = ordered::set(buses.map(|(name, _)| name));
+        let (mut bridges, mut unknown) = (BTreeMap::new(), BTreeSet::new());
+        for device in &context.line.devices {
+            let Some(id) = device.id_text() else { continue };
+            if build::bridge_kind(device.driver()).is_some() {
+                bridges.entry(id).or_insert(device);
+            } else if !build::is_pci_driver(device.driver()) && !device.looks_like_9p() {
+                unknown.insert(id);
+            }
+        }
+        let buses = outcome.topology.buses.iter().take(12);
+        let buses: Vec<String> = buses.map(|bus| brief(&bus.name)).collect();
+        Judge {
+            context,
+            outcome,
+            names: BTreeMap::new(),
+            libvirt,
+            bridges,
+            unknown,
+            buses: buses.join(", "),
+        }
+    }
+
+    /// What a party is called in a message.
+    fn name(&mut self, party: Party) -> String {
+        let context = self.context;
+        match party {
+            Party::Machine(name) => format!("{name}, which is built into the machine"),
+            Party::Libvirt(index) => match context.domain.devices.get(index) {
+                Some(device) => {
+                    // A disk is known by its target: vda says more than `file`.
+                    let disk = (&*device.element == "disk").then_some(device.target_dev.as_deref());
+                    let model = disk.flatten().or(device.model.as_deref());
+                    let model = model.or(device.kind.as_deref());
+                    let model = model.map_or(String::new(), |m| format!(" {}", quoted(m)));
+                    format!("libvirt's <{}>{model}", brief(&device.element))
+                }
+                None => "a device of libvirt's".to_owned(),
+            },
+            Party::Raw(index) => {
+                let name = || match context.line.devices.get(index) {
+                    Some(device) => match device.id_text() {
+                        Some(id) => format!("the raw {} {}", brief(device.driver()), quoted(id)),
+                        None => format!("another raw {}", brief(device.driver())),
+                    },
+                    None => "a raw device".to_owned(),
+                };
+                self.names.entry(index).or_insert_with(name).clone()
+            }
+        }
+    }
+
+    /// The other party, as it is called in messages.
+    fn other(&mut self, refused: &Refused, by: Party) -> String {
+        match refused.victim {
+            // libvirt's device came second: it is the one QEMU would name.
+            Party::Libvirt(_) => self.name(refused.victim),
+            _ => self.name(by),
+        }
+    }
+
+    /// What QEMU says of the device, and what to write. Only a warning where somebody else may have
+    /// taken the free slot before.
+    pub fn judge(&mut self, refused: &Refused, proposals: &mut Proposals) -> Option<Finding> {
+        let (context, outcome) = (self.context, self.outcome);
+        let device = context.line.devices.get(refused.raw)?;
+        let topology = &outcome.topology;
+        let automatic = if refused.automatic {
+            ", the first free one, as the device has no address of its own,"
+        } else {
+            ""
+        };
+        let address = place_of(context, device, &["addr", "bus"]);
+        let finding = match refused.why {
+            Refusal::NoBus => self.no_bus(refused.raw, device, proposals),
+            Refusal::BridgesOnly => Finding::error(
+                Code::BusUnsuitable,
+                place_of(context, device, &["bus"]),
                 format!(
-                    "address {}{automatic} shares its slot with {}, and {zero} has no multifunction: QEMU refuses to start",
-                    where_at(topology, place),
-                    other(by)
+                    "bus {} takes bridges and ports only: QEMU refuses to start",
+                    quoted(device.text("bus").unwrap_or(""))
                 ),
             )
-            .help(propose(topology, device))
+            .help(propose(proposals, refused.raw, device)),
+            Refusal::Taken(place, by) => Finding::error(
+                Code::AddressTaken,
+                address,
+                format!(
+                    "address {}{automatic} belongs to {}: QEMU refuses to start",
+                    where_at(topology, place),
+                    self.other(refused, by)
+                ),
+            )
+            .help(propose(proposals, refused.raw, device)),
+            Refusal::BesideSingle(place, by) | Refusal::SingleBeside(place, by) => {
+                let zero = if place.at.function == 0 { "this function 0" } else { "function 0 of that slot" };
+                Finding::error(
+                    Code::FunctionConflict,
+                    address,
+                    format!(
+                        "address {}{automatic} shares its slot with {}, and {zero} has no multifunction: QEMU refuses to start",
+                        where_at(topology, place),
+                        self.other(refused, by)
+                    ),
+                )
+                .help(propose(proposals, refused.raw, device))
+            }
+            Refusal::Full(bus) => Finding::error(
+                Code::BusFull,
+                whole(context, device.arg),
+                format!(
+                    "bus {} has no free slot left for this device: QEMU refuses to start",
+                    brief(topology.buses.get(bus).map_or("", |bus| &bus.name))
+                ),
+            )
+            .help(propose(proposals, refused.raw, device)),
+            Refusal::SlotZero(place) => Finding::error(
+                Code::SlotZero,
+                address,
+                format!(
+                    "address {}{automatic} is refused by the bridge's hot-plug controller: QEMU does not start",
+                    where_at(topology, place)
+                ),
+            )
+            .help("use slots 0x1 to 0x1f there"),
+        };
+        // Somebody else may have taken the free slot before.
+        if refused.automatic && outcome.automatic_is_uncertain && finding.level == Level::Error {
+            return Some(Finding {
+                level: Level::Warning,
+                ..finding
+            });
         }
-        Refusal::Full(bus) => Finding::error(
-            Code::BusFull,
-            whole(context, device.arg),
-            format!(
-                "bus {} has no free slot left for this device: QEMU refuses to start",
-                topology.buses.get(bus).map_or("", |bus| &bus.name)
-            ),
-        )
-        .help(propose(topology, device)),
-        Refusal::SlotZero(place) => Finding::error(
-            Code::SlotZero,
-            address,
-            format!(
-                "address {}{automatic} is refused by the bridge's hot-plug controller: QEMU does not start",
-                where_at(topology, place)
-            ),
-        )
-        .help("use slots 0x1 to 0x1f there"),
-    };
-    // Somebody else may have taken the free slot before.
-    if refused.automatic && outcome.automatic_is_uncertain && finding.level == Level::Error {
-        return Some(Finding {
-            level: Level::Warning,
-            ..finding
-        });
+        Some(finding)
     }
-    Some(finding)
+
+    fn no_bus(&self, raw: usize, device: &RawDevice, proposals: &mut Proposals) -> Finding {
+        let bus = device.text("bus").unwrap_or("");
+        let topology = &self.outcome.topology;
+        let place = place_of(self.context, device, &["bus"]);
+        if self.libvirt.contains(bus) && device.form == DeviceForm::Text {
+            return Finding::error(
+                Code::BusLater,
+                place,
+                format!(
+                    "bus {} is a JSON device of libvirt's, and QEMU creates text devices first: it refuses to start with \
+                     \"Bus '{}' not found\"",
+                    quoted(bus),
+                    brief(bus)
+                ),
+            )
+            .help(instead_of_text(topology, raw, device, proposals));
+        }
+        if let Some(bridge) = self.bridges.get(bus) {
+            let json = bridge.form == DeviceForm::Json;
+            return Finding::error(
+                Code::BusLater,
+                place,
+                format!(
+                    "bus {} is made by a raw device that QEMU creates later{}: it refuses to start with \"Bus not found\"",
+                    quoted(bus),
+                    if json { ", because it is JSON" } else { "" }
+                ),
+            )
+            .help("put the bridge before this device, and write both in the same form");
+        }
+        let finding = Finding::error(
+            Code::BusUnknown,
+            place,
+            format!("there is no bus {}: QEMU refuses to start", quoted(bus)),
+        )
+        .help(format!(
+            "the buses of this domain are {}; {}",
+            self.buses,
+            propose(proposals, raw, device)
+        ));
+        // A machine we do not know may have more buses (pSeries: pci.1.0), and so may a raw device
+        // that is a bridge of a kind we do not know: ID itself, or ID.NUMBER (qbus_init_internal).
+        let id = bus.rsplit_once('.').map_or(bus, |(id, _)| id);
+        let maybe = machine::family(self.context.domain) == Family::Other
+            || self.unknown.contains(bus)
+            || self.unknown.contains(id);
+        if maybe {
+            return Finding {
+                level: Level::Warning,
+                ..finding
+            };
+        }
+        finding
+    }
 }
 
 /// What to write for a text device whose bus comes too late: the same in JSON, where its address
 /// is free once libvirt's devices are there, or an address on the root bus.
-fn instead_of_text(topology: &Topology, device: &RawDevice) -> String {
+fn instead_of_text(
+    topology: &Topology,
+    raw: usize,
+    device: &RawDevice,
+    proposals: &mut Proposals,
+) -> String {
     let fits = match build::wish(device) {
         Wish::Pci {
             bus,
@@ -129,94 +247,20 @@ fn instead_of_text(topology: &Topology, device: &RawDevice) -> String {
         } => {
             let request = Request {
                 party: Party::Raw(usize::MAX),
-                bus: bus.as_deref(),
                 at,
                 multifunction,
                 bridge: false,
             };
-            topology.clone().place(&request).is_ok()
+            let bus = topology.wanted(bus.as_deref());
+            topology.judge(bus, &request).is_ok()
         }
         Wish::NotPci | Wish::Unreadable => true,
     };
     if !fits {
-        return propose(topology, device);
+        return propose(proposals, raw, device);
     }
     let json = spell::arg_element(&spell::as_json(device));
     let or_free =
-        proposal(topology, device).map_or(String::new(), |free| format!(", or use `{free}`"));
+        proposal(proposals, raw, device).map_or(String::new(), |free| format!(", or use `{free}`"));
     format!("write {json}{or_free}")
-}
-
-fn no_bus(context: Context, outcome: &Outcome, device: &RawDevice) -> Finding {
-    let bus = device.text("bus").unwrap_or("");
-    let topology = &outcome.topology;
-    let place = place_of(context, device, &["bus"]);
-    let libvirt = context
-        .domain
-        .devices
-        .iter()
-        .filter_map(build::controller_bus)
-        .any(|(name, _)| name == bus);
-    let raw =
-        context.line.devices.iter().find(|other| {
-            build::bridge_kind(other.driver()).is_some() && other.id_text() == Some(bus)
-        });
-    if let (true, DeviceForm::Text) = (libvirt, device.form) {
-        return Finding::error(
-            Code::BusLater,
-            place,
-            format!(
-                "bus {} is a JSON device of libvirt's, and QEMU creates text devices first: it refuses to start with \
-                 \"Bus '{}' not found\"",
-                quoted(bus),
-                crate::text::visible(bus)
-            ),
-        )
-        .help(instead_of_text(topology, device));
-    }
-    if let Some(raw) = raw {
-        let json = raw.form == DeviceForm::Json;
-        return Finding::error(
-            Code::BusLater,
-            place,
-            format!(
-                "bus {} is made by a raw device that QEMU creates later{}: it refuses to start with \"Bus not found\"",
-                quoted(bus),
-                if json { ", because it is JSON" } else { "" }
-            ),
-        )
-        .help("put the bridge before this device, and write both in the same form");
-    }
-    let known: Vec<_> = topology
-        .buses
-        .iter()
-        .map(|bus| bus.name.as_str())
-        .take(12)
-        .collect();
-    let finding = Finding::error(
-        Code::BusUnknown,
-        place,
-        format!("there is no bus {}: QEMU refuses to start", quoted(bus)),
-    )
-    .help(format!(
-        "the buses of this domain are {}; {}",
-        known.join(", "),
-        propose(topology, device)
-    ));
-    // A machine we do not know may have more buses (pSeries: pci.1.0), and so may a raw device
-    // that is a bridge of a kind we do not know.
-    let maybe = machine::family(context.domain) == Family::Other
-        || context.line.devices.iter().any(|other| {
-            let id = other.id_text().and_then(|id| bus.strip_prefix(id));
-            id.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-                && !build::is_pci_driver(other.driver())
-                && !other.looks_like_9p()
-        });
-    if maybe {
-        return Finding {
-            level: Level::Warning,
-            ..finding
-        };
-    }
-    finding
 }
