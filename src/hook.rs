@@ -273,6 +273,10 @@ fn unreadable(root: &Root, guest: &str, why: &str) -> Ending {
     Ending::refuse(format!("virt-9p: {message}\n"))
 }
 
+/// So many findings go to the log. Its socket holds about ten lines until the daemon reads on
+/// (net.unix.max_dgram_qlen), and the last, which says what was done, must be among them.
+const MOST_LOGGED: usize = 8;
+
 /// Refuse, or grant.
 fn decide(root: &Root, inspection: &Inspection) -> Ending {
     let domain = &inspection.domain;
@@ -280,7 +284,7 @@ fn decide(root: &Root, inspection: &Inspection) -> Ending {
     let who = who(domain);
     let told = inspection.findings.iter();
     let told = told.filter(|finding| finding.level > Level::Note);
-    for finding in told.take(stderr::MOST) {
+    for finding in told.take(MOST_LOGGED) {
         let text = format!("{who}: {}", stderr::one(finding));
         match finding.level {
             Level::Error => log.error(&text),
@@ -288,7 +292,7 @@ fn decide(root: &Root, inspection: &Inspection) -> Ending {
         }
     }
     let all = inspection.counts.errors + inspection.counts.warnings;
-    if let Some(more @ 1..) = all.checked_sub(stderr::MOST) {
+    if let Some(more @ 1..) = all.checked_sub(MOST_LOGGED) {
         log.warning(&format!("{who}: and {} more", count(more, "finding")));
     }
     if inspection.has_errors() {

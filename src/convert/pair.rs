@@ -42,8 +42,8 @@ pub struct Reader<'a> {
     /// Who has which name.
     pub names: Index<'a>,
     buses: Buses,
-    /// How many devices use an fsdev.
-    users: BTreeMap<&'a str, usize>,
+    /// How many devices use an fsdev, and the argument of the first.
+    users: BTreeMap<&'a str, (usize, usize)>,
     /// What `check` finds in each argument, errors only.
     errors: BTreeMap<usize, Vec<&'a Finding>>,
 }
@@ -53,8 +53,8 @@ impl<'a> Reader<'a> {
     pub fn new(context: &Context<'a>) -> Self {
         let mut users = BTreeMap::new();
         let devices = context.line.devices.iter();
-        for fsdev in devices.filter_map(|device| device.text("fsdev")) {
-            *users.entry(fsdev).or_insert(0) += 1;
+        for (fsdev, arg) in devices.filter_map(|one| Some((one.text("fsdev")?, one.arg))) {
+            users.entry(fsdev).or_insert((0, arg)).0 += 1;
         }
         let mut errors: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();
         for finding in context.findings {
@@ -77,12 +77,15 @@ impl<'a> Reader<'a> {
     /// With everything in it that `<filesystem>` cannot say, or that QEMU itself refuses.
     pub fn read(&self, device: &RawDevice) -> Result<Pair, Vec<Refusal>> {
         let (model, fsdev) = self.sides(device).map_err(|refusal| vec![refusal])?;
-        // What else there is to say about an fsdev of many devices is not said for each of them.
-        if let Some(shared) = self.shared(device) {
-            return Err(vec![shared]);
-        }
         let context = &self.context;
         let mut refused = Refusals::default();
+        if let Some((refusal, first)) = self.shared(device) {
+            // What else there is to say about the fsdev is said once.
+            if first != device.arg {
+                return Err(vec![refusal]);
+            }
+            refused.push(refusal);
+        }
         refused.extend(set(device, fsdev));
         refused.extend(unknown(device, fsdev));
         refused.extend(self.wrong([fsdev.arg, device.arg]));
@@ -143,11 +146,11 @@ impl<'a> Reader<'a> {
         Ok((model, fsdev))
     }
 
-    /// `<filesystem>` has one device.
-    fn shared(&self, device: &RawDevice) -> Option<Refusal> {
+    /// `<filesystem>` has one device. With the argument of the first that its fsdev has.
+    fn shared(&self, device: &RawDevice) -> Option<(Refusal, usize)> {
         let property = device.last("fsdev")?;
         let fsdev = device.text("fsdev")?;
-        self.users.get(fsdev).filter(|users| **users > 1)?;
+        let (_, first) = self.users.get(fsdev).filter(|(users, _)| *users > 1)?;
         let refusal = at(
             property,
             &format!(
@@ -155,7 +158,8 @@ impl<'a> Reader<'a> {
                 quoted(fsdev)
             ),
         );
-        Some(refusal.help("give each device an -fsdev of its own first"))
+        let refusal = refusal.help("give each device an -fsdev of its own first");
+        Some((refusal, *first))
     }
 
     /// What QEMU refuses is no share yet. Modes and keys are looked at one by one, and folders of

@@ -5,8 +5,8 @@ use crate::inspect::Inspection;
 use crate::lint::finding::{Finding, Level, Place};
 use crate::text::{brief, count, quoted, shell_word, shortened, visible};
 
-/// More findings than this nobody reads in an error of virsh's, or in the log.
-pub const MOST: usize = 20;
+/// More findings than this nobody reads in an error of virsh's.
+const MOST: usize = 20;
 
 /// The most characters of a message or a help.
 const LONGEST: usize = 2000;

@@ -2,6 +2,8 @@
 //! a message. (Ten thousand arguments and shares, deep and wide XML: tests/invocations.rs; the
 //! largest domains that are granted compile in time: tests/apparmor_policy.rs.)
 
+mod proportion;
+
 use std::fs::{self, File};
 use std::process::Command;
 use std::time::Duration;

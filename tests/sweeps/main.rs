@@ -10,6 +10,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "../support/example.rs"]
+mod example;
 #[path = "../support/policy.rs"]
 #[allow(dead_code, reason = "only compiling is wanted here")]
 mod policy;
