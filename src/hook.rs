@@ -10,6 +10,7 @@ use std::io::Write;
 
 use crate::apparmor::lock::Patience;
 use crate::apparmor::store::{self, Change, StoreError};
+use crate::domain::MOST_XML;
 use crate::domain::xml::QEMU_NAMESPACE;
 use crate::domain::{self, Domain, Origin, Scan, Uuid, find_uuid};
 use crate::host::stdin::Stdin;
@@ -22,9 +23,6 @@ use crate::report::stderr;
 use crate::report::syslog::Log;
 use crate::text::{Lines, count, quoted, visible};
 use crate::version::Assumptions;
-
-/// More XML than this is refused; libvirt's own virt-aa-helper stops there too (MAX_FILE_LEN).
-pub const MOST_XML: usize = 10 << 20;
 
 /// What libvirt wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -298,7 +296,11 @@ fn decide(root: &Root, inspection: &Inspection) -> Ending {
     if inspection.has_errors() {
         if !domain.errors_only_warn {
             log.error(&format!("{who}: not started"));
-            return Ending::refuse(stderr::refusal(inspection));
+            return Ending::refuse(stderr::refusal(
+                domain,
+                &inspection.findings,
+                inspection.counts,
+            ));
         }
         log.warning(&format!(
             "{who}: started all the same, as its metadata asks"

@@ -69,7 +69,13 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         about_host += serious.filter(|one| paths::is_about_host(one.code)).count();
         let lines = Lines::new(input.text());
         if as_json {
-            let line = json::line(&input.name, &lines, &found);
+            let line = json::line(
+                &input.name,
+                &found.domain,
+                &lines,
+                &found.findings,
+                found.counts,
+            );
             print(&format!("{line}\n"))?;
             continue;
         }

@@ -4,8 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Read};
 
+use crate::domain::MOST_XML;
 use crate::domain::xml::XmlError;
-use crate::hook::MOST_XML;
 use crate::inspect::{self, Inspection};
 use crate::text::{Lines, visible};
 

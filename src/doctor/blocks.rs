@@ -1,5 +1,6 @@
 //! What virt-9p left in the profiles of guests: damaged, stale, or forgotten.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use crate::apparmor::block::{self, Damage};
@@ -7,7 +8,6 @@ use crate::apparmor::store::{self, FOLDER, StoreError, TEMPORARY};
 use crate::doctor::{Line, Subject};
 use crate::domain::Uuid;
 use crate::host::{Root, guests};
-use crate::ordered;
 
 /// A guest's profile, as far as it matters here.
 enum State {
@@ -101,10 +101,11 @@ fn stale(profiles: &[(Uuid, State)], running: io::Result<Vec<Uuid>>) -> Line {
         Err(error) if !blocks.is_empty() => return Line::unseen(Subject::Profiles, what, &error),
         running => running.unwrap_or_default(),
     };
-    let running = ordered::set(running.iter().map(Uuid::as_str));
+    let mut alive = BTreeSet::new();
+    alive.extend(running.iter().map(Uuid::as_str));
     let stale: Vec<String> = blocks
         .iter()
-        .filter(|uuid| !running.contains(uuid.as_str()))
+        .filter(|uuid| !alive.contains(uuid.as_str()))
         .map(|uuid| format!("{FOLDER}/libvirt-{uuid}"))
         .collect();
     if stale.is_empty() {

@@ -105,7 +105,7 @@ pub fn defined(root: &Root) -> Found {
 }
 
 fn read(root: &Root, file: &str) -> io::Result<Inspection> {
-    let content = root.read(file, crate::hook::MOST_XML as u64)?;
+    let content = root.read(file, crate::domain::MOST_XML as u64)?;
     let text = String::from_utf8(content).map_err(io::Error::other)?;
     let text = inspect::without_mark(&text);
     inspect::inspect(text, Some(root), Assumptions::default()).map_err(|error| {

@@ -22,6 +22,9 @@ use std::rc::Rc;
 
 use crate::text::Span;
 
+/// More XML than this is refused; libvirt's own virt-aa-helper stops there too (MAX_FILE_LEN).
+pub const MOST_XML: usize = 10 << 20;
+
 /// A value with the place it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located<T> {

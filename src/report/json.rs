@@ -2,14 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::inspect::Inspection;
+use crate::domain::Domain;
+use crate::lint::finding::{Counts, Finding};
 use crate::text::Lines;
 
 /// The line for one file, without its line end.
-pub fn line(file: &str, lines: &Lines, found: &Inspection) -> String {
-    let domain = &found.domain;
-    let list: Vec<Value> = found
-        .findings
+pub fn line(
+    file: &str,
+    domain: &Domain,
+    lines: &Lines,
+    findings: &[Finding],
+    counts: Counts,
+) -> String {
+    let list: Vec<Value> = findings
         .iter()
         .map(|finding| {
             let (line, column) = lines.position(finding.place.span(domain, lines.text()).start);
@@ -31,8 +36,8 @@ pub fn line(file: &str, lines: &Lines, found: &Inspection) -> String {
             "uuid": domain.uuid.as_ref().map(|uuid| uuid.as_str()),
         },
         "findings": list,
-        "errors": found.counts.errors,
-        "warnings": found.counts.warnings,
+        "errors": counts.errors,
+        "warnings": counts.warnings,
     })
     .to_string()
 }

@@ -1,8 +1,7 @@
 //! What the person reads whose VM did not start: virsh shows the hook's stderr in its error.
 
 use crate::domain::Domain;
-use crate::inspect::Inspection;
-use crate::lint::finding::{Finding, Level, Place};
+use crate::lint::finding::{Counts, Finding, Level, Place};
 use crate::text::{brief, count, quoted, shell_word, shortened, visible};
 
 /// More findings than this nobody reads in an error of virsh's.
@@ -11,16 +10,16 @@ const MOST: usize = 20;
 /// The most characters of a message or a help.
 const LONGEST: usize = 2000;
 
-/// The errors of a domain, and the way out.
-pub fn refusal(found: &Inspection) -> String {
-    let domain = &found.domain;
+/// The errors of a domain, of which the findings are the most important ones, and the way out.
+pub fn refusal(domain: &Domain, findings: &[Finding], counts: Counts) -> String {
     let mut out = format!(
         "virt-9p: guest {} was not started: {} in its raw 9p arguments\n",
         quoted(&domain.name),
-        count(found.counts.errors, "error")
+        count(counts.errors, "error")
     );
-    let errors = found.findings.iter();
-    let errors = errors.filter(|finding| finding.level == Level::Error);
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.level == Level::Error);
     for finding in errors.take(MOST) {
         out.push_str(&one(finding));
         out.push('\n');
@@ -28,7 +27,7 @@ pub fn refusal(found: &Inspection) -> String {
             out.push_str(&format!("  help: {}\n", shortened(help, LONGEST)));
         }
     }
-    if let Some(more @ 1..) = found.counts.errors.checked_sub(MOST) {
+    if let Some(more @ 1..) = counts.errors.checked_sub(MOST) {
         out.push_str(&format!(
             "and {} more: virsh dumpxml {} | virt-9p check\n",
             count(more, "error"),

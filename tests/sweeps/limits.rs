@@ -12,7 +12,7 @@ use crate::rawshare::{Host, Share, domain_xml, said};
 use crate::situation::{host, profile};
 
 use virt_9p::apparmor::rules::{MOST_BYTES, MOST_SHARES};
-use virt_9p::hook::MOST_XML;
+use virt_9p::domain::MOST_XML;
 
 fn share(path: String) -> Share {
     Share {
