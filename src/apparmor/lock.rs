@@ -1,12 +1,13 @@
 //! One writer of profiles at a time.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use fs2::FileExt;
+use rustix::fs::{Mode, OFlags};
 
 use crate::apparmor::store::{FOLDER, StoreError, open_checked};
 use crate::host::Root;
@@ -45,14 +46,7 @@ impl Lock {
     /// When somebody holds it for ever, or its file is not fit to be a lock.
     pub fn acquire(root: &Root, patience: Patience) -> Result<Self, StoreError> {
         let path = root.path(LOCK);
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        let (file, meta) = open_checked(root, &path, &mut options)?;
+        let (file, meta) = open_checked(root, LOCK, OFlags::RDWR | OFlags::CREATE)?;
         // Whoever can open it can hold it, and every start of a guest with it.
         if meta.mode() & 0o077 != 0 {
             file.set_permissions(Permissions::from_mode(0o600))
@@ -89,7 +83,7 @@ impl Lock {
 pub fn is_free(root: &Root) -> Result<(), StoreError> {
     const A_SECOND: u32 = 50;
     let path = root.path(LOCK);
-    match open_checked(root, &path, OpenOptions::new().read(true)) {
+    match open_checked(root, LOCK, OFlags::RDONLY) {
         Ok((file, _)) => {
             for _ in 0..A_SECOND {
                 if try_hold(&file, &path)? {
@@ -120,6 +114,11 @@ fn try_hold(file: &File, path: &Path) -> Result<bool, StoreError> {
 /// others see that things go on. (Nothing is written to the lock itself: with nothing to write
 /// there is nothing that could be led to another file.)
 fn last_change(root: &Root) -> Option<(i64, i64)> {
-    let folder = std::fs::metadata(root.path(FOLDER)).ok()?;
-    Some((folder.mtime(), folder.mtime_nsec()))
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = root.open(FOLDER, flags, Mode::empty()).ok()?;
+    let stat = rustix::fs::fstat(folder).ok()?;
+    Some((
+        stat.st_mtime,
+        i64::try_from(stat.st_mtime_nsec).unwrap_or(0),
+    ))
 }

@@ -1,12 +1,13 @@
 //! The profile of one VM on disk: read with care, replaced whole, under a lock.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::apparmor::block::{self, Damage};
 use crate::apparmor::lock::{LOCK, Lock, Patience};
@@ -179,7 +180,7 @@ enum Planned {
 
 fn plan(root: &Root, uuid: &Uuid, rules: &str) -> Result<Planned, StoreError> {
     let path = profile(root, uuid);
-    let current = read_profile(root, &path)?.filter(|(content, _)| !content.is_empty());
+    let current = read_profile(root, uuid)?.filter(|(content, _)| !content.is_empty());
     let damaged = |damage| StoreError::Damaged(path.clone(), damage);
     match current {
         Some((current, old)) => {
@@ -224,18 +225,23 @@ pub fn from_template(root: &Root, uuid: &Uuid, rules: &str) -> Result<Option<Vec
 /// # Errors
 /// When it is not fit to be edited or cannot be read.
 pub fn read(root: &Root, uuid: &Uuid) -> Result<Option<Vec<u8>>, StoreError> {
-    let found = read_profile(root, &profile(root, uuid))?;
+    let found = read_profile(root, uuid)?;
     Ok(found.map(|(content, _)| content))
 }
 
 /// Where the profile of `uuid` is.
 pub fn profile(root: &Root, uuid: &Uuid) -> PathBuf {
-    root.path(FOLDER).join(format!("libvirt-{uuid}"))
+    root.path(host_path(uuid))
+}
+
+fn host_path(uuid: &Uuid) -> String {
+    format!("{FOLDER}/libvirt-{uuid}")
 }
 
 /// Reads the profile if it is there; refuses one that somebody but root could have prepared.
-fn read_profile(root: &Root, path: &Path) -> Result<Option<(Vec<u8>, File)>, StoreError> {
-    let (file, meta) = match open_checked(root, path, OpenOptions::new().read(true)) {
+fn read_profile(root: &Root, uuid: &Uuid) -> Result<Option<(Vec<u8>, File)>, StoreError> {
+    let path = profile(root, uuid);
+    let (file, meta) = match open_checked(root, &host_path(uuid), OFlags::RDONLY) {
         Ok(found) => found,
         Err(StoreError::Io(_, _, error)) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(None);
@@ -243,34 +249,37 @@ fn read_profile(root: &Root, path: &Path) -> Result<Option<(Vec<u8>, File)>, Sto
         Err(error) => return Err(error),
     };
     let content = whole(&file, meta.len(), MOST_BYTES + 1)
-        .map_err(|error| StoreError::Io("read", path.to_owned(), error))?;
+        .map_err(|error| StoreError::Io("read", path.clone(), error))?;
     if content.len() as u64 > MOST_BYTES {
         return Err(StoreError::Unfit(
-            path.to_owned(),
+            path.clone(),
             "is larger than 10 MiB".to_owned(),
         ));
     }
     Ok(Some((content, file)))
 }
 
-/// Opens a file without following a symlink or waiting on a FIFO, and looks at what was opened.
+/// Opens a host path without following a symlink or waiting on a FIFO, and looks at what was
+/// opened.
 pub(super) fn open_checked(
     root: &Root,
-    path: &Path,
-    options: &mut OpenOptions,
+    absolute: &str,
+    flags: OFlags,
 ) -> Result<(File, Metadata), StoreError> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let path = &root.path(absolute);
     let unfit = |why: String| Err(StoreError::Unfit(path.to_owned(), why));
-    let file = match options.custom_flags(flags.bits().cast_signed()).open(path) {
-        Ok(file) => file,
-        // ELOOP: NOFOLLOW met a symlink. ENXIO: a FIFO or a socket.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
-            return unfit("is a symbolic link".to_owned());
-        }
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
-            return unfit("is not a regular file".to_owned());
-        }
-        Err(error) => return Err(StoreError::Io("open", path.to_owned(), error)),
+    let mode = match flags.contains(OFlags::CREATE) {
+        true => Mode::RUSR | Mode::WUSR,
+        false => Mode::empty(),
+    };
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match root.open(absolute, flags, mode) {
+        Ok(file) => File::from(file),
+        // NOFOLLOW met a symlink.
+        Err(Errno::LOOP) => return unfit("is a symbolic link".to_owned()),
+        // A FIFO or a socket.
+        Err(Errno::NXIO) => return unfit("is not a regular file".to_owned()),
+        Err(error) => return Err(StoreError::Io("open", path.to_owned(), error.into())),
     };
     let meta = file
         .metadata()
@@ -291,11 +300,15 @@ pub(super) fn open_checked(
 }
 
 /// Temporary files for this VM that a crash left behind.
-fn leftovers(root: &Root, uuid: &Uuid) -> Vec<PathBuf> {
-    let folder = root.path(FOLDER);
+fn leftovers(root: &Root, uuid: &Uuid) -> Vec<String> {
     let names = root.names_with(&temporary_prefix(uuid), FOLDER);
-    let names = names.unwrap_or_default().into_iter();
-    names.map(|name| folder.join(name)).collect()
+    names.unwrap_or_default()
+}
+
+/// The folder of profiles, held open.
+fn folder(root: &Root) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    root.open(FOLDER, flags, Mode::empty())
 }
 
 /// A leading dot is the one kind of name that no AppArmor parser takes for a profile (facts A3).
@@ -305,8 +318,14 @@ fn temporary_prefix(uuid: &Uuid) -> String {
 
 /// Removes what a crash left for this VM. What cannot be removed does no harm.
 fn sweep(_held: &Lock, root: &Root, uuid: &Uuid) {
-    for path in leftovers(root, uuid) {
-        let _ = std::fs::remove_file(path);
+    let names = leftovers(root, uuid);
+    if names.is_empty() {
+        return;
+    }
+    if let Ok(folder) = folder(root) {
+        for name in names {
+            let _ = rustix::fs::unlinkat(&folder, name, AtFlags::empty());
+        }
     }
 }
 
@@ -324,9 +343,7 @@ fn replace(
         let target = target.clone();
         move |error: io::Error| StoreError::Io(what, target, error)
     };
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(root.path(FOLDER), flags, Mode::empty())
-        .map_err(|error| failed("write")(error.into()))?;
+    let folder = folder(root).map_err(|error| failed("write")(error.into()))?;
     let mut temporary =
         Temporary::create(folder.as_fd(), &temporary_prefix(uuid)).map_err(failed("write"))?;
     // By hand, so that the umask has no say.

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, Mode, OFlags, ResolveFlags};
+use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::host::Root;
@@ -77,7 +77,10 @@ pub struct Followed {
 /// # Errors
 /// When there is nothing of the kind, or it has no dependable name.
 pub fn follow(root: &Root, absolute: &Path, kind: OFlags) -> Result<Followed, NoFolder> {
-    let handle = open(root, absolute, kind).map_err(no_folder)?;
+    let flags = OFlags::PATH | OFlags::CLOEXEC | kind;
+    let handle = root
+        .open(absolute, flags, Mode::empty())
+        .map_err(no_folder)?;
     let link = format!("/proc/self/fd/{}", raw(&handle));
     let path = fs::readlink(link.as_str(), Vec::new()).map_err(no_folder)?;
     let path = PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes()));
@@ -92,24 +95,6 @@ pub fn follow(root: &Root, absolute: &Path, kind: OFlags) -> Result<Followed, No
         return Err(unstable());
     }
     Ok(Followed { name, path })
-}
-
-fn open(root: &Root, absolute: &Path, kind: OFlags) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    match root.dir() {
-        None => fs::open(absolute, flags | kind, Mode::empty()),
-        // As if DIR were /: absolute links stay inside.
-        Some(dir) => {
-            let dir = fs::open(dir, flags | OFlags::DIRECTORY, Mode::empty())?;
-            fs::openat2(
-                &dir,
-                absolute,
-                flags | kind,
-                Mode::empty(),
-                ResolveFlags::IN_ROOT,
-            )
-        }
-    }
 }
 
 fn raw(handle: &OwnedFd) -> i32 {

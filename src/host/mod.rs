@@ -19,12 +19,13 @@ pub mod systemd;
 pub mod temporary;
 pub mod versions;
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Dir, Mode, OFlags};
+use rustix::fs::{Dir, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 use crate::ordered;
 
@@ -75,6 +76,26 @@ impl Root {
         self.is_moved() || rustix::process::geteuid().is_root()
     }
 
+    /// Opens a path of the host. Below a moved root links lead to no other place, as if it were
+    /// `/`: it may be a directory of somebody else's.
+    ///
+    /// # Errors
+    /// With the system's own error.
+    pub fn open(
+        &self,
+        absolute: impl AsRef<Path>,
+        flags: OFlags,
+        mode: Mode,
+    ) -> Result<OwnedFd, Errno> {
+        let absolute = absolute.as_ref();
+        let Some(dir) = &self.dir else {
+            return rustix::fs::open(absolute, flags, mode);
+        };
+        let whole = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(dir, whole, Mode::empty())?;
+        rustix::fs::openat2(&dir, absolute, flags, mode, ResolveFlags::IN_ROOT)
+    }
+
     /// Reads a file of the host, at most `most` bytes of it. A FIFO in its place is empty: no
     /// start of a guest waits for somebody to write to it.
     ///
@@ -82,10 +103,8 @@ impl Root {
     /// When it cannot be read.
     pub fn read(&self, absolute: &str, most: u64) -> io::Result<Vec<u8>> {
         // A FIFO in its place must not hold us up: libvirt's cache belongs to the QEMU user.
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-            .open(self.path(absolute))?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(self.open(absolute, flags, Mode::empty())?);
         let meta = file.metadata()?;
         if !meta.is_file() {
             return Err(io::Error::other("not a regular file"));
@@ -118,9 +137,9 @@ impl Root {
     /// As [`Root::names`].
     pub fn names_with(&self, prefix: &str, absolute: &str) -> io::Result<Vec<String>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = match rustix::fs::open(self.path(absolute), flags, Mode::empty()) {
+        let folder = match self.open(absolute, flags, Mode::empty()) {
             Ok(folder) => folder,
-            Err(error) if error == rustix::io::Errno::NOENT => return Ok(Vec::new()),
+            Err(error) if error == Errno::NOENT => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         };
         let names = Dir::new(folder)?.map_while(Result::ok).filter_map(|entry| {

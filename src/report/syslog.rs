@@ -1,12 +1,17 @@
 //! Decisions, in the system log.
 
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
 use syslog::{Facility, LogFormat, Logger, LoggerBackend, Severity};
 
 use crate::host::Root;
 use crate::text::visible;
+
+/// Where a log listens.
+const PLACE: &str = "/dev/log";
 
 /// The log, or nothing where there is none.
 pub struct Log {
@@ -36,7 +41,15 @@ impl Log {
     pub fn open(root: &Root) -> Log {
         let connect = || {
             let socket = UnixDatagram::unbound().ok()?;
-            socket.connect(root.path("/dev/log")).ok()?;
+            if root.is_moved() {
+                // By the socket itself: its name may be a link to another one.
+                let flags = OFlags::PATH | OFlags::CLOEXEC;
+                let found = root.open(PLACE, flags, Mode::empty()).ok()?;
+                let handle = format!("/proc/self/fd/{}", found.as_raw_fd());
+                socket.connect(handle).ok()?;
+            } else {
+                socket.connect(PLACE).ok()?;
+            }
             socket
                 .set_write_timeout(Some(Duration::from_millis(200)))
                 .ok()?;

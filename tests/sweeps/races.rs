@@ -280,6 +280,78 @@ fn the_share_is_swapped() {
     eprintln!("share swapped: {granted} of {CALLS} calls granted");
 }
 
+/// The directory of `--root` is a user's, who puts links into it that lead out, and directories in
+/// their place: nothing outside is read or written.
+#[test]
+#[ignore = "needs root, to give files away"]
+fn a_moved_root_is_swapped() {
+    const SECRET: &str = "only-root-knows";
+    let host = host();
+    let outside = tempfile::tempdir().unwrap();
+    let template = host.path("/etc/apparmor.d/libvirt/TEMPLATE.qemu");
+    let text = fs::read_to_string(&template).unwrap();
+    let places = ["/etc/apparmor.d/libvirt", "/etc/apparmor.d", "/run"];
+    for place in places {
+        let place = place.trim_start_matches('/').replace('/', "-");
+        let folder = outside.path().join(&place).join("libvirt");
+        fs::create_dir_all(&folder).unwrap();
+        for folder in [folder.parent().unwrap(), &folder] {
+            let text = text.replace("#\n", &format!("# {SECRET}\n"));
+            fs::write(folder.join("TEMPLATE.qemu"), text).unwrap();
+        }
+    }
+    let listing = || {
+        let mut list = Command::new("ls");
+        list.args(["-lR", "--full-time"]).arg(outside.path());
+        let output = list.output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let before = listing();
+    let lead_out = |place: &str| {
+        let name = place.trim_start_matches('/').replace('/', "-");
+        let _ = symlink(outside.path().join(name), host.path(place));
+    };
+    let swap = |place: &str, when: &dyn Fn()| {
+        let aside = host.path("/aside");
+        fs::rename(host.path(place), &aside).unwrap();
+        lead_out(place);
+        when();
+        fs::remove_file(host.path(place)).unwrap();
+        fs::rename(&aside, host.path(place)).unwrap();
+    };
+    let xmls = ["/srv/share", "/srv/other"].map(|folder| domain_xml("", &[share(folder)]));
+    let assert_inside = || {
+        assert_eq!(listing(), before, "written outside");
+        let now = profile(&host).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&now).contains(SECRET), "read");
+    };
+    for place in places {
+        swap(place, &|| {
+            for op in [("prepare", "begin"), ("release", "end")] {
+                let _ = host.hook(op.0, op.1, &xmls[0]);
+                assert_inside();
+            }
+        });
+        clear(&host.profile_path());
+    }
+    let number = std::sync::atomic::AtomicUsize::new(0);
+    race(
+        &host,
+        &xmls,
+        |round| {
+            let pause = || std::thread::sleep(Duration::from_micros((round as u64 * 53) % 900));
+            swap(places[round % places.len()], &pause);
+        },
+        |_| {
+            assert_inside();
+            if number.fetch_add(1, Ordering::Relaxed) % 3 == 0 {
+                clear(&host.profile_path());
+            }
+        },
+    );
+    assert_inside();
+}
+
 /// A user's directory, in which `convert` works as root, and a file of root's alone elsewhere.
 struct Trap {
     host: Host,
