@@ -24,6 +24,7 @@ struct Choice {
     ignored_too: bool,
     ignored_only: bool,
     list: bool,
+    quiet: bool,
     threads: Option<usize>,
 }
 
@@ -49,16 +50,18 @@ pub fn main(trials: &[Trial]) -> ExitCode {
     let work = || {
         while let Some(trial) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
             if trial.ignored && !choice.ignored_too {
-                println!("test {} ... ignored", trial.name);
+                if !choice.quiet {
+                    println!("test {} ... ignored", trial.name);
+                }
                 continue;
             }
             let panicked = |_| Err("it panicked, see above".to_owned());
             let verdict = catch_unwind(AssertUnwindSafe(&trial.run)).unwrap_or_else(panicked);
-            println!(
-                "test {} ... {}",
-                trial.name,
-                if verdict.is_ok() { "ok" } else { "FAILED" }
-            );
+            match &verdict {
+                Ok(()) if choice.quiet => {}
+                Ok(()) => println!("test {} ... ok", trial.name),
+                Err(_) => println!("test {} ... FAILED", trial.name),
+            }
             if let Err(why) = verdict {
                 failures.lock().unwrap().push((trial.name.clone(), why));
             }
@@ -118,7 +121,8 @@ fn choice() -> Result<Choice, lexopt::Error> {
             Arg::Long("list") => choice.list = true,
             Arg::Long("test-threads") => choice.threads = Some(arguments.value()?.parse()?),
             Arg::Long("format" | "color") => drop(arguments.value()?),
-            Arg::Short('q') | Arg::Long("quiet" | "nocapture" | "no-capture" | "show-output") => {}
+            Arg::Short('q') | Arg::Long("quiet") => choice.quiet = true,
+            Arg::Long("nocapture" | "no-capture" | "show-output") => {}
             other => return Err(other.unexpected()),
         }
     }
