@@ -21,7 +21,7 @@ use crate::qemu::command_line::CommandLine;
 use crate::qemu::set::FailedSet;
 use crate::report::stderr;
 use crate::report::syslog::Log;
-use crate::text::{Lines, count, quoted, visible};
+use crate::text::{Lines, count, find, quoted, visible};
 use crate::version::Assumptions;
 
 /// What libvirt wants.
@@ -130,7 +130,7 @@ fn read_input(
 }
 
 fn has_namespace(content: &[u8]) -> bool {
-    memchr::memmem::find(content, QEMU_NAMESPACE.as_bytes()).is_some()
+    find(content, QEMU_NAMESPACE.as_bytes()).is_some()
 }
 
 /// For XML that cannot be read: whether its raw arguments are ours. Nothing else in it matters.

@@ -1,6 +1,7 @@
-//! Places in a text: byte ranges, and the line and column a person counts.
+//! Places in a text: byte ranges, where a word stands, and the line and column a person counts.
 
 use std::cell::OnceCell;
+use std::io::BufRead;
 
 /// A byte range in the XML text, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
@@ -26,6 +27,32 @@ impl Span {
     }
 }
 
+/// Where the first `byte` is. By the standard library, which takes two words at a time: crates
+/// that take more ask the processor for its vector instructions, by dozens of CPUID, and each of
+/// them is a trap in a virtual machine.
+pub fn find_byte(text: &[u8], byte: u8) -> Option<usize> {
+    let mut rest = text;
+    let last = rest.skip_until(byte).ok()?.checked_sub(1)?;
+    (text.get(last) == Some(&byte)).then_some(last)
+}
+
+/// Where the first `needle` is; it must not be empty.
+pub fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    // There is less punctuation than letters.
+    let rare = needle.iter().position(u8::is_ascii_punctuation);
+    let (before, from) = needle.split_at_checked(rare.unwrap_or(0))?;
+    let (byte, behind) = from.split_first()?;
+    let mut at = 0;
+    loop {
+        at += find_byte(text.get(at..)?, *byte)?;
+        let (left, right) = text.split_at_checked(at)?;
+        at += 1;
+        if left.ends_with(before) && right.get(1..)?.starts_with(behind) {
+            return Some(left.len() - before.len());
+        }
+    }
+}
+
 /// Where the lines of a text begin: finds line and column of any place without reading the text
 /// again, however long its lines are.
 pub struct Lines<'t> {
@@ -40,12 +67,15 @@ impl<'t> Lines<'t> {
 
     /// Reads the text once.
     pub fn new(text: &'t str) -> Self {
-        let newlines = memchr::memchr_iter(b'\n', text.as_bytes());
+        let mut starts = vec![0];
+        let mut rest = text.as_bytes();
+        while let Some(at) = find_byte(rest, b'\n') {
+            rest = rest.get(at + 1..).unwrap_or_default();
+            starts.push(text.len() - rest.len());
+        }
         Lines {
             text,
-            starts: std::iter::once(0)
-                .chain(newlines.map(|at| at + 1))
-                .collect(),
+            starts,
             characters: OnceCell::new(),
         }
     }

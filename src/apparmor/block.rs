@@ -4,6 +4,7 @@
 //! file could fall out of step. Whatever stands outside the two marker lines stays byte for byte.
 
 use crate::domain::Uuid;
+use crate::text::find;
 
 /// First line of the block.
 pub const BEGIN: &str = "  # virt-9p begin (managed by virt-9p; do not edit)";
@@ -44,7 +45,7 @@ impl std::fmt::Display for Damage {
 
 /// Whether there is a trace of ours in it: the cheap question before any work.
 pub fn has_block(profile: &[u8]) -> bool {
-    memchr::memmem::find(profile, b"# virt-9p ").is_some()
+    find(profile, b"# virt-9p ").is_some()
 }
 
 /// The profile with these rules in its block; without rules, without a block.
@@ -138,8 +139,9 @@ impl Nesting {
 /// When the template is none.
 pub fn create(template: &[u8], uuid: &Uuid, rules: &str) -> Result<Vec<u8>, Damage> {
     const NAME: &[u8] = b"\nprofile LIBVIRT_TEMPLATE";
-    let name = memchr::memmem::find(template, NAME).ok_or(Damage::Template)?;
-    let end = memchr::memmem::rfind(template, b"\n}").ok_or(Damage::Template)?;
+    let name = find(template, NAME).ok_or(Damage::Template)?;
+    let end = template.windows(2).rposition(|pair| pair == b"\n}");
+    let end = end.ok_or(Damage::Template)?;
     let after_name = name + NAME.len();
     let part = |range: std::ops::Range<usize>| template.get(range).ok_or(Damage::Template);
     let mut out = Vec::with_capacity(template.len() + rules.len() + 256);
@@ -199,7 +201,7 @@ fn is_ours(line: &[u8]) -> bool {
 fn is_include(line: &[u8], file: &[u8]) -> bool {
     let content = line.trim_ascii_start();
     let content = content.strip_prefix(b"#").unwrap_or(content);
-    content.starts_with(b"include") && memchr::memmem::find(content, file).is_some()
+    content.starts_with(b"include") && find(content, file).is_some()
 }
 
 /// Lines with their line ends.

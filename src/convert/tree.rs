@@ -46,13 +46,14 @@ fn node(xml: &mut Xml, element: &Element, levels: usize) -> Result<Node, XmlErro
         }
         Ok(())
     })?;
-    let attributes = element.attributes.iter();
+    let attributes = xml.attributes(element)?;
     Ok(Node {
         ns: element.ns,
         name: element.name.to_owned(),
         tag: element.tag,
         span: Span::new(element.tag.start, xml.position()),
         attributes: attributes
+            .iter()
             .map(|a| (a.name.to_owned(), a.value.clone().into_owned(), a.span))
             .collect(),
         children,

@@ -88,7 +88,8 @@ fn next(raw: &str, value: &str, at: Step, most: usize) -> Option<Step> {
     let rest = raw.get(at.raw..)?;
     let near = rest.as_bytes();
     let near = near.get(..most).unwrap_or(near);
-    let plain = memchr::memchr2(b'&', b'\r', near).unwrap_or(near.len());
+    let special = |byte: &u8| matches!(byte, b'&' | b'\r');
+    let plain = near.iter().position(special).unwrap_or(near.len());
     // A line end of two bytes is one space in a file's value (XML 1.0, 2.11 and 3.3.3).
     let blank = rest.starts_with("\r\n") && value.as_bytes().get(at.value) == Some(&b' ');
     let (from, to) = match plain {

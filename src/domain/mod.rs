@@ -8,6 +8,7 @@ mod ids;
 mod namespaces;
 mod read;
 mod scan;
+pub mod tokens;
 mod uuid;
 pub mod xml;
 

@@ -3,11 +3,11 @@
 //! Only direct children of `/domain/devices/*` carry guest addresses; an `<address>` below
 //! `<source>` is the host's (facts L8.4).
 
-use crate::domain::xml::{Attribute, Element, Ns, Origin, Xml, XmlError};
+use crate::domain::xml::{Attribute, Attributes, Element, Ns, Origin, Xml, XmlError};
 use crate::domain::{
     Arg, Device, Domain, Filesystem, Located, Lost, LostReason, PciAddress, Seclabel, Uuid, Word,
 };
-use crate::text::Span;
+use crate::text::{Span, find_byte};
 
 /// Reads the domain in `text`, which `origin` wrote.
 ///
@@ -15,7 +15,7 @@ use crate::text::Span;
 /// When what is read of it is not well-formed XML, or its root element is not `<domain>`.
 pub fn read(text: &str, origin: Origin) -> Result<Domain, XmlError> {
     // The one character that would change what a path means: QEMU's would end there.
-    if let Some(at) = memchr::memchr(0, text.as_bytes()) {
+    if let Some(at) = find_byte(text.as_bytes(), 0) {
         return Err(XmlError {
             at,
             message: "a NUL byte, which XML does not allow".to_owned(),
@@ -31,7 +31,7 @@ pub fn read(text: &str, origin: Origin) -> Result<Domain, XmlError> {
     }
     let mut domain = Domain {
         tag: root.tag,
-        kind: root.value("type").unwrap_or("").to_owned(),
+        kind: owned(&xml.attributes(&root)?, "type").unwrap_or_default(),
         ..Domain::default()
     };
     let mut words = Words::default();
@@ -52,10 +52,11 @@ fn top_level(
         (Ns::None, "uuid") if domain.uuid.is_none() => {
             domain.uuid = Uuid::parse(&xml.text()?.0);
         }
-        (Ns::None, "os") => xml.children(|_, child| {
+        (Ns::None, "os") => xml.children(|xml, child| {
             if child.is("type") {
-                domain.arch = child.value("arch").unwrap_or("").to_owned();
-                if let Some(machine) = child.attribute("machine") {
+                let attributes = xml.attributes(child)?;
+                domain.arch = owned(&attributes, "arch").unwrap_or_default();
+                if let Some(machine) = attributes.get("machine") {
                     domain.machine = located(machine);
                 }
             }
@@ -65,9 +66,9 @@ fn top_level(
             domain.acpi |= child.is("acpi");
             Ok(())
         })?,
-        (Ns::None, "metadata") => xml.children(|_, child| {
+        (Ns::None, "metadata") => xml.children(|xml, child| {
             if child.ns == Ns::Policy && child.name == "policy" {
-                domain.errors_only_warn = child.value("errors") == Some("warn");
+                domain.errors_only_warn = xml.attributes(child)?.value("errors") == Some("warn");
             }
             Ok(())
         })?,
@@ -82,9 +83,9 @@ fn top_level(
             domain.devices.push(device);
             Ok(())
         })?,
-        (Ns::Qemu, "commandline") => xml.children(|_, child| {
+        (Ns::Qemu, "commandline") => xml.children(|xml, child| {
             if child.ns == Ns::Qemu && child.name == "arg" {
-                match child.attribute("value") {
+                match xml.attributes(child)?.get("value") {
                     Some(value) => domain.args.push(Arg::new(
                         value.value.clone().into_owned(),
                         value.span,
@@ -100,13 +101,13 @@ fn top_level(
             }
             Ok(())
         })?,
-        (Ns::Qemu, "capabilities") => xml.children(|_, child| {
-            if let (Ns::Qemu, "add" | "del", Some(name)) =
-                (child.ns, child.name, child.value("capability"))
-            {
-                domain
-                    .capabilities
-                    .push((child.name == "add", name.to_owned()));
+        (Ns::Qemu, "capabilities") => xml.children(|xml, child| {
+            if let (Ns::Qemu, "add" | "del", Some(name)) = (
+                child.ns,
+                child.name,
+                owned(&xml.attributes(child)?, "capability"),
+            ) {
+                domain.capabilities.push((child.name == "add", name));
             }
             Ok(())
         })?,
@@ -120,9 +121,9 @@ fn top_level(
 fn overrides(xml: &mut Xml, domain: &mut Domain) -> Result<(), XmlError> {
     xml.children(|xml, _| {
         xml.children(|xml, _| {
-            xml.children(|_, property| {
+            xml.children(|xml, property| {
                 domain.moves_devices |= matches!(
-                    property.value("name"),
+                    xml.attributes(property)?.value("name"),
                     Some("bus" | "addr" | "multifunction")
                 );
                 Ok(())
@@ -149,8 +150,8 @@ fn located(attribute: &Attribute) -> Located<String> {
     }
 }
 
-fn owned(element: &Element, attribute: &str) -> Option<String> {
-    element.value(attribute).map(str::to_owned)
+fn owned(attributes: &Attributes, name: &str) -> Option<String> {
+    attributes.value(name).map(str::to_owned)
 }
 
 /// The words of devices, each kept once. No domain of libvirt's has more than a few dozen; of
@@ -171,15 +172,16 @@ impl Words {
         word
     }
 
-    fn of(&mut self, element: &Element, attribute: &str) -> Option<Word> {
-        element.value(attribute).map(|value| self.word(value))
+    fn of(&mut self, attributes: &Attributes, name: &str) -> Option<Word> {
+        attributes.value(name).map(|value| self.word(value))
     }
 }
 
 fn seclabel(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(), XmlError> {
+    let attributes = xml.attributes(element)?;
     let mut label = Seclabel {
-        kind: owned(element, "type").unwrap_or_default(),
-        model: owned(element, "model"),
+        kind: owned(&attributes, "type").unwrap_or_default(),
+        model: owned(&attributes, "model"),
         label: None,
     };
     xml.children(|xml, child| {
@@ -193,25 +195,27 @@ fn seclabel(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(),
 }
 
 fn device(xml: &mut Xml, element: &Element, words: &mut Words) -> Result<Device, XmlError> {
+    let attributes = xml.attributes(element)?;
     let mut device = Device {
         element: words.word(element.name),
         tag: element.tag,
-        kind: words.of(element, "type"),
-        model: words.of(element, "model"),
-        bus: words.of(element, "bus"),
-        index: element.value("index").and_then(number),
+        kind: words.of(&attributes, "type"),
+        model: words.of(&attributes, "model"),
+        bus: words.of(&attributes, "bus"),
+        index: attributes.value("index").and_then(number),
         filesystem: (element.is("filesystem")).then(|| {
             Box::new(Filesystem {
-                kind: owned(element, "type").unwrap_or_else(|| "mount".to_owned()),
-                access: owned(element, "accessmode").unwrap_or_else(|| "passthrough".to_owned()),
+                kind: owned(&attributes, "type").unwrap_or_else(|| "mount".to_owned()),
+                access: owned(&attributes, "accessmode")
+                    .unwrap_or_else(|| "passthrough".to_owned()),
                 ..Filesystem::default()
             })
         }),
         ..Device::default()
     };
-    xml.children(|_, child| {
-        if child.ns == Ns::None {
-            device_child(child, &mut device, words);
+    xml.children(|xml, child| {
+        if child.ns == Ns::None && is_read(child.name, &device) {
+            device_child(child.name, &xml.attributes(child)?, &mut device, words);
         }
         Ok(())
     })?;
@@ -219,11 +223,20 @@ fn device(xml: &mut Xml, element: &Element, words: &mut Words) -> Result<Device,
     Ok(device)
 }
 
-fn device_child(child: &Element, device: &mut Device, words: &mut Words) {
-    match child.name {
+/// Whether anything is read of a device's child: most of a disk is nothing to us.
+fn is_read(child: &str, device: &Device) -> bool {
+    match child {
+        "address" | "alias" | "target" => true,
+        "model" => device.model.is_none(),
+        _ => device.filesystem.is_some(),
+    }
+}
+
+fn device_child(name: &str, child: &Attributes, device: &mut Device, words: &mut Words) {
+    match name {
         "address" => device.pci = device.pci.or_else(|| pci_address(child)),
         "alias" => device.alias = child.value("name").map(Word::from),
-        "model" if device.model.is_none() => {
+        "model" => {
             let named = words.of(child, "type");
             device.model = named.or_else(|| words.of(child, "name"));
         }
@@ -237,10 +250,10 @@ fn device_child(child: &Element, device: &mut Device, words: &mut Words) {
     let Some(fs) = device.filesystem.as_mut() else {
         return;
     };
-    match child.name {
+    match name {
         "driver" => fs.driver = owned(child, "type"),
-        "source" => fs.source = child.attribute("dir").map(located),
-        "target" => fs.target = child.attribute("dir").map(located),
+        "source" => fs.source = child.get("dir").map(located),
+        "target" => fs.target = child.get("dir").map(located),
         "readonly" => fs.readonly = true,
         _ => {}
     }
@@ -248,11 +261,11 @@ fn device_child(child: &Element, device: &mut Device, words: &mut Words) {
 
 /// An address without bus or slot is one libvirt has yet to assign; 0000:00:00.0 is what
 /// libvirt takes for empty (virPCIDeviceAddressIsEmpty).
-fn pci_address(element: &Element) -> Option<PciAddress> {
-    if element.value("type") != Some("pci") {
+fn pci_address(address: &Attributes) -> Option<PciAddress> {
+    if address.value("type") != Some("pci") {
         return None;
     }
-    let part = |name| element.value(name).map_or(Some(0), number);
+    let part = |name| address.value(name).map_or(Some(0), number);
     let (domain, bus) = (part("domain")?, part("bus")?);
     let slot = u8::try_from(part("slot")?).ok().filter(|slot| *slot < 32)?;
     let function = u8::try_from(part("function")?).ok().filter(|f| *f < 8)?;
@@ -263,7 +276,7 @@ fn pci_address(element: &Element) -> Option<PciAddress> {
         bus,
         slot,
         function,
-        multifunction: element.value("multifunction") == Some("on"),
+        multifunction: address.value("multifunction") == Some("on"),
     })
 }
 

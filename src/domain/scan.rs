@@ -1,10 +1,8 @@
 //! Raw arguments out of XML that cannot be read as such: larger than we read, damaged, or not
 //! UTF-8. Whether such a domain is our business is decided by these, and by nothing else in it.
 
-use quick_xml::escape::unescape;
-
-use crate::domain::{Arg, Domain};
-use crate::text::Span;
+use crate::domain::{Arg, Domain, tokens};
+use crate::text::{Span, find_byte};
 
 /// A tag that goes on for longer is none of an argument that Linux would let QEMU have (128 KiB,
 /// each byte written as a reference at most).
@@ -28,7 +26,7 @@ impl Scan {
         let mut text = std::mem::take(&mut self.rest);
         text.extend_from_slice(piece);
         let mut at = 0;
-        while let Some(open) = memchr::memchr(b'<', text.get(at..).unwrap_or_default()) {
+        while let Some(open) = find_byte(text.get(at..).unwrap_or_default(), b'<') {
             let tag = text.get(at + open + 1..).unwrap_or_default();
             match self.tag(tag) {
                 Some(length) => at += open + 1 + length,
@@ -74,7 +72,7 @@ impl Scan {
             return Some(0);
         }
         // libvirt writes `>` and quotes in values as references.
-        let end = memchr::memchr(b'>', tag)?;
+        let end = find_byte(tag, b'>')?;
         let inside = tag.get(NAME.len()..end).unwrap_or_default();
         if let Some(value) = value(inside)
             && self.bytes + value.len() <= MOST_BYTES
@@ -92,7 +90,7 @@ fn value(inside: &[u8]) -> Option<String> {
     let (_, rest) = text.split_once("value=")?;
     let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
     let (raw, _) = rest.get(1..)?.split_once(quote)?;
-    Some(unescape(raw).map_or_else(|_| raw.to_owned(), |value| value.into_owned()))
+    Some(tokens::value(raw, false).map_or_else(|_| raw.to_owned(), |value| value.into_owned()))
 }
 
 #[cfg(test)]

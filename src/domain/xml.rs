@@ -1,4 +1,4 @@
-//! A thin pull layer over quick-xml: elements with their namespace, attributes with their place.
+//! A thin layer over the tokens: elements with their namespace, attributes with their place.
 //!
 //! Everything is read in one pass and by recursive descent over the few elements we know, so
 //! neither a deep nor a wide document can make us recurse or allocate beyond its own size.
@@ -6,14 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use quick_xml::escape::{resolve_predefined_entity, unescape};
-use quick_xml::events::{BytesStart, Event, attributes};
-use quick_xml::name::QName;
-use quick_xml::{Reader, XmlVersion};
-
 use crate::domain::namespaces::Namespaces;
-
+use crate::domain::tokens::{self, Tag, Token, Tokens};
 use crate::text::Span;
+
+pub use crate::domain::tokens::XmlError;
 
 /// The namespace libvirt looks for; matched by this text, whatever the prefix.
 pub const QEMU_NAMESPACE: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
@@ -46,23 +43,6 @@ pub enum Ns {
     Other,
 }
 
-/// What is wrong with the XML, and where (byte offset).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct XmlError {
-    /// Byte offset into the text.
-    pub at: usize,
-    /// One sentence without its full stop.
-    pub message: String,
-}
-
-impl std::fmt::Display for XmlError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for XmlError {}
-
 /// One attribute: its name with prefix, its value as the application sees it, and where the
 /// value stands in the text (between the quotes).
 #[derive(Debug, Clone)]
@@ -77,39 +57,50 @@ pub struct Attribute<'i> {
     pub blanked: bool,
 }
 
-/// A start tag. Of an element in a namespace that is nobody's here the attributes are not read.
-#[derive(Debug, Clone)]
+/// A start tag. Its attributes are read by [`Xml::attributes`], where somebody wants them.
+#[derive(Debug, Clone, Copy)]
 pub struct Element<'i> {
     /// Its namespace.
     pub ns: Ns,
     /// Its name without prefix.
     pub name: &'i str,
-    /// Its attributes, in order.
-    pub attributes: Vec<Attribute<'i>>,
     /// The start tag, from `<` to `>`.
     pub tag: Span,
+    written: Tag<'i>,
 }
 
-impl<'i> Element<'i> {
-    /// The attribute called `name`.
-    pub fn attribute(&self, name: &str) -> Option<&Attribute<'i>> {
-        self.attributes.iter().find(|a| a.name == name)
-    }
-
-    /// The value of the attribute called `name`.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.attribute(name).map(|a| a.value.as_ref())
-    }
-
+impl Element<'_> {
     /// Whether it is libvirt's own element `name`.
     pub fn is(&self, name: &str) -> bool {
         self.ns == Ns::None && self.name == name
     }
 }
 
+/// The attributes of an element, in order.
+#[derive(Debug, Clone)]
+pub struct Attributes<'i>(Vec<Attribute<'i>>);
+
+impl<'i> Attributes<'i> {
+    /// The attribute called `name`.
+    pub fn get(&self, name: &str) -> Option<&Attribute<'i>> {
+        self.0.iter().find(|attribute| attribute.name == name)
+    }
+
+    /// The value of the attribute called `name`.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.get(name).map(|attribute| attribute.value.as_ref())
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Attribute<'i>> {
+        self.0.iter()
+    }
+}
+
 /// Whether `text` has white space that is no blank in it.
 pub fn has_white_space(text: &str) -> bool {
-    memchr::memchr3(b'\t', b'\n', b'\r', text.as_bytes()).is_some()
+    text.bytes()
+        .any(|byte| matches!(byte, b'\t' | b'\n' | b'\r'))
 }
 
 /// `value` as it stands in a start tag, quotes included. White space but the blank is written as
@@ -137,7 +128,7 @@ pub fn attribute(value: &str) -> String {
 pub struct Xml<'i> {
     text: &'i str,
     origin: Origin,
-    reader: Reader<&'i [u8]>,
+    tokens: Tokens<'i>,
     namespaces: Namespaces<'i>,
     depth: usize,
 }
@@ -145,12 +136,10 @@ pub struct Xml<'i> {
 impl<'i> Xml<'i> {
     /// Reads `text`, which must not begin with a byte order mark.
     pub fn new(text: &'i str, origin: Origin) -> Self {
-        let mut reader = Reader::from_str(text);
-        reader.config_mut().expand_empty_elements = true;
         Xml {
             text,
             origin,
-            reader,
+            tokens: Tokens::new(text),
             namespaces: Namespaces::default(),
             depth: 0,
         }
@@ -158,20 +147,20 @@ impl<'i> Xml<'i> {
 
     /// Byte offset of what comes next.
     pub fn position(&self) -> usize {
-        usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
+        self.tokens.position()
     }
 
     /// The root element.
     pub fn root(&mut self) -> Result<Element<'i>, XmlError> {
         loop {
             let at = self.position();
-            match self.event()? {
-                Event::Start(start) => return self.opened(&start, at),
-                Event::Eof => return self.fail(at, "no element in it: not a domain XML"),
-                Event::Text(text) if !text.trim().is_empty() => {
+            match self.tokens.next()? {
+                Token::Start(tag) => return self.opened(tag, at),
+                Token::Eof => return self.fail(at, "no element in it: not a domain XML"),
+                Token::Text(text) if !text.trim().is_empty() => {
                     return self.fail(at, "text before the first element: not an XML document");
                 }
-                Event::GeneralRef(_) | Event::CData(_) => {
+                Token::Reference(_) | Token::CData(_) => {
                     return self.fail(at, "text before the first element: not an XML document");
                 }
                 _ => {}
@@ -183,10 +172,10 @@ impl<'i> Xml<'i> {
     pub fn finish(&mut self) -> Result<(), XmlError> {
         loop {
             let at = self.position();
-            match self.event()? {
-                Event::Eof => return Ok(()),
-                Event::Text(text) if text.trim().is_empty() => {}
-                Event::Comment(_) | Event::PI(_) => {}
+            match self.tokens.next()? {
+                Token::Eof => return Ok(()),
+                Token::Text(text) if text.trim().is_empty() => {}
+                Token::Note => {}
                 _ => return self.fail(at, "more than one document in it"),
             }
         }
@@ -210,10 +199,10 @@ impl<'i> Xml<'i> {
     fn close(&mut self, level: usize) -> Result<(), XmlError> {
         while self.depth > level {
             let at = self.position();
-            match self.event()? {
-                Event::Start(_) => self.depth += 1,
-                Event::End(_) => self.depth -= 1,
-                Event::Eof => return self.truncated(at),
+            match self.tokens.next()? {
+                Token::Start(_) => self.depth += 1,
+                Token::End => self.depth -= 1,
+                Token::Eof => return self.truncated(at),
                 _ => {}
             }
         }
@@ -226,13 +215,13 @@ impl<'i> Xml<'i> {
         }
         loop {
             let at = self.position();
-            match self.event()? {
-                Event::Start(start) => return self.opened(&start, at).map(Some),
-                Event::End(_) => {
+            match self.tokens.next()? {
+                Token::Start(tag) => return self.opened(tag, at).map(Some),
+                Token::End => {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok(None);
                 }
-                Event::Eof => return self.truncated(at),
+                Token::Eof => return self.truncated(at),
                 _ => {}
             }
         }
@@ -245,144 +234,125 @@ impl<'i> Xml<'i> {
         let mut out = String::new();
         loop {
             let at = self.position();
-            match self.event()? {
-                Event::Text(text) if self.origin == Origin::Libvirt => out.push_str(&text),
-                Event::Text(text) => out.push_str(&text.xml10_content()),
-                Event::CData(data) => out.push_str(&data.xml10_content()),
-                Event::GeneralRef(reference) => {
-                    if let Ok(Some(c)) = reference.resolve_char_ref() {
-                        out.push(c);
-                    } else if let Some(known) = resolve_predefined_entity(&reference) {
-                        out.push_str(known);
-                    } else {
-                        return self.unknown_entity(at, &reference);
-                    }
-                }
-                Event::Start(_) => {
+            match self.tokens.next()? {
+                Token::Text(text) if self.origin == Origin::Libvirt => out.push_str(text),
+                Token::Text(text) => out.push_str(&tokens::lines(text)),
+                Token::CData(data) => out.push_str(&tokens::lines(data)),
+                Token::Reference(reference) => match tokens::resolve(reference) {
+                    Some(c) => out.push(c),
+                    None => return self.unknown_entity(at, reference),
+                },
+                Token::Start(_) => {
                     self.depth += 1;
                     self.close(level)?;
                 }
-                Event::End(_) => {
+                Token::End => {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok((out, Span::new(start, at)));
                 }
-                Event::Eof => return self.truncated(at),
+                Token::Eof => return self.truncated(at),
                 _ => {}
             }
         }
     }
 
-    fn event(&mut self) -> Result<Event<'i>, XmlError> {
-        self.reader.read_event().map_err(|error| {
-            let at = usize::try_from(self.reader.error_position()).unwrap_or(0);
-            XmlError {
-                at,
-                message: format!("not well-formed XML: {error}"),
-            }
-        })
-    }
-
-    /// Reads a start tag. Only here are attributes and namespaces looked at: what is passed over
-    /// (most of `<metadata>`) may have any number of them, and entities of its own.
-    fn opened(&mut self, start: &BytesStart<'i>, at: usize) -> Result<Element<'i>, XmlError> {
+    /// Takes a start tag. Only here are namespaces looked at: what is passed over (most of
+    /// `<metadata>`) may declare any number of them.
+    fn opened(&mut self, tag: Tag<'i>, at: usize) -> Result<Element<'i>, XmlError> {
         self.depth += 1;
-        let (full, _) = self.borrow(start.name().into_inner());
-        let (prefix, name) = full.split_once(':').unwrap_or(("", full));
+        let (prefix, name) = tag.name.split_once(':').unwrap_or(("", tag.name));
         self.namespaces.close(self.depth);
-        let mut raw: Vec<(&'i str, &'i str, Span)> = Vec::new();
-        // Our own check below takes no square of a hostile tag.
-        for attribute in start.attributes().with_checks(false) {
-            let attribute = match attribute {
-                Ok(attribute) => attribute,
-                Err(error) => return self.fail(at, &format!("in <{name}>: {error}")),
-            };
-            let (key, _) = self.borrow(attribute.key.into_inner());
-            let (value, span) = self.borrow(&attribute.value);
-            let declared = match key.strip_prefix("xmlns") {
-                Some("") => Some(""),
-                Some(prefix) => prefix.strip_prefix(':'),
-                None => None,
-            };
-            if let Some(prefix) = declared {
-                let uri = unescape(value).unwrap_or(Cow::Borrowed(value));
-                self.namespaces.declare(self.depth, prefix, &uri);
-            }
-            raw.push((key, value, span));
-        }
-        let ns = self.namespaces.resolve(prefix);
-        let mut attributes = Vec::new();
-        if ns != Ns::Other {
-            self.distinct(name, &raw)?;
-            attributes.reserve_exact(raw.len());
-            for (name, raw, span) in raw {
-                let value = match self.value(raw) {
-                    Ok(value) => value,
-                    Err(error) => {
-                        return self.fail(span.start, &format!("in attribute `{name}`: {error}"));
-                    }
+        if tag.may_declare {
+            for attribute in tokens::attributes(tag.rest) {
+                let (key, raw) = self.sound(attribute, name, at)?;
+                let declared = match key.strip_prefix("xmlns") {
+                    Some("") => Some(""),
+                    Some(prefix) => prefix.strip_prefix(':'),
+                    None => None,
                 };
-                let blanked = self.origin == Origin::File && has_white_space(raw);
-                attributes.push(Attribute {
-                    name,
-                    value,
-                    span,
-                    blanked,
-                });
+                if let Some(prefix) = declared {
+                    let uri = tokens::value(raw, false).unwrap_or(Cow::Borrowed(raw));
+                    self.namespaces.declare(self.depth, prefix, &uri);
+                }
             }
         }
         Ok(Element {
-            ns,
+            ns: self.namespaces.resolve(prefix),
             name,
-            attributes,
             tag: Span::new(at, self.position()),
+            written: tag,
         })
     }
 
-    /// Whether no attribute stands twice in a start tag.
-    fn distinct(
+    /// The attributes of an element; none of one in a namespace that is nobody's here.
+    ///
+    /// # Errors
+    /// When they are not well-formed.
+    pub fn attributes(&self, element: &Element<'i>) -> Result<Attributes<'i>, XmlError> {
+        // What nearly all elements have room in.
+        const FEW: usize = 8;
+        if element.ns == Ns::Other || element.written.rest.is_empty() {
+            return Ok(Attributes(Vec::new()));
+        }
+        let mut attributes = Vec::with_capacity(FEW);
+        for attribute in tokens::attributes(element.written.rest) {
+            let (name, raw) = self.sound(attribute, element.name, element.tag.start)?;
+            let span = self.span(raw);
+            let blanked = self.origin == Origin::File && has_white_space(raw);
+            let value = match tokens::value(raw, blanked) {
+                Ok(value) => value,
+                Err(error) => {
+                    return self.fail(span.start, &format!("in attribute `{name}`: {error}"));
+                }
+            };
+            attributes.push(Attribute {
+                name,
+                value,
+                span,
+                blanked,
+            });
+        }
+        self.distinct(element.name, &attributes)?;
+        Ok(Attributes(attributes))
+    }
+
+    /// An attribute, unless it is not written as one.
+    fn sound(
         &self,
+        attribute: Result<(&'i str, &'i str), &'static str>,
         element: &str,
-        attributes: &[(&'i str, &'i str, Span)],
-    ) -> Result<(), XmlError> {
+        at: usize,
+    ) -> Result<(&'i str, &'i str), XmlError> {
+        attribute.or_else(|error| self.fail(at, &format!("in <{element}>: {error}")))
+    }
+
+    /// Whether no attribute stands twice in a start tag.
+    fn distinct(&self, element: &str, attributes: &[Attribute<'i>]) -> Result<(), XmlError> {
         // Most tags have so few that looking at each is the quickest way.
         const FEW: usize = 16;
-        let mut seen = BTreeSet::new();
-        for (position, (key, _, span)) in attributes.iter().enumerate() {
-            let repeated = if attributes.len() > FEW {
-                !seen.insert(*key)
-            } else {
-                let before = attributes.iter().take(position);
-                before.into_iter().any(|(other, _, _)| other == key)
-            };
-            if repeated {
-                let message = format!("attribute `{key}` stands twice in <{element}>");
-                return self.fail(span.start, &message);
-            }
-        }
-        Ok(())
+        let mut names = attributes.iter().enumerate();
+        let repeated = if attributes.len() > FEW {
+            let mut seen = BTreeSet::new();
+            names.find(|(_, attribute)| !seen.insert(attribute.name))
+        } else {
+            names.find(|(position, attribute)| {
+                let mut before = attributes.iter().take(*position);
+                before.any(|other| other.name == attribute.name)
+            })
+        };
+        let Some((_, Attribute { name, span, .. })) = repeated else {
+            return Ok(());
+        };
+        self.fail(
+            span.start,
+            &format!("attribute `{name}` stands twice in <{element}>"),
+        )
     }
 
-    /// What libvirt took, or will take, for the value that is written as `raw`.
-    fn value(&self, raw: &'i str) -> quick_xml::Result<Cow<'i, str>> {
-        match self.origin {
-            Origin::Libvirt => Ok(unescape(raw)?),
-            Origin::File => attributes::Attribute {
-                key: QName(""),
-                value: Cow::Borrowed(raw),
-            }
-            .normalized_value(XmlVersion::Implicit1_0)
-            .map(|value| match value {
-                Cow::Borrowed(_) => Cow::Borrowed(raw),
-                Cow::Owned(value) => Cow::Owned(value),
-            }),
-        }
-    }
-
-    /// `part`, which the library cut out of our text, with the text's own lifetime and place.
-    fn borrow(&self, part: &str) -> (&'i str, Span) {
+    /// Where `part` of the text stands in it.
+    fn span(&self, part: &str) -> Span {
         let offset = (part.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
-        let span = Span::new(offset, offset.saturating_add(part.len()));
-        (span.of(self.text), span)
+        Span::new(offset, offset.saturating_add(part.len()))
     }
 
     fn truncated<T>(&self, at: usize) -> Result<T, XmlError> {

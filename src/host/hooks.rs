@@ -10,6 +10,7 @@ use rustix::fs::OFlags;
 use crate::domain::xml::POLICY_NAMESPACE;
 use crate::host::Root;
 use crate::host::folder;
+use crate::text::find;
 
 /// libvirt's folder for hooks.
 pub const FOLDER: &str = "/etc/libvirt/hooks";
@@ -140,7 +141,7 @@ fn content(path: &Path) -> Content {
     }
     if read(Path::new(SELF)).is_ok_and(|own| own == file) {
         Content::Same
-    } else if memchr::memmem::find(&file, POLICY_NAMESPACE.as_bytes()).is_some() {
+    } else if find(&file, POLICY_NAMESPACE.as_bytes()).is_some() {
         // Every build of ours carries this name.
         Content::OtherBuild
     } else {

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use crate::text::find_byte;
+
 /// One `key=value` of an option string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opt {
@@ -92,7 +94,7 @@ fn value(text: &str, start: usize) -> (String, usize) {
     let mut at = start;
     loop {
         let rest = text.get(at..).unwrap_or("");
-        let Some(comma) = memchr::memchr(b',', rest.as_bytes()) else {
+        let Some(comma) = find_byte(rest.as_bytes(), b',') else {
             out.push_str(rest);
             return (out, text.len());
         };
