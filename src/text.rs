@@ -250,6 +250,24 @@ mod tests {
     }
 
     #[test]
+    fn finds_words_wherever_they_stand() {
+        for (text, needle, at) in [
+            ("ab", "ab", Some(0)),
+            ("aaab", "aab", Some(1)),
+            ("x://a http://a", "http://a", Some(6)),
+            ("::a:b", "a:b", Some(2)),
+            ("a:b", "a:bc", None),
+            (":b", "a:b", None),
+            ("", "a", None),
+        ] {
+            assert_eq!(find(text.as_bytes(), needle.as_bytes()), at, "{text}");
+        }
+        assert_eq!(find_byte(b"abc", b'c'), Some(2));
+        assert_eq!(find_byte(b"ab", b'c'), None);
+        assert_eq!(find_byte(b"", b'c'), None);
+    }
+
+    #[test]
     fn makes_control_characters_visible() {
         assert_eq!(visible("a\x1b[31m\nb\u{202e}"), "a\\u{1b}[31m\\nb\\u{202e}");
         assert_eq!(

@@ -86,6 +86,8 @@ fn reads_as_another_reader_does_whatever_is_in_it() {
         "?>",
         "lt;",
         " b=\"",
+        " xmlns='",
+        "xmlns:q=\"",
     ];
     let mut random = fastrand::Rng::with_seed(11);
     for _ in 0..20_000 {

@@ -86,6 +86,9 @@ pub fn ours(text: &str) -> Vec<String> {
                     };
                     let (plain, blanks) = (value(raw, false), value(raw, true));
                     out.push(format!("{name} {raw} {:?} {:?}", plain.ok(), blanks.ok()));
+                    if name.starts_with("xmlns") && !tag.may_declare {
+                        out.push("may declare".to_owned());
+                    }
                 }
                 continue;
             }
