@@ -101,10 +101,10 @@ impl Nesting {
     /// A brace that opens or closes a profile begins a word (or follows the flags); others are in
     /// patterns and variables. No string goes on after its line.
     fn read(&mut self, line: &[u8], uuid: &Uuid) {
-        if self.depth == 0 && memchr::memmem::find(line, uuid.as_str().as_bytes()).is_some() {
+        if self.depth == 0 && find(line, uuid.as_str().as_bytes()).is_some() {
             self.named = true;
         }
-        if memchr::memchr2(b'{', b'}', line).is_none() {
+        if !line.iter().any(|byte| matches!(byte, b'{' | b'}')) {
             return;
         }
         let (mut quoted, mut before) = (false, b' ');
