@@ -1,13 +1,14 @@
 //! The shares that raw arguments make: which folders QEMU will open, and how.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::domain::Domain;
 use crate::lint::finding::Place;
 use crate::lint::index::Index;
 use crate::ordered;
 use crate::qemu::command_line::CommandLine;
-use crate::qemu::opts;
+use crate::qemu::native::native_fsdevs;
+use crate::qemu::opts::{self, Opt};
 
 /// One folder that QEMU opens because of raw arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +27,13 @@ pub struct Share {
 /// (facts Q2), so nothing is granted for one.
 pub fn shares(domain: &Domain, line: &CommandLine) -> Vec<Share> {
     let mut shares = Vec::new();
+    let natives = native_fsdevs(domain, line);
     let devices = line.devices.iter().filter(|device| device.looks_like_9p());
-    let used = ordered::set(devices.filter_map(|device| device.text("fsdev")));
+    let used = ordered::set(
+        devices
+            .filter_map(|device| device.text("fsdev"))
+            .chain(natives.iter().filter_map(|native| native.fsdev.as_deref())),
+    );
     for fsdev in &line.fsdevs {
         let used = fsdev
             .id()
@@ -45,39 +51,57 @@ pub fn shares(domain: &Domain, line: &CommandLine) -> Vec<Share> {
             });
         }
     }
-    shares.extend(redirected(domain, line));
+    shares.extend(changed(domain, line, |id| used.contains(id)));
     shares
 }
 
-/// libvirt's own `<filesystem>` with another path by `-set fsdev.fsdev-fs0.path=…`: libvirt's
-/// rules name the old one.
-fn redirected(domain: &Domain, line: &CommandLine) -> Vec<Share> {
+/// What `-set` has changed of one of libvirt's own fsdevs.
+#[derive(Default)]
+struct Changes<'a> {
+    path: Option<&'a Opt>,
+    readonly: Option<&'a Opt>,
+    model: Option<&'a Opt>,
+}
+
+/// libvirt's own `<filesystem>` with another path by `-set fsdev.fsdev-fs0.path=…`, or that may be
+/// written by `readonly=off`: libvirt's rules name the old path, and are for reading only.
+fn changed(domain: &Domain, line: &CommandLine, is_used: impl Fn(&str) -> bool) -> Vec<Share> {
     let index = Index::new(domain, line);
-    let mut shares = Vec::new();
-    let mut seen = BTreeSet::new();
-    // From the end: the last of each counts.
-    for set in line.sets.iter().rev() {
-        if set.group != "fsdev" || set.opt.key != "path" || !seen.insert(&set.id) {
-            continue;
+    let mut changed: BTreeMap<&str, Changes> = BTreeMap::new();
+    // The last of each counts.
+    for set in line.sets.iter().filter(|set| set.group == "fsdev") {
+        let changes = changed.entry(&set.id).or_default();
+        match set.opt.key.as_str() {
+            "path" => changes.path = Some(&set.opt),
+            "readonly" => changes.readonly = Some(&set.opt),
+            "security_model" => changes.model = Some(&set.opt),
+            _ => {}
         }
-        let Some(native) = index
-            .native(&set.id)
-            .and_then(|index| domain.devices.get(index))
-        else {
+    }
+    let mut shares = Vec::new();
+    for (id, changes) in changed.into_iter().filter(|(id, _)| is_used(id)) {
+        let native = index.native(id).and_then(|at| domain.devices.get(at));
+        let Some(fs) = native.and_then(|native| native.filesystem.as_ref()) else {
             continue;
         };
-        let Some(fs) = native.filesystem.as_ref() else {
-            continue;
-        };
-        let readonly = match index.set(&set.id, "readonly") {
-            Some(set) => opts::boolean(&set.opt.value) == Some(true),
+        let readonly = match changes.readonly {
+            Some(opt) => opts::boolean(&opt.value) == Some(true),
             None => fs.readonly,
         };
+        let (path, opt) = match (changes.path, changes.readonly, &fs.source) {
+            (Some(opt), _, _) => (&opt.value, opt),
+            (None, Some(opt), Some(source)) if fs.readonly && !readonly => (&source.value, opt),
+            _ => continue,
+        };
+        let mapped = match changes.model {
+            Some(model) => matches!(model.value.as_str(), "mapped" | "mapped-xattr"),
+            None => fs.access == "mapped",
+        };
         shares.push(Share {
-            path: set.opt.value.clone(),
-            place: Place::Arg(set.opt.arg, set.opt.value_range.clone()),
+            path: path.clone(),
+            place: Place::Arg(opt.arg, opt.value_range.clone()),
             readonly,
-            wants_xattr: fs.access == "mapped",
+            wants_xattr: mapped,
         });
     }
     shares

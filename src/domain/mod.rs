@@ -66,9 +66,8 @@ pub struct Domain {
     pub empty_args: Vec<Span>,
     /// `<qemu:capabilities>`: names added (`true`) or deleted (`false`), in order.
     pub capabilities: Vec<(bool, String)>,
-    /// Whether `<qemu:override>` (libvirt >= 8.2) moves devices: sets `bus`, `addr` or
-    /// `multifunction` of any.
-    pub moves_devices: bool,
+    /// `<qemu:override>` (libvirt >= 8.2), in order: the last word on properties of devices.
+    pub overrides: Vec<Override>,
     /// Elements that look like QEMU arguments but that libvirt drops, with the reason.
     pub lost: Vec<Lost>,
 }
@@ -80,6 +79,19 @@ impl Default for Located<String> {
             span: Span::default(),
         }
     }
+}
+
+/// A `<qemu:property>` of `<qemu:override>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// The alias of the device.
+    pub alias: String,
+    /// The name of the property.
+    pub name: String,
+    /// What it becomes; nothing where `type='remove'`.
+    pub value: Option<String>,
+    /// Where the value stands, or the tag where there is none.
+    pub span: Span,
 }
 
 /// A `<commandline>` libvirt does not see (facts L6: matched by namespace, below `<domain>` only).
@@ -172,6 +184,14 @@ pub struct Filesystem {
     pub target: Option<Located<String>>,
     /// `<readonly/>`.
     pub readonly: bool,
+}
+
+impl Domain {
+    /// Whether `<qemu:override>` moves devices: sets `bus`, `addr` or `multifunction` of any.
+    pub fn moves_devices(&self) -> bool {
+        let mut names = self.overrides.iter().map(|property| property.name.as_str());
+        names.any(|name| matches!(name, "bus" | "addr" | "multifunction"))
+    }
 }
 
 impl Device {

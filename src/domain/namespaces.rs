@@ -5,7 +5,24 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::xml::{Ns, POLICY_NAMESPACE, QEMU_NAMESPACE};
+/// The namespace libvirt looks for; matched by this text, whatever the prefix.
+pub const QEMU_NAMESPACE: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
+
+/// The namespace of our own element in `<metadata>` (the way out for one domain).
+pub const POLICY_NAMESPACE: &str = "urn:virt-9p:policy:1";
+
+/// Which of the namespaces we care about an element is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ns {
+    /// No namespace: libvirt's own elements.
+    None,
+    /// [`QEMU_NAMESPACE`].
+    Qemu,
+    /// [`POLICY_NAMESPACE`].
+    Policy,
+    /// Any other, and prefixes that nothing declares.
+    Other,
+}
 
 /// The declarations in force.
 #[derive(Debug, Default)]

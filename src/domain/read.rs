@@ -5,7 +5,8 @@
 
 use crate::domain::xml::{Attribute, Attributes, Element, Ns, Origin, Xml, XmlError};
 use crate::domain::{
-    Arg, Device, Domain, Filesystem, Located, Lost, LostReason, PciAddress, Seclabel, Uuid, Word,
+    Arg, Device, Domain, Filesystem, Located, Lost, LostReason, Override, PciAddress, Seclabel,
+    Uuid, Word,
 };
 use crate::text::{Span, find_byte};
 
@@ -117,15 +118,36 @@ fn top_level(
     Ok(())
 }
 
-/// `<override><device><frontend><property name=…>`: the last word on a property of a device.
+/// `<override><device alias=…><frontend><property name=… type=… value=…>`, all of them QEMU's.
 fn overrides(xml: &mut Xml, domain: &mut Domain) -> Result<(), XmlError> {
-    xml.children(|xml, _| {
-        xml.children(|xml, _| {
+    let is = |element: &Element, name| element.ns == Ns::Qemu && element.name == name;
+    xml.children(|xml, device| {
+        if !is(device, "device") {
+            return Ok(());
+        }
+        let Some(alias) = owned(&xml.attributes(device)?, "alias") else {
+            return Ok(());
+        };
+        xml.children(|xml, frontend| {
+            if !is(frontend, "frontend") {
+                return Ok(());
+            }
             xml.children(|xml, property| {
-                domain.moves_devices |= matches!(
-                    xml.attributes(property)?.value("name"),
-                    Some("bus" | "addr" | "multifunction")
-                );
+                if !is(property, "property") {
+                    return Ok(());
+                }
+                let attributes = xml.attributes(property)?;
+                let Some(name) = owned(&attributes, "name") else {
+                    return Ok(());
+                };
+                let removed = attributes.value("type") == Some("remove");
+                let value = attributes.get("value").filter(|_| !removed);
+                domain.overrides.push(Override {
+                    alias: alias.clone(),
+                    name,
+                    value: value.map(|value| value.value.clone().into_owned()),
+                    span: value.map_or(property.tag, |value| value.span),
+                });
                 Ok(())
             })
         })

@@ -10,13 +10,8 @@ use crate::domain::namespaces::Namespaces;
 use crate::domain::tokens::{self, Tag, Token, Tokens};
 use crate::text::Span;
 
+pub use crate::domain::namespaces::{Ns, POLICY_NAMESPACE, QEMU_NAMESPACE};
 pub use crate::domain::tokens::XmlError;
-
-/// The namespace libvirt looks for; matched by this text, whatever the prefix.
-pub const QEMU_NAMESPACE: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
-
-/// The namespace of our own element in `<metadata>` (the way out for one domain).
-pub const POLICY_NAMESPACE: &str = "urn:virt-9p:policy:1";
 
 /// Who wrote the text: that decides what a line end in an attribute value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,19 +23,6 @@ pub enum Origin {
     /// Anybody, in a file that libvirt has yet to read: its XML parser makes a blank of each TAB,
     /// LF and CR in an attribute value that is not written as a reference (XML 1.0, 3.3.3).
     File,
-}
-
-/// Which of the namespaces we care about an element is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ns {
-    /// No namespace: libvirt's own elements.
-    None,
-    /// [`QEMU_NAMESPACE`].
-    Qemu,
-    /// [`POLICY_NAMESPACE`].
-    Policy,
-    /// Any other, and prefixes that nothing declares.
-    Other,
 }
 
 /// One attribute: its name with prefix, its value as the application sees it, and where the

@@ -196,6 +196,13 @@ fn sets(context: Context, findings: &mut Vec<Finding>) {
                 ),
             )
             .help("put the key into the -fsdev or -device itself"),
+            FailedSet::Id(index) => Finding::error(
+                Code::SetInvalid,
+                whole(context, *index),
+                "`-set` cannot give an fsdev another id: QEMU refuses to start with \"Invalid \
+                 parameter 'id'\"",
+            )
+            .help("write the id into the -fsdev itself"),
             FailedSet::NoGroup(index, group) => Finding::error(
                 Code::SetInvalid,
                 whole(context, *index),

@@ -7,8 +7,9 @@ use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Place};
 use crate::lint::{Context, enough};
 use crate::pci::machine::{self, Family};
-use crate::qemu::command_line::{Property, RawDevice};
+use crate::qemu::command_line::{self, Property, RawDevice};
 use crate::qemu::json::Value;
+use crate::qemu::native::{By, NativeFsdev, native_fsdevs};
 use crate::qemu::number::{Mode, option_number};
 use crate::qemu::opts;
 use crate::qemu::properties::{Kind, virtio_9p_property};
@@ -56,6 +57,47 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
             }
         }
     }
+    for native in native_fsdevs(context.domain, context.line) {
+        given(context, &native, findings);
+    }
+    native_sets(context, findings);
+}
+
+/// An fsdev that libvirt's device has been given must be there as its own would.
+fn given(context: Context, native: &NativeFsdev, findings: &mut Vec<Finding>) {
+    let place = match &native.by {
+        By::Libvirt => return,
+        By::Override(span) => Place::Xml(*span),
+        By::Set(arg, range) => Place::Arg(*arg, range.clone()),
+    };
+    findings.extend(fsdev_unknown(context, native.fsdev.as_deref(), place));
+}
+
+/// What -set does to libvirt's own 9p devices, where it can reach them: JSON ones it cannot, and
+/// that is said already.
+fn native_sets(context: Context, findings: &mut Vec<Finding>) {
+    let form = context.assume.device_form(&context.domain.capabilities);
+    if form == Some(DeviceForm::Json) {
+        return;
+    }
+    let natives = context.line.sets.iter().filter(|set| {
+        let owner = context.index.libvirt(&set.id);
+        let device = owner.and_then(|owner| context.domain.devices.get(owner));
+        set.group == "device" && device.is_some_and(|device| device.is_9p())
+    });
+    for set in natives {
+        let changed = command_line::property(set.opt.clone());
+        match set.opt.key.as_str() {
+            "driver" | "id" | "bus" | "fsdev" => {}
+            "mount_tag" => findings.extend(tag_too_long(&changed, &set.opt.value)),
+            _ => findings.extend(property(
+                context,
+                DeviceForm::Text,
+                "virtio-9p-pci",
+                &changed,
+            )),
+        }
+    }
 }
 
 fn at(property: &Property) -> Place {
@@ -66,7 +108,8 @@ fn id(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fin
     let (Some(id), Some(text)) = (device.id(), device.id_text()) else {
         return;
     };
-    if !opts::id_is_well_formed(text) {
+    // One that -set gives is not looked at.
+    if id.arg == device.arg && !opts::id_is_well_formed(text) {
         // JSON devices were not checked before QEMU 11.1 ("Invalid qdev ID").
         let refused = match (device.form, context.assume.qemu) {
             (DeviceForm::Text, _) => Some(true),
@@ -181,7 +224,14 @@ fn driver(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
 }
 
 fn fsdev(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
-    let named = device.text("fsdev");
+    let place = device
+        .last("fsdev")
+        .map_or_else(|| whole(context, device.arg), at);
+    findings.extend(fsdev_unknown(context, device.text("fsdev"), place));
+}
+
+/// A device must name an fsdev that is there.
+fn fsdev_unknown(context: Context, named: Option<&str>, place: Place) -> Option<Finding> {
     let raw = |id: &str| context.index.fsdev(id).is_some();
     let native = |id: &str| {
         let device = context
@@ -191,11 +241,8 @@ fn fsdev(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
         device.is_some_and(|device| device.is_9p())
     };
     if named.is_some_and(|id| raw(id) || native(id)) {
-        return;
+        return None;
     }
-    let place = device
-        .last("fsdev")
-        .map_or_else(|| whole(context, device.arg), at);
     // A file read by -readconfig may define it.
     let certain = context.line.unmodelled.is_empty().then_some(true);
     let message = match named {
@@ -204,15 +251,13 @@ fn fsdev(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
     };
     let first = context.index.first_fsdevs.iter();
     let ids: Vec<String> = first.map(|id| quoted(id)).collect();
-    findings.extend(
-        Finding::error_if(certain, Code::FsdevUnknown, place, message).map(|finding| {
-            finding.help(if ids.is_empty() {
-                "add an `-fsdev local,id=NAME,…` and name it".to_owned()
-            } else {
-                format!("the fsdevs here are {}", ids.join(", "))
-            })
-        }),
-    );
+    Finding::error_if(certain, Code::FsdevUnknown, place, message).map(|finding| {
+        finding.help(if ids.is_empty() {
+            "add an `-fsdev local,id=NAME,…` and name it".to_owned()
+        } else {
+            format!("the fsdevs here are {}", ids.join(", "))
+        })
+    })
 }
 
 fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Finding>) {
@@ -230,19 +275,7 @@ fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fi
     let Value::String(text) = &tag.value else {
         return;
     };
-    if text.len() > LONGEST_TAG {
-        findings.push(
-            Finding::error(
-                Code::TagTooLong,
-                at(tag),
-                format!(
-                    "this mount tag has {} bytes; QEMU takes {LONGEST_TAG} at most and refuses to start",
-                    text.len()
-                ),
-            )
-            .help("choose a shorter one"),
-        );
-    }
+    findings.extend(tag_too_long(tag, text));
     let raw = context.index.tag(text) != Some(index);
     let native = context.index.has_native_tag(text);
     if raw || native {
@@ -260,6 +293,17 @@ fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fi
     }
 }
 
+fn tag_too_long(tag: &Property, text: &str) -> Option<Finding> {
+    if text.len() <= LONGEST_TAG {
+        return None;
+    }
+    let message = format!(
+        "this mount tag has {} bytes; QEMU takes {LONGEST_TAG} at most and refuses to start",
+        text.len()
+    );
+    Some(Finding::error(Code::TagTooLong, at(tag), message).help("choose a shorter one"))
+}
+
 fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
     // Looked up once: each look goes through all properties.
     let driver = device.driver();
@@ -270,7 +314,9 @@ fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>)
             return;
         }
         let key = property.key.as_str();
-        let overridden = !later.insert(key);
+        // An id that -set adds leaves the one in the argument what it is.
+        let added = key == "id" && property.arg != device.arg;
+        let overridden = !added && !later.insert(key);
         if overridden && property.arg == device.arg && device.form == DeviceForm::Text {
             let counts = if key == "id" { "first" } else { "last" };
             findings.push(

@@ -1,6 +1,6 @@
 //! -fsdev and -virtfs: id, driver, keys and values, security model, path.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
@@ -14,6 +14,9 @@ use crate::qemu::set::Set;
 use crate::text::quoted;
 use crate::version::Version;
 
+/// The first QEMU without the proxy.
+const NO_PROXY: Version = Version(9, 2, 0);
+
 /// Finds what is wrong with each -fsdev and -virtfs, and with -set on libvirt's.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
     for (index, fsdev) in context.line.fsdevs.iter().enumerate() {
@@ -23,8 +26,13 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         id(context, index, fsdev, findings);
         let driver = driver(context, fsdev, findings);
         keys(context, fsdev, driver, findings);
-        if driver == Some("local") {
-            local(context, fsdev, findings);
+        match driver {
+            Some("local") => local(context, fsdev, findings),
+            // Where it is gone, that is said already.
+            Some("proxy") if context.assume.qemu.is_none_or(|qemu| qemu < NO_PROXY) => {
+                proxy(context, fsdev, findings);
+            }
+            _ => {}
         }
         unused(context, fsdev, findings);
     }
@@ -34,6 +42,23 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         }
         native(context, set, findings);
     }
+    for fsdev in native_sets(context) {
+        throttling::check(&fsdev, findings);
+    }
+}
+
+/// What -set adds to each of libvirt's own fsdevs, which has no limits by itself.
+fn native_sets(context: Context) -> Vec<Fsdev> {
+    let mut all: BTreeMap<&str, Vec<Opt>> = BTreeMap::new();
+    for set in context.line.sets.iter().filter(|set| set.group == "fsdev") {
+        all.entry(&set.id).or_default().push(set.opt.clone());
+    }
+    let fsdev = |opts: Vec<Opt>| Fsdev {
+        arg: opts.last().map_or(0, |opt| opt.arg),
+        virtfs: false,
+        opts,
+    };
+    all.into_values().map(fsdev).collect()
 }
 
 /// A -set on an fsdev of libvirt's own: it counts like a key at the end of it.
@@ -46,11 +71,28 @@ fn native(context: Context, set: &Set, findings: &mut Vec<Finding>) {
         return;
     };
     let last = |key: &str| context.index.set(&set.id, key);
+    let belongs = key_belongs(context, false, Some("local"), &set.opt);
+    if belongs != Some(true) {
+        findings.extend(key_unknown(belongs, "-fsdev", &set.opt));
+        return;
+    }
     value(&set.opt, findings);
     if last(&set.opt.key).is_some_and(|last| std::ptr::eq(last, set)) {
         match set.opt.key.as_str() {
             "security_model" => findings.extend(wrong_model(&set.opt)),
             "multidevs" => findings.extend(multidevs(&set.opt)),
+            "fsdriver" if set.opt.value != "local" => findings.push(
+                Finding::error(
+                    Code::FsdriverUnknown,
+                    at(&set.opt),
+                    format!(
+                        "libvirt gives this fsdev a path and a security model, which fsdriver {} does not take: \
+                         QEMU refuses to start",
+                        quoted(&set.opt.value)
+                    ),
+                )
+                .help("leave it `local`"),
+            ),
             _ => {}
         }
     }
@@ -148,7 +190,7 @@ fn driver<'f>(context: Context, fsdev: &'f Fsdev, findings: &mut Vec<Finding>) -
     let removed = |gone: Version| context.assume.qemu.map(|qemu| qemu >= gone);
     let (certain, what) = match opt.value.as_str() {
         "local" | "synth" => return Some(&opt.value),
-        "proxy" => (removed(Version(9, 2, 0)), "was removed from QEMU 9.2"),
+        "proxy" => (removed(NO_PROXY), "was removed from QEMU 9.2"),
         "handle" => (removed(Version(4, 0, 0)), "was removed from QEMU 4.0"),
         _ => (Some(true), "is none that QEMU has"),
     };
@@ -173,9 +215,8 @@ fn in_virtfs(fsdev: &Fsdev, opt: &Opt) -> bool {
 }
 
 /// Whether a key belongs to this driver: `Some(true)` always, `None` in some versions.
-fn key_belongs(context: Context, fsdev: &Fsdev, driver: Option<&str>, opt: &Opt) -> Option<bool> {
+fn key_belongs(context: Context, virtfs: bool, driver: Option<&str>, opt: &Opt) -> Option<bool> {
     let key = opt.key.as_str();
-    let virtfs = in_virtfs(fsdev, opt);
     let qemu = context.assume.qemu;
     match key {
         "fsdriver" | "id" | "readonly" => return Some(true),
@@ -225,7 +266,7 @@ fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mut Ve
         if enough(findings) {
             return;
         }
-        let belongs = key_belongs(context, fsdev, driver, opt);
+        let belongs = key_belongs(context, in_virtfs(fsdev, opt), driver, opt);
         if belongs == Some(true) {
             value(opt, findings);
             if !seen.insert(opt.key.as_str()) && opt.arg == fsdev.arg {
@@ -233,23 +274,25 @@ fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mut Ve
             }
             continue;
         }
-        findings.extend(
-            Finding::error_if(
-                belongs.map(|belongs| !belongs),
-                Code::KeyUnknown,
-                Place::Arg(opt.arg, opt.key_range.clone()),
-                format!(
-                    "{} is no key that {} takes here: QEMU refuses to start",
-                    quoted(&opt.key),
-                    if fsdev.virtfs { "-virtfs" } else { "-fsdev" }
-                ),
-            )
-            .map(|finding| match closest(&opt.key) {
-                Some(known) => finding.help(format!("did you mean `{known}`?")),
-                None => finding.help("remove it, or check its spelling"),
-            }),
-        );
+        let option = if fsdev.virtfs { "-virtfs" } else { "-fsdev" };
+        findings.extend(key_unknown(belongs, option, opt));
     }
+}
+
+fn key_unknown(belongs: Option<bool>, option: &str, opt: &Opt) -> Option<Finding> {
+    Finding::error_if(
+        belongs.map(|belongs| !belongs),
+        Code::KeyUnknown,
+        Place::Arg(opt.arg, opt.key_range.clone()),
+        format!(
+            "{} is no key that {option} takes here: QEMU refuses to start",
+            quoted(&opt.key)
+        ),
+    )
+    .map(|finding| match closest(&opt.key) {
+        Some(known) => finding.help(format!("did you mean `{known}`?")),
+        None => finding.help("remove it, or check its spelling"),
+    })
 }
 
 /// A known key that differs in spelling only.
@@ -341,6 +384,48 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
             Host::Fsdev
         };
         modes::check(context, host, key, &kept, model, findings);
+    }
+}
+
+/// A proxy is reached through a socket, or a file that is open already.
+fn proxy(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
+    let error = |place, message: &str| Finding::error(Code::ProxySocket, place, message);
+    match (fsdev.last("socket"), fsdev.last("sock_fd")) {
+        (None, None) => findings.push(
+            error(
+                whole(context, fsdev.arg),
+                "neither `socket` nor `sock_fd` is given: QEMU refuses to start",
+            )
+            .help("share the directory itself, with fsdriver `local`"),
+        ),
+        (Some(_), Some(both)) => findings.push(
+            error(
+                at(both),
+                "`socket` and `sock_fd` are both given: QEMU refuses to start",
+            )
+            .help("leave one of them out"),
+        ),
+        (None, Some(number)) if context.index.is_used(fsdev) => findings.push(
+            error(
+                at(number),
+                "libvirt hands no socket of yours to QEMU, so there is none of this number: QEMU refuses to start",
+            )
+            .help("share the directory itself, with fsdriver `local`"),
+        ),
+        (Some(socket), None) if context.index.is_used(fsdev) => findings.push(
+            Finding::warning(
+                Code::ProxySocket,
+                at(socket),
+                format!(
+                    "virt-9p opens no sockets: the server behind {} runs as root and opens what it likes, so which \
+                     directory the guest gets cannot be told. Under AppArmor QEMU refuses to start with \"Permission \
+                     denied\", unless a rule of yours opens it",
+                    quoted(&socket.value)
+                ),
+            )
+            .help("share the directory itself, with fsdriver `local`"),
+        ),
+        (None, Some(_)) | (Some(_), None) => {}
     }
 }
 

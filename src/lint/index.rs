@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Domain, libvirt_ids};
+use crate::ordered;
 use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice};
+use crate::qemu::native::native_fsdevs;
 use crate::qemu::set::Set;
 
 /// Names, and the first that has each.
@@ -20,12 +22,14 @@ pub struct Index<'a> {
     tags: BTreeMap<&'a str, usize>,
     /// Mount tags of libvirt's own 9p shares.
     native_tags: BTreeSet<&'a str>,
-    /// fsdevs that some raw device names.
+    /// fsdevs that some device names.
     used: BTreeSet<&'a str>,
     /// What -set does to libvirt's own fsdevs, by id and key: the last of each.
     sets: BTreeMap<(&'a str, &'a str), &'a Set>,
     /// The ids of the first raw fsdevs, for those who name one that is not there.
     pub first_fsdevs: Vec<&'a str>,
+    /// fsdevs that devices of libvirt's have been given.
+    given: BTreeSet<String>,
 }
 
 impl<'a> Index<'a> {
@@ -49,6 +53,8 @@ impl<'a> Index<'a> {
         for set in line.sets.iter().filter(|set| set.group == "fsdev") {
             index.sets.insert((&set.id, &set.opt.key), set);
         }
+        let given = native_fsdevs(domain, line).into_iter();
+        index.given = ordered::set(given.filter_map(|native| native.fsdev));
         for device in domain.devices.iter().filter(|device| device.is_9p()) {
             let target = device.filesystem.as_ref().and_then(|fs| fs.target.as_ref());
             index
@@ -103,10 +109,11 @@ impl<'a> Index<'a> {
         self.sets.get(&(fsdev, key)).copied()
     }
 
-    /// Whether a raw device names this fsdev.
+    /// Whether a device names this fsdev.
     pub fn is_used(&self, fsdev: &Fsdev) -> bool {
-        fsdev
-            .id()
-            .is_some_and(|id| self.used.contains(id.value.as_str()))
+        fsdev.id().is_some_and(|id| {
+            let id = id.value.as_str();
+            self.used.contains(id) || self.given.contains(id)
+        })
     }
 }

@@ -135,11 +135,15 @@ impl RawDevice {
         }
     }
 
-    /// Its `id`: in text the first counts, in JSON there is one.
+    /// Its `id`: in text the first counts, in JSON there is one. What `-set` adds to a text device is
+    /// no id to QEMU's options, but is that of the device (7.2: `-set device.d.id=x` makes it x).
     pub fn id(&self) -> Option<&Property> {
-        self.properties
+        let mut ids = self
+            .properties
             .iter()
-            .find(|p| p.key == "id" && matches!(p.value, Value::String(_)))
+            .filter(|p| p.key == "id" && matches!(p.value, Value::String(_)));
+        let first = ids.next()?;
+        Some(ids.rfind(|p| p.arg != self.arg).unwrap_or(first))
     }
 
     /// The text of its id.

@@ -3,6 +3,7 @@
 
 pub mod command_line;
 pub mod json;
+pub mod native;
 pub mod number;
 pub mod options;
 pub mod opts;

@@ -28,6 +28,8 @@ pub enum FailedSet {
     NoTarget(usize, &'static str, String),
     /// There is no such group: index and group.
     NoGroup(usize, String),
+    /// The id of an fsdev: among the keys that -set looks through there is none of that name.
+    Id(usize),
 }
 
 /// The other groups that -set knows (vl.c, vm_config_groups; union of 2.10 to 11.1).
@@ -133,7 +135,11 @@ impl Names {
                 .get(id)
                 .and_then(|index| line.fsdevs.get_mut(*index));
             if let Some(fsdev) = target {
-                fsdev.opts.push(opt);
+                if opt.key == "id" {
+                    line.failed_sets.push(FailedSet::Id(index));
+                } else {
+                    fsdev.opts.push(opt);
+                }
                 return;
             }
         } else {
@@ -153,7 +159,9 @@ impl Names {
         } else {
             self.libvirt.contains(id)
         };
-        if there {
+        if there && group == "fsdev" && opt.key == "id" {
+            line.failed_sets.push(FailedSet::Id(index));
+        } else if there {
             line.sets.push(Set {
                 group,
                 id: id.to_owned(),

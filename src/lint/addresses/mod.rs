@@ -45,7 +45,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         Some(second) => merge(first, second),
     };
     // With <qemu:override> a device need not be where its <address> says.
-    let most = if context.domain.moves_devices {
+    let most = if context.domain.moves_devices() {
         Level::Warning
     } else {
         Level::Error

@@ -169,3 +169,21 @@ pub static UNUSED: Entry = Entry {
     },
     since: None,
 };
+
+pub static PROXY_SOCKET: Entry = Entry {
+    summary: "an fsdev whose files a server behind a socket serves",
+    meaning: "-fsdev proxy connects to virtfs-proxy-helper, by `socket` or by `sock_fd`: one of the \
+              two must be given, and libvirt hands over no open socket. That server runs as root \
+              and opens what it likes, so a rule for the socket would open a directory that nobody \
+              can name. virt-9p grants none: under AppArmor QEMU refuses to start with \
+              \"Permission denied\", unless a rule of the admin's opens the socket.",
+    fix: "Share the directory itself: -fsdev local,path=…",
+    example: Example {
+        text: "-fsdev proxy,id=share0,socket=/run/virtfs.sock",
+        fixed: Some(
+            "-fsdev local,id=share0,path=/srv/share,security_model=mapped,fmode=0644,dmode=0755",
+        ),
+        options: "--qemu 7.2.0",
+    },
+    since: Some("QEMU before 9.2, which has no proxy any more"),
+};

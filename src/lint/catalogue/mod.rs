@@ -114,6 +114,7 @@ codes! {
         PathUnset = PATH_UNSET, "path-unset";
         SecurityModel = SECURITY_MODEL, "security-model";
         FsdevUnused = UNUSED, "fsdev-unused";
+        ProxySocket = PROXY_SOCKET, "proxy-socket";
     }
     devices {
         FsdevUnknown = FSDEV_UNKNOWN, "fsdev-unknown";

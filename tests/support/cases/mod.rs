@@ -51,6 +51,9 @@ pub struct Case {
     pub decoy: bool,
     pub own: Vec<Own>,
     pub raw: Vec<String>,
+    /// Properties of libvirt's devices that `<qemu:override>` sets: alias, name and text, or
+    /// nothing where it removes one.
+    pub overrides: Vec<(&'static str, &'static str, Option<String>)>,
 }
 
 impl Case {
@@ -63,6 +66,7 @@ impl Case {
             decoy: chance(rng, 10),
             own: Vec::new(),
             raw,
+            overrides: Vec::new(),
         }
     }
 
@@ -121,6 +125,17 @@ impl Case {
                  </qemu:capabilities>\n",
             );
         }
+        for (alias, name, value) in &self.overrides {
+            let value = match value {
+                Some(value) => format!("type='string' value='{}'", escape(value)),
+                None => "type='remove'".to_owned(),
+            };
+            let _ = writeln!(
+                xml,
+                "  <qemu:override><qemu:device alias='{alias}'><qemu:frontend>\
+                 <qemu:property name='{name}' {value}/></qemu:frontend></qemu:device></qemu:override>"
+            );
+        }
         xml.push_str("</domain>\n");
         xml
     }
@@ -139,6 +154,20 @@ impl Case {
         argv
     }
 
+    /// As qemuBuildDeviceCommandlineHandleOverrides does it: the property goes, and comes back last.
+    fn overridden(&self, device: &Map<String, Value>) -> Map<String, Value> {
+        let mut device = device.clone();
+        for (alias, name, value) in &self.overrides {
+            if device.get("id").and_then(Value::as_str) == Some(alias) {
+                device.remove(*name);
+                if let Some(value) = value {
+                    device.insert((*name).to_owned(), Value::String(value.clone()));
+                }
+            }
+        }
+        device
+    }
+
     fn own_words(&self, late: bool) -> Vec<String> {
         let mut words = Vec::new();
         for own in self.own.iter().filter(|own| own.late == late) {
@@ -146,9 +175,10 @@ impl Case {
                 words.extend(["-fsdev".to_owned(), fsdev.clone()]);
             }
             words.push("-device".to_owned());
+            let device = self.overridden(&own.device);
             words.push(match self.dialect {
-                Dialect::Json => Value::Object(own.device.clone()).to_string(),
-                Dialect::OldText | Dialect::ForcedText => as_text(&own.device),
+                Dialect::Json => Value::Object(device).to_string(),
+                Dialect::OldText | Dialect::ForcedText => as_text(&device),
             });
         }
         words

@@ -3,7 +3,7 @@
 mod native;
 mod virtfs;
 
-use super::{Case, chance, doubled, either, pick, words};
+use super::{Case, Dialect, chance, doubled, either, pick, words};
 use crate::shares::{self, Shares};
 use fastrand::Rng;
 
@@ -123,16 +123,33 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
     }
     if chance(rng, 20) {
         case.own.push(native::own(&case, shares));
-        if chance(rng, 50) {
+        if chance(rng, 30) {
+            case.dialect = Dialect::ForcedText;
+        }
+        if chance(rng, 60) {
             let clash = native::clash(rng, shares);
             case.raw.extend(clash);
+        }
+        if chance(rng, 20) {
+            case.overrides.extend(native::overridden(rng, id));
         }
     }
     case
 }
 
 fn change(rng: &mut Rng, shares: &Shares, raw: &mut Raw) {
-    match rng.u32(..26) {
+    match rng.u32(..28) {
+        26 => {
+            let (id, key) = (&raw.id, pick(rng, &["id", "id", "fsdriver", "readonly"]));
+            let value = pick(rng, &["share0", "other", "local", "on"]);
+            raw.after = words(&["-set", &format!("fsdev.{id}.{key}={value}")]);
+        }
+        27 => {
+            // A server behind a socket: what is there of it is never the reason here.
+            let ends = pick(rng, &["", ",socket=/nowhere,sock_fd=9", ",sock_fd=9"]);
+            let id = &raw.id;
+            raw.fsdev = vec![format!("proxy,id={id}{ends}")];
+        }
         0 => {
             let word = pick(
                 rng,

@@ -1,6 +1,6 @@
 //! A share of libvirt's own beside the raw ones.
 
-use super::super::{Case, Own, doubled, words};
+use super::super::{Case, Own, doubled, pick, words};
 use crate::shares::Shares;
 use fastrand::Rng;
 use serde_json::json;
@@ -30,13 +30,61 @@ pub fn own(case: &Case, shares: &Shares) -> Own {
     }
 }
 
+/// What `-set` may do to its fsdev, and what it may not.
+const KEYS: &[&str] = &[
+    "id=x",
+    "id=fsdev-fs0",
+    "readonly=on",
+    "readonly=off",
+    "readonly=maybe",
+    "fsdriver=local",
+    "fsdriver=synth",
+    "fsdriver=proxy",
+    "bogus=1",
+    "mount_tag=x",
+    "socket=/nowhere",
+    "writeout=immediate",
+    "multidevs=remap",
+    "multidevs=off",
+    "throttling.bps-total=1000",
+    "throttling.bps-read=1000",
+    "throttling.bps-max=1",
+    "path=/nowhere",
+];
+
+/// The same of its device.
+const PROPERTIES: &[&str] = &[
+    "fsdev=fsdev-fs0",
+    "fsdev=share0",
+    "fsdev=second",
+    "fsdev=nowhere",
+    "fsdev=",
+    "mount_tag=other",
+    "mount_tag=a-tag-that-is-longer-than-thirty-one-bytes",
+    "bogus=x",
+    "multifunction=on",
+    "multifunction=maybe",
+    "disable-legacy=on",
+];
+
+/// What `<qemu:override>` makes of its fsdev; `id` is that of a raw one.
+pub fn overridden(rng: &mut Rng, id: &str) -> Option<(&'static str, &'static str, Option<String>)> {
+    let value = match rng.u32(..5) {
+        0 => None,
+        1 => Some("nowhere"),
+        2 => Some("fsdev-fs0"),
+        _ => Some(id),
+    };
+    Some(("fs0", "fsdev", value.map(str::to_owned)))
+}
+
 /// Raw words that touch the native one.
 pub fn clash(rng: &mut Rng, shares: &Shares) -> Vec<String> {
     let path = doubled(&shares.path("a"));
     let local = |id: &str| format!("local,id={id},path={path},security_model=none");
     let device =
         |id: &str, fsdev: &str| format!("virtio-9p-pci,id={id},fsdev={fsdev},mount_tag=more");
-    match rng.u32(..9) {
+    match rng.u32(..13) {
         0 => vec!["-fsdev".into(), local("fsdev-fs0")],
         1 => vec!["-fsdev".into(), local("fs0")],
         2 => vec!["-device".into(), device("more", "fsdev-fs0")],
@@ -45,6 +93,26 @@ pub fn clash(rng: &mut Rng, shares: &Shares) -> Vec<String> {
         5 => vec!["-device".into(), device("more", "fs0")],
         6 => words(&["-set", "fsdev.fsdev-fs0.fmode=0640"]),
         7 => words(&["-set", "fsdev.fsdev-fs0.security_model=bogus"]),
-        _ => words(&["-set", "fsdev.fs0.fmode=0640"]),
+        8 => words(&["-set", "fsdev.fs0.fmode=0640"]),
+        // The last of a key counts, and each is looked at.
+        9 => words(&["-set", &format!("fsdev.fsdev-fs0.{}", pick(rng, KEYS))]),
+        10 => {
+            let (one, other) = (pick(rng, KEYS), pick(rng, KEYS));
+            let set = |key: &str| format!("fsdev.fsdev-fs0.{key}");
+            words(&["-set", &set(one), "-set", &set(other)])
+        }
+        // A device that is written as JSON cannot be reached at all.
+        11 => words(&["-set", &format!("device.fs0.{}", pick(rng, PROPERTIES))]),
+        // -set gives a device another id, which is looked up among all.
+        _ => {
+            let (id, more) = (
+                pick(rng, &["other", "fs0", "9", "more"]),
+                pick(rng, &["other", "last"]),
+            );
+            let mut raw = vec!["-device".into(), device("more", "fsdev-fs0")];
+            raw.extend(words(&["-set", &format!("device.more.id={id}")]));
+            raw.extend(["-device".into(), device(more, "fsdev-fs0")]);
+            raw
+        }
     }
 }

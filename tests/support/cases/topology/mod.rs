@@ -141,6 +141,7 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
         decoy: chance(rng, 10),
         own: drawing.own,
         raw,
+        overrides: Vec::new(),
     }
 }
 
@@ -167,6 +168,7 @@ pub fn shared(rng: &mut Rng, shares: &Shares) -> (Case, Vec<String>) {
         decoy: chance(rng, 30),
         own: drawing.own,
         raw: Vec::new(),
+        overrides: Vec::new(),
     };
     (case, elements)
 }

@@ -1,0 +1,65 @@
+//! Which fsdev each of libvirt's own 9p devices uses: `fsdev-` and its id, unless
+//! `<qemu:override>` (libvirt >= 8.2) or `-set device.ID.fsdev=` gives it another.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::domain::{Domain, libvirt_ids};
+use crate::qemu::command_line::CommandLine;
+use crate::text::Span;
+
+/// The fsdev of one of libvirt's 9p devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeFsdev {
+    /// Index into [`Domain::devices`].
+    pub device: usize,
+    /// The fsdev's id; nothing where an override removes it.
+    pub fsdev: Option<String>,
+    /// Who says so.
+    pub by: By,
+}
+
+/// Where another fsdev comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// Nobody: it is the device's own.
+    Libvirt,
+    /// A property of `<qemu:override>`.
+    Override(Span),
+    /// `-set`: index of the argument, and the value in it.
+    Set(usize, Range<usize>),
+}
+
+/// All of them, in document order.
+pub fn native_fsdevs(domain: &Domain, line: &CommandLine) -> Vec<NativeFsdev> {
+    let mut overrides = BTreeMap::new();
+    for property in domain.overrides.iter().filter(|p| p.name == "fsdev") {
+        overrides.insert(property.alias.as_str(), property);
+    }
+    let mut sets = BTreeMap::new();
+    for set in &line.sets {
+        if set.group == "device" && set.opt.key == "fsdev" {
+            sets.insert(set.id.as_str(), &set.opt);
+        }
+    }
+    let is_9p = |device: usize| domain.devices.get(device).is_some_and(|d| d.is_9p());
+    let ids = libvirt_ids(domain).into_iter();
+    ids.filter(|taken| is_9p(taken.device))
+        .map(|taken| {
+            // QEMU carries -set out on what libvirt wrote, with the override in it.
+            let (fsdev, by) = match (sets.get(&*taken.id), overrides.get(&*taken.id)) {
+                (Some(opt), _) => (
+                    Some(opt.value.clone()),
+                    By::Set(opt.arg, opt.value_range.clone()),
+                ),
+                (None, Some(property)) => (property.value.clone(), By::Override(property.span)),
+                (None, None) => (Some(format!("fsdev-{}", taken.id)), By::Libvirt),
+            };
+            NativeFsdev {
+                device: taken.device,
+                fsdev,
+                by,
+            }
+        })
+        .collect()
+}
