@@ -207,7 +207,7 @@ fn exchange(
     let changed = || anyhow::anyhow!("it was changed by somebody else meanwhile");
     let directory = original.place.directory();
     let target = original.place.name();
-    let name = OsString::from(temporary.name());
+    let name = temporary.name().to_owned();
     let swap = || fs::renameat_with(directory, &name, directory, target, RenameFlags::EXCHANGE);
     anyhow::ensure!(original.says(old)? && original.is_at(target), changed());
     match swap() {

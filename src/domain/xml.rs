@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use quick_xml::events::attributes::AttrError;
+
 use crate::domain::namespaces::Namespaces;
 use crate::domain::tokens::{self, Tag, Token, Tokens};
 use crate::text::Span;
@@ -244,7 +246,8 @@ impl<'i> Xml<'i> {
         self.depth += 1;
         let (prefix, name) = tag.name.split_once(':').unwrap_or(("", tag.name));
         self.namespaces.close(self.depth);
-        if tag.may_declare {
+        // Most tags have no name that begins as those do, and need not be looked at.
+        if tag.rest.contains('x') {
             for attribute in tokens::attributes(tag.rest) {
                 let (key, raw) = self.sound(attribute, name, at)?;
                 let declared = match key.strip_prefix("xmlns") {
@@ -301,7 +304,7 @@ impl<'i> Xml<'i> {
     /// An attribute, unless it is not written as one.
     fn sound(
         &self,
-        attribute: Result<(&'i str, &'i str), &'static str>,
+        attribute: Result<(&'i str, &'i str), AttrError>,
         element: &str,
         at: usize,
     ) -> Result<(&'i str, &'i str), XmlError> {

@@ -1,18 +1,17 @@
 //! A new file beside the one that it is to replace.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{self, AtFlags, Mode, OFlags};
-use rustix::io::Errno;
-use rustix::rand::{GetRandomFlags, getrandom};
 
 /// A file in a directory that is held open. It goes away with the value, unless it got its lasting
 /// name.
 pub struct Temporary<'a> {
     directory: BorrowedFd<'a>,
-    name: String,
+    name: OsString,
     file: File,
     lasts: bool,
 }
@@ -23,30 +22,30 @@ impl<'a> Temporary<'a> {
     /// # Errors
     /// With the system's own error.
     pub fn create(directory: BorrowedFd<'a>, prefix: &str) -> io::Result<Self> {
-        /// The chance that one name is taken is next to none, unless somebody takes them.
-        const TRIES: u32 = 16;
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        for _ in 0..TRIES {
-            let name = random_name(prefix)?;
-            match fs::openat(directory, &name, flags, Mode::RUSR | Mode::WUSR) {
-                Ok(file) => {
-                    return Ok(Temporary {
-                        directory,
-                        name,
-                        file: File::from(file),
-                        lasts: false,
-                    });
-                }
-                Err(Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
+        // tempfile knows directories by their path only. It chooses the name, again where one is
+        // taken; the file is made in the directory that is held, and ours to remove.
+        let made = tempfile::Builder::new()
+            .prefix(prefix)
+            .disable_cleanup(true)
+            .make_in("/", |path| {
+                let name = path.file_name().unwrap_or_default().to_owned();
+                let file = fs::openat(directory, &name, flags, Mode::RUSR | Mode::WUSR)?;
+                Ok((name, File::from(file)))
+            })?;
+        let ((name, file), path) = made.into_parts();
+        drop(path);
+        Ok(Temporary {
+            directory,
+            name,
+            file,
+            lasts: false,
+        })
     }
 
     /// Its name, for now.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &OsStr {
         &self.name
     }
 
@@ -68,7 +67,7 @@ impl<'a> Temporary<'a> {
     ///
     /// # Errors
     /// With the system's own error, and then it is gone.
-    pub fn replace(mut self, target: &std::ffi::OsStr) -> io::Result<()> {
+    pub fn replace(mut self, target: &OsStr) -> io::Result<()> {
         fs::renameat(self.directory, &self.name, self.directory, target)?;
         self.keep();
         Ok(())
@@ -96,18 +95,4 @@ pub fn sync_names(directory: BorrowedFd) {
         let open: OwnedFd = open;
         let _ = fs::fsync(&open);
     }
-}
-
-fn random_name(prefix: &str) -> io::Result<String> {
-    let mut random = [0_u8; 5];
-    // Never waits on a host that runs guests; where it would, names may as well be known.
-    getrandom(&mut random[..], GetRandomFlags::NONBLOCK).or_else(|error| match error {
-        Errno::AGAIN => Ok(0),
-        error => Err(error),
-    })?;
-    let mut name = prefix.to_owned();
-    for byte in random {
-        name.push_str(&format!("{byte:02x}"));
-    }
-    Ok(name)
 }
