@@ -6,7 +6,6 @@
 //! Nothing goes to stdout: for `restore` and `migrate` libvirt would take it for a new domain.
 
 use std::ffi::OsStr;
-use std::io::Write;
 
 use crate::apparmor::lock::Patience;
 use crate::apparmor::store::{self, Change, StoreError};
@@ -17,11 +16,12 @@ use crate::host::stdin::Stdin;
 use crate::host::{Root, confine};
 use crate::inspect::{self, Confinement, Inspection};
 use crate::lint::finding::Level;
+use crate::output;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::set::FailedSet;
 use crate::report::stderr;
 use crate::report::syslog::Log;
-use crate::text::{Lines, count, find, quoted, visible};
+use crate::text::{Lines, Shown, count, find, quoted};
 use crate::version::Assumptions;
 
 /// What libvirt wants.
@@ -50,18 +50,18 @@ pub struct Ending {
     /// 0 or 1.
     pub status: u8,
     /// Shown by virsh when the status is 1.
-    pub stderr: String,
+    pub stderr: Shown,
 }
 
 impl Ending {
     fn fine() -> Self {
         Ending {
             status: 0,
-            stderr: String::new(),
+            stderr: Shown::default(),
         }
     }
 
-    fn refuse(stderr: String) -> Self {
+    fn refuse(stderr: Shown) -> Self {
         Ending { status: 1, stderr }
     }
 }
@@ -84,19 +84,14 @@ pub fn run(root: &Root, arguments: &[std::ffi::OsString], input: Stdin) -> u8 {
             Ending::fine()
         }
     };
-    // Nobody may be listening, and that is no reason to fail.
-    let _ = std::io::stderr().write_all(ending.stderr.as_bytes());
+    output::say(&ending.stderr);
     ending.status
 }
 
 /// A mistake of ours must not look like a crash, and must stop no guest but one with raw shares.
 fn stop_panics(status: i32) {
     std::panic::set_hook(Box::new(move |info| {
-        let _ = writeln!(
-            std::io::stderr(),
-            "virt-9p: internal error, please report it: {}",
-            visible(&info.to_string())
-        );
+        output::complain(&format!("internal error, please report it: {info}"));
         std::process::exit(status);
     }));
 }
@@ -268,7 +263,9 @@ fn unreadable(root: &Root, guest: &str, why: &str) -> Ending {
         quoted(guest)
     );
     Log::open(root).error(&message);
-    Ending::refuse(format!("virt-9p: {message}\n"))
+    let mut shown = Shown::default();
+    shown.line(&format!("virt-9p: {message}"));
+    Ending::refuse(shown)
 }
 
 /// So many findings go to the log. Its socket holds about ten lines until the daemon reads on

@@ -9,6 +9,8 @@
 //! (for people) act on the result, [`report`] puts it into words. [`doctor`] judges the host
 //! around all that.
 
+#![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
+
 pub mod apparmor;
 pub mod cli;
 pub mod convert;
@@ -19,6 +21,7 @@ pub mod host;
 pub mod inspect;
 pub mod lint;
 pub mod ordered;
+pub mod output;
 pub mod pci;
 pub mod qemu;
 pub mod report;

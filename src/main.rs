@@ -1,5 +1,7 @@
 //! Which face: libvirt's hook, or the command line.
 
+#![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
+
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;

@@ -150,6 +150,76 @@ pub fn visible(text: &str) -> String {
     out
 }
 
+/// Text for people's eyes: lines whose every part was made visible on its way in, and colours of
+/// our own. There is no other way to make one, so nothing from outside can drive a terminal, or
+/// end a line, through whoever takes only this.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shown(String);
+
+/// A colour of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// Something is wrong.
+    Red,
+    /// Something may be wrong.
+    Yellow,
+    /// Worth knowing.
+    Cyan,
+    /// In order.
+    Green,
+    /// Where it is.
+    Bold,
+    /// As it was.
+    Plain,
+}
+
+impl Shown {
+    /// Goes on with `text`, on the same line whatever is in it.
+    pub fn text(&mut self, text: &str) -> &mut Self {
+        self.0.push_str(&visible(text));
+        self
+    }
+
+    /// Ends the line.
+    pub fn end(&mut self) -> &mut Self {
+        self.0.push('\n');
+        self
+    }
+
+    /// `text` as a line.
+    pub fn line(&mut self, text: &str) -> &mut Self {
+        self.text(text).end()
+    }
+
+    /// Lines of ours, such as a page of help: each is made visible, line ends stay.
+    pub fn lines(&mut self, text: &str) -> &mut Self {
+        for line in text.lines() {
+            self.line(line);
+        }
+        self
+    }
+
+    /// Goes on in another colour, where there are any.
+    pub fn paint(&mut self, paint: Paint, colour: bool) -> &mut Self {
+        if colour {
+            self.0.push_str(match paint {
+                Paint::Red => "\x1b[1;31m",
+                Paint::Yellow => "\x1b[1;33m",
+                Paint::Cyan => "\x1b[1;36m",
+                Paint::Green => "\x1b[32m",
+                Paint::Bold => "\x1b[1m",
+                Paint::Plain => "\x1b[0m",
+            });
+        }
+        self
+    }
+
+    /// What is shown.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// `1 error`, `2 errors`.
 pub fn count(number: usize, word: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };

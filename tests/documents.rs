@@ -93,7 +93,6 @@ const BACK_UP: &[(&str, &str, &str)] = &[(
 /// Files of one room that import each other and are to stop. This list only ever gets shorter.
 const CIRCLES: &[(&str, &str)] = &[
     ("apparmor/lock", "apparmor/store"),
-    ("domain/namespaces", "domain/xml"),
     ("qemu/command_line", "qemu/set"),
 ];
 

@@ -27,12 +27,13 @@ fuzz_target!(|text: &str| {
     for finding in &found.findings {
         let span = finding.place.span(&found.domain, text);
         assert!(text.get(span.start..span.end).is_some(), "{finding:?}");
-        terminal::finding("fuzz", &found.domain, &lines, finding, false);
+        let shown = terminal::finding("fuzz", &found.domain, &lines, finding, false);
+        assert!(shown.as_str().chars().all(|c| c == '\n' || !c.is_control()));
     }
     let line = json::line("fuzz", &found.domain, &lines, &found.findings);
     serde_json::from_str::<serde_json::Value>(&line.to_string()).expect("JSON");
     let refusal = stderr::refusal(&found.domain, &found.findings);
-    assert!(refusal.chars().all(|c| c == '\n' || !c.is_control()));
+    assert!(refusal.as_str().chars().all(|c| c == '\n' || !c.is_control()));
     for rule in found.grants.render().unwrap_or_default().lines() {
         let path = rule.strip_prefix("  \"/").expect("a path in quotes");
         let path = ["/**\" rwl,", "/**\" r,", "**\" rwl,", "**\" r,", "/\" r,", "\" r,"]

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use crate::lint::finding::Level;
 use crate::lint::paths;
+use crate::output::{self, Data};
 use crate::report::{json, terminal};
-use crate::text::{Lines, count, visible};
+use crate::text::{Lines, count};
 
 use super::command::Command;
+use super::complain_about;
 use super::input::Input;
 use super::options::{Options, Word, is_json, next, unexpected};
-use super::{colour, complain_about, print};
 
 pub const COMMAND: Command = Command {
     name: "check",
@@ -49,7 +50,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     if files.is_empty() {
         files.push("-".into());
     }
-    let colour = colour(&std::io::stdout());
+    let colour = output::colours_output();
     let (mut errors, mut warnings, mut unreadable) = (0, 0, 0);
     let mut about_host = 0;
     for file in &files {
@@ -76,11 +77,11 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
                 &found.findings,
                 found.counts,
             );
-            print(&format!("{line}\n"))?;
+            output::data(Data::Json(&line))?;
             continue;
         }
         for finding in &found.findings {
-            print(&terminal::finding(
+            output::print(&terminal::finding(
                 &input.name,
                 &found.domain,
                 &lines,
@@ -91,10 +92,10 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         let more = found.counts.all() - found.findings.len();
         if more > 0 {
             let more = count(more, "finding");
-            print(&format!("{}: and {more} more\n", visible(&input.name)))?;
+            super::line(&format!("{}: and {more} more", input.name))?;
         }
         if files.len() == 1 && found.findings.is_empty() {
-            print(&format!("{}: nothing to say\n", visible(&input.name)))?;
+            super::line(&format!("{}: nothing to say", input.name))?;
         }
     }
     if !as_json && (files.len() > 1 || errors + warnings > 0) {
@@ -103,14 +104,14 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         } else {
             String::new()
         };
-        print(&format!(
-            "{}: {}, {}{more}\n",
+        super::line(&format!(
+            "{}: {}, {}{more}",
             count(files.len(), "file"),
             count(errors, "error"),
             count(warnings, "warning")
         ))?;
         if about_host > 0 && about_host == errors + warnings {
-            print("all of it is about this host: --no-host looks at nothing but the XML\n")?;
+            super::line("all of it is about this host: --no-host looks at nothing but the XML")?;
         }
     }
     Ok(if unreadable > 0 {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,8 +16,9 @@ use crate::inspect::{self, Inspection};
 use crate::lint::finding::{Finding, Level};
 use crate::lint::modes;
 use crate::ordered;
+use crate::output::{self, Data, complain};
 use crate::qemu::opts::{Form, Opt};
-use crate::report::terminal::{self, Shown};
+use crate::report::terminal::{self, About};
 use crate::text::{Lines, count, visible};
 use crate::version::DeviceForm;
 
@@ -25,7 +26,6 @@ use super::command::Command;
 use super::input::Input;
 use super::options::{Options, Word, next, unexpected};
 use super::replace::{self, Original};
-use super::{colour, complain};
 
 /// Where the result goes.
 enum Output {
@@ -242,7 +242,7 @@ const MOST_REFUSALS: usize = 1000;
 /// Shows what stands in the way of a conversion, in the order of the document.
 fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
     let lines = Lines::new(input.text());
-    let colour = colour(&std::io::stderr());
+    let colour = output::colours_messages();
     let places = refusals.iter().enumerate().map(|(number, refusal)| {
         let span = refusal.place.span(&before.domain, input.text());
         ((span, number), refusal)
@@ -258,14 +258,14 @@ fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
         if last.replace((span, refusal)) == Some((span, refusal)) {
             continue;
         }
-        let shown = Shown {
+        let about = About {
             level: Level::Error,
             code: None,
             span,
             message: &refusal.message,
             help: refusal.help.as_deref(),
         };
-        say(&terminal::shown(&input.name, &lines, &shown, colour));
+        output::say(&terminal::shown(&input.name, &lines, &about, colour));
     }
 }
 
@@ -273,9 +273,9 @@ fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
 fn show(input: &Input, text: &str, after: &Inspection, new: &[Finding]) -> bool {
     let lines = Lines::new(text);
     let name = format!("{}, converted", input.name);
-    let colour = colour(&std::io::stderr());
+    let colour = output::colours_messages();
     for finding in new.iter().filter(|finding| finding.level > Level::Note) {
-        say(&terminal::finding(
+        output::say(&terminal::finding(
             &name,
             &after.domain,
             &lines,
@@ -291,8 +291,9 @@ fn refused(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(1)
 }
 
-fn say(text: &str) {
-    let _ = std::io::stderr().write_all(text.as_bytes());
+fn print(xml: &str) -> anyhow::Result<ExitCode> {
+    output::data(Data::Xml(xml))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn write(
@@ -304,7 +305,7 @@ fn write(
 ) -> anyhow::Result<ExitCode> {
     let text = input.replaced(&converted.text);
     let done = match output {
-        Output::Stdout => return super::say(&text),
+        Output::Stdout => return print(&text),
         Output::Diff => {
             // Of the whole file, so that a byte order mark is in it and `patch` finds the line.
             let mark = input.whole().len() - input.text().len();
@@ -314,7 +315,7 @@ fn write(
                 .map(|edit| edit.moved(mark))
                 .collect();
             let diff = diff::unified(&visible(&input.name), input.whole(), &edits);
-            return super::say(&diff.unwrap_or_default());
+            return print(&diff.unwrap_or_default());
         }
         Output::InPlace if converted.shares == 0 => return Ok(ExitCode::SUCCESS),
         Output::File(path) => replace::write(path, text.as_bytes()).map(|()| None),

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use crate::doctor::guests::Given;
 use crate::doctor::{self, Verdict};
+use crate::output::{self, Data};
 use crate::report;
 
 use super::command::Command;
+use super::complain_about;
 use super::input::Input;
 use super::options::{Options, Word, is_json, next, unexpected};
-use super::{colour, complain_about, print};
 
 pub const COMMAND: Command = Command {
     name: "doctor",
@@ -60,16 +61,16 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         &options.root,
         (!files.is_empty()).then_some(given.as_slice()),
     );
-    let colour = colour(&std::io::stdout());
+    let colour = output::colours_output();
     for line in &lines {
-        print(&if as_json {
-            format!("{}\n", report::doctor::json(line))
+        if as_json {
+            output::data(Data::Json(&report::doctor::json(line)))?;
         } else {
-            report::doctor::text(line, colour)
-        })?;
+            output::print(&report::doctor::text(line, colour))?;
+        }
     }
     if !as_json {
-        print(&report::doctor::sum(&lines))?;
+        output::print(&report::doctor::sum(&lines))?;
     }
     if given.len() < files.len() {
         return Ok(ExitCode::from(2));

@@ -7,7 +7,7 @@ use crate::text::{nearest, quoted};
 
 use super::command::Command;
 use super::options::{Options, Word, next, unexpected};
-use super::say;
+use super::page;
 
 pub const COMMAND: Command = Command {
     name: "explain",
@@ -37,7 +37,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         }
     }
     let Some(word) = word else {
-        return say(&list());
+        return page(&list());
     };
     // As it stands in a finding: error[mode-not-octal].
     let bare = match word.split_once('[') {
@@ -52,7 +52,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         };
         anyhow::bail!("there is no finding {}; {hint}", quoted(&word));
     };
-    say(&explanation(code))
+    page(&explanation(code))
 }
 
 fn list() -> String {

@@ -7,9 +7,9 @@ use std::io::{self, ErrorKind, IsTerminal, Read};
 use crate::domain::MOST_XML;
 use crate::domain::xml::XmlError;
 use crate::inspect::{self, Inspection};
+use crate::output::complain;
 use crate::text::{Lines, visible};
 
-use super::complain;
 use super::options::Options;
 
 /// An input that cannot be used.

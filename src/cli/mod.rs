@@ -15,10 +15,10 @@ mod replace;
 mod rules;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use crate::text::quoted;
+use crate::output::{self, complain};
+use crate::text::{Shown, quoted};
 
 use command::Command;
 use input::InputError;
@@ -41,7 +41,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Ok(code) => code,
         Err(error) if error.is::<HelpWanted>() => {
             let help = command.map_or_else(help, Command::help);
-            say(&help).unwrap_or(ExitCode::FAILURE)
+            page(&help).unwrap_or(ExitCode::FAILURE)
         }
         Err(error) => {
             complain_about(&error, command);
@@ -62,7 +62,7 @@ fn dispatch(
             options::Word::Value(word) => word.to_string_lossy().into_owned(),
             options::Word::Option(option) => match option.as_str() {
                 "--version" | "-V" => {
-                    return say(concat!("virt-9p ", env!("CARGO_PKG_VERSION"), "\n"));
+                    return page(concat!("virt-9p ", env!("CARGO_PKG_VERSION"), "\n"));
                 }
                 other if options.common(other, &mut parser)? => continue,
                 _ => return Err(options::unexpected(&options::Word::Option(option))),
@@ -130,17 +130,20 @@ examples:
     )
 }
 
-/// Prints `text`; a reader that went away is no error.
-fn say(text: &str) -> anyhow::Result<ExitCode> {
-    print(text)?;
+/// Prints a page of ours.
+fn page(text: &str) -> anyhow::Result<ExitCode> {
+    let mut shown = Shown::default();
+    shown.lines(text);
+    output::print(&shown)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
+/// Prints a line.
+fn line(text: &str) -> anyhow::Result<()> {
+    let mut shown = Shown::default();
+    shown.line(text);
+    output::print(&shown)?;
+    Ok(())
 }
 
 /// Prints an error and what may help: with an input, or with calling the program.
@@ -158,14 +161,4 @@ fn complain_about(error: &anyhow::Error, command: Option<&Command>) {
     }
     let call = command.map_or(String::new(), |command| format!(" {}", command.name));
     complain(&format!("note: virt-9p{call} --help shows how to call it"));
-}
-
-/// Whether to colour what goes to this stream.
-fn colour(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-}
-
-/// Prints one line on stderr.
-fn complain(line: &str) {
-    let _ = writeln!(std::io::stderr(), "virt-9p: {line}");
 }

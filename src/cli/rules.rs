@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use crate::inspect::Confinement;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Level;
+use crate::output::{self, Data, complain};
 use crate::report::stderr;
-use crate::text::visible;
 
 use super::command::Command;
 use super::input::Input;
 use super::options::{Options, Word, next, unexpected};
-use super::{complain, print};
 
 pub const COMMAND: Command = Command {
     name: "rules",
@@ -48,14 +47,14 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     for finding in &refusals {
         complain(&stderr::one(finding));
         if let Some(help) = &finding.help {
-            complain(&format!("  help: {}", visible(help)));
+            complain(&format!("  help: {help}"));
         }
     }
     if let Confinement::Free(why) = found.confinement {
         complain(&format!("note: the hook would write nothing: {why}"));
     }
     if let Ok(rules) = found.grants.render() {
-        print(&rules)?;
+        output::data(Data::Rules(&rules))?;
     }
     Ok(ExitCode::from(u8::from(!refusals.is_empty())))
 }

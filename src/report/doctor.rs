@@ -4,29 +4,27 @@
 use serde_json::json;
 
 use crate::doctor::{Line, Subject, Verdict};
-use crate::text::{count, visible};
+use crate::text::{Paint, Shown, count, visible};
 
 /// Columns of a line, and those before a hint.
 const WIDTH: usize = 100;
 const INDENT: usize = 12;
 
 /// The lines for people, each with its line end.
-pub fn text(line: &Line, colour: bool) -> String {
-    let paint = match (colour, line.verdict) {
-        (false, _) | (true, Verdict::Note) => "",
-        (true, Verdict::Pass) => "\x1b[32m",
-        (true, Verdict::Warn) => "\x1b[1;33m",
-        (true, Verdict::Fail) => "\x1b[1;31m",
+pub fn text(line: &Line, colour: bool) -> Shown {
+    let paint = match line.verdict {
+        Verdict::Note | Verdict::Pass => Paint::Green,
+        Verdict::Warn => Paint::Yellow,
+        Verdict::Fail => Paint::Red,
     };
-    let plain = if paint.is_empty() { "" } else { "\x1b[0m" };
     let start = format!("{:>10}: ", shown(&line.subject));
+    // Columns are as wide as what is seen.
     let looked_at = visible(&line.looked_at);
-    let mut out = String::new();
+    let mut out = Shown::default();
     if line.verdict == Verdict::Note {
-        out = format!("{start}{looked_at}\n");
+        out.line(&format!("{start}{looked_at}"));
     } else {
         let start = start + "Checking ";
-        let end = format!(" : {paint}{}{plain}", verdict(line.verdict));
         let left = start.chars().count();
         // ` : FAIL`
         let room = WIDTH.saturating_sub(left + 7).clamp(20, 60);
@@ -38,29 +36,35 @@ pub fn text(line: &Line, colour: bool) -> String {
                 " ".repeat(left)
             };
             if position + 1 == pieces.len() {
-                out += &format!("{start}{piece:<room$}{end}\n");
+                out.text(&format!("{start}{piece:<room$} : "))
+                    .paint(paint, colour)
+                    .text(verdict(line.verdict))
+                    .paint(Paint::Plain, colour)
+                    .end();
             } else {
-                out += &format!("{start}{piece}\n");
+                out.line(&format!("{start}{piece}"));
             }
         }
     }
     let hint = line.hint.as_deref().map(visible).unwrap_or_default();
     for piece in wrapped(&hint, WIDTH - INDENT) {
-        out += &format!("{:INDENT$}{piece}\n", "");
+        out.line(&format!("{:INDENT$}{piece}", ""));
     }
     out
 }
 
 /// How many things were looked at, and what became of them.
-pub fn sum(lines: &[Line]) -> String {
+pub fn sum(lines: &[Line]) -> Shown {
     let of = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
     let (passed, warnings, failures) = (of(Verdict::Pass), of(Verdict::Warn), of(Verdict::Fail));
-    format!(
-        "{}: {passed} passed, {}, {}\n",
+    let mut out = Shown::default();
+    out.line(&format!(
+        "{}: {passed} passed, {}, {}",
         count(passed + warnings + failures, "check"),
         count(warnings, "warning"),
         count(failures, "failure")
-    )
+    ));
+    out
 }
 
 /// `text` in lines of at most `width` columns, broken at spaces; a longer word, such as a path that
@@ -136,6 +140,10 @@ fn verdict(verdict: Verdict) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn text(line: &Line, colour: bool) -> String {
+        super::text(line, colour).as_str().to_owned()
+    }
 
     #[test]
     fn names_cannot_drive_the_terminal() {

@@ -2,7 +2,7 @@
 
 use crate::domain::Domain;
 use crate::lint::finding::{Counts, Finding, Level, Place};
-use crate::text::{brief, count, quoted, shell_word, shortened, visible};
+use crate::text::{Shown, brief, count, quoted, shell_word, shortened, visible};
 
 /// More findings than this nobody reads in an error of virsh's.
 const MOST: usize = 20;
@@ -11,30 +11,30 @@ const MOST: usize = 20;
 const LONGEST: usize = 2000;
 
 /// The errors of a domain, of which the findings are the most important ones, and the way out.
-pub fn refusal(domain: &Domain, findings: &[Finding], counts: Counts) -> String {
-    let mut out = format!(
-        "virt-9p: guest {} was not started: {} in its raw 9p arguments\n",
+pub fn refusal(domain: &Domain, findings: &[Finding], counts: Counts) -> Shown {
+    let mut out = Shown::default();
+    out.line(&format!(
+        "virt-9p: guest {} was not started: {} in its raw 9p arguments",
         quoted(&domain.name),
         count(counts.errors, "error")
-    );
+    ));
     let errors = findings
         .iter()
         .filter(|finding| finding.level == Level::Error);
     for finding in errors.take(MOST) {
-        out.push_str(&one(finding));
-        out.push('\n');
+        out.line(&one(finding));
         if let Some(help) = &finding.help {
-            out.push_str(&format!("  help: {}\n", shortened(help, LONGEST)));
+            out.line(&format!("  help: {}", shortened(help, LONGEST)));
         }
     }
     if let Some(more @ 1..) = counts.errors.checked_sub(MOST) {
-        out.push_str(&format!(
-            "and {} more: virsh dumpxml {} | virt-9p check\n",
+        out.line(&format!(
+            "and {} more: virsh dumpxml {} | virt-9p check",
             count(more, "error"),
             shell_word(&brief(&domain.name))
         ));
     }
-    out.push_str(&way_out(domain));
+    out.line(&way_out(domain));
     out
 }
 
@@ -53,20 +53,21 @@ pub fn one(finding: &Finding) -> String {
 }
 
 /// Another reason not to start, and the way out.
-pub fn failure(domain: &Domain, message: &str, help: &str) -> String {
-    format!(
-        "virt-9p: guest {} was not started: {}\n  help: {}\n{}",
-        quoted(&domain.name),
-        visible(message),
-        visible(help),
-        way_out(domain)
-    )
+pub fn failure(domain: &Domain, message: &str, help: &str) -> Shown {
+    let mut out = Shown::default();
+    out.line(&format!(
+        "virt-9p: guest {} was not started: {message}",
+        quoted(&domain.name)
+    ))
+    .line(&format!("  help: {help}"))
+    .line(&way_out(domain));
+    out
 }
 
 /// How to start all the same (decision D17).
 fn way_out(domain: &Domain) -> String {
     let name = visible(&domain.name).replace('\'', "'\\''");
     format!(
-        "to start it all the same: virsh metadata '{name}' urn:virt-9p:policy:1 --config --key virt-9p --set \"<policy errors='warn'/>\"\n"
+        "to start it all the same: virsh metadata '{name}' urn:virt-9p:policy:1 --config --key virt-9p --set \"<policy errors='warn'/>\""
     )
 }

@@ -3,7 +3,7 @@
 use crate::domain::Domain;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
-use crate::text::{Lines, Span, visible};
+use crate::text::{Lines, Paint, Shown, Span, visible};
 
 /// How much of a very long line is shown, in characters.
 const WIDTH: usize = 100;
@@ -15,11 +15,11 @@ pub fn finding(
     lines: &Lines,
     finding: &Finding,
     colour: bool,
-) -> String {
+) -> Shown {
     shown(
         file,
         lines,
-        &Shown {
+        &About {
             level: finding.level,
             code: Some(finding.code),
             span: finding.place.span(domain, lines.text()),
@@ -31,7 +31,7 @@ pub fn finding(
 }
 
 /// What can be shown with a place.
-pub struct Shown<'a> {
+pub struct About<'a> {
     /// How bad it is.
     pub level: Level,
     /// What `explain` knows about it, if it does.
@@ -45,37 +45,34 @@ pub struct Shown<'a> {
 }
 
 /// Something about a place in `file`, whose text is in `lines`.
-pub fn shown(file: &str, lines: &Lines, shown: &Shown, colour: bool) -> String {
-    let (number, column) = lines.position(shown.span.start);
+pub fn shown(file: &str, lines: &Lines, about: &About, colour: bool) -> Shown {
+    let (number, column) = lines.position(about.span.start);
     let line = lines.line(number);
-    let (paint, bold, plain) = if colour {
-        let paint = match shown.level {
-            Level::Error => "\x1b[1;31m",
-            Level::Warning => "\x1b[1;33m",
-            Level::Note => "\x1b[1;36m",
-        };
-        (paint, "\x1b[1m", "\x1b[0m")
-    } else {
-        ("", "", "")
+    let paint = match about.level {
+        Level::Error => Paint::Red,
+        Level::Warning => Paint::Yellow,
+        Level::Note => Paint::Cyan,
     };
-    let code = shown
+    let code = about
         .code
         .map_or(String::new(), |code| format!("[{}]", code.word()));
-    let mut out = format!(
-        "{bold}{}:{number}:{column}: {paint}{}{code}{plain}: {}\n",
-        visible(file),
-        shown.level.word(),
-        visible(shown.message)
-    );
-    let at = shown.span.start - lines.start(number);
-    let (excerpt, caret, length) = excerpt(line, at, shown.span.of(lines.text()));
-    out.push_str(&format!(
-        "{number:>5} | {excerpt}\n      | {}{paint}{}{plain}\n",
-        " ".repeat(caret),
-        "^".repeat(length)
-    ));
-    if let Some(help) = shown.help {
-        out.push_str(&format!("      = help: {}\n", visible(help)));
+    let mut out = Shown::default();
+    out.paint(Paint::Bold, colour)
+        .text(&format!("{file}:{number}:{column}: "))
+        .paint(paint, colour)
+        .text(&format!("{}{code}", about.level.word()))
+        .paint(Paint::Plain, colour)
+        .line(&format!(": {}", about.message));
+    let at = about.span.start - lines.start(number);
+    let (excerpt, caret, length) = excerpt(line, at, about.span.of(lines.text()));
+    out.line(&format!("{number:>5} | {excerpt}"))
+        .text(&format!("      | {}", " ".repeat(caret)))
+        .paint(paint, colour)
+        .text(&"^".repeat(length))
+        .paint(Paint::Plain, colour)
+        .end();
+    if let Some(help) = about.help {
+        out.line(&format!("      = help: {help}"));
     }
     out
 }
