@@ -1,17 +1,19 @@
 //! From the text of a domain to everything we have to say about it: the way all commands and
 //! the hook go.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_SHARES};
 use crate::domain::xml::XmlError;
 use crate::domain::{self, Domain, Origin};
-use crate::host::folder::{self, Folder};
+use crate::host::folder::{Folder, NoFolder};
+use crate::host::look::{self, Seen};
+use crate::host::qemu_user::{self, QemuUser};
 use crate::host::security_driver::{self, Setting};
-use crate::host::{Root, qemu_user, versions};
+use crate::host::{Root, versions};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Counts, Finding, Place};
-use crate::lint::paths::{self, ShareFacts};
+use crate::lint::paths::{self, ShareFacts, Verdict};
 use crate::lint::{self};
 use crate::qemu::command_line::CommandLine;
 use crate::share::{self, Share};
@@ -30,11 +32,24 @@ pub struct Inspection {
     /// How much was found.
     pub counts: Counts,
     /// The folders that QEMU would open, and what is known of them.
-    pub shares: Vec<(Share, ShareFacts)>,
+    pub shares: Vec<Judged>,
     /// What AppArmor would have to grant.
     pub grants: Grants,
     /// Whether AppArmor rules matter to this domain on this host.
     pub confinement: Confinement,
+}
+
+/// A share, and what is known and said of it.
+#[derive(Debug)]
+pub struct Judged {
+    /// What the arguments say.
+    pub share: Share,
+    /// What the host says.
+    pub facts: ShareFacts,
+    /// Whether it may be opened to the guest.
+    pub verdict: Verdict,
+    /// What was found.
+    pub findings: Vec<Finding>,
 }
 
 /// Whether the domain gets AppArmor rules.
@@ -93,21 +108,27 @@ pub fn judge(
     let mut grants = Grants::default();
     let user = root
         .filter(|_| !shares.is_empty() && !assume.session)
-        .and_then(|root| qemu_user::find(root, &domain))
-        .map(Rc::new);
-    let mut looked_at = Vec::with_capacity(shares.len());
-    for share in shares {
-        let facts = facts(root, &share, user.as_ref());
-        let found = paths::check(&share, &facts, confinement == Confinement::Confined);
-        let refused = found.iter().any(|finding| finding.code == Code::PathSystem);
-        if let Ok(folder) = facts.folder.as_ref()
-            && !refused
-            && !is_unclear(&domain, &share)
-        {
-            grants.add(&folder.name, share.readonly);
+        .and_then(|root| qemu_user::find(root, &domain));
+    let user = user.map(Arc::new);
+    let facts = facts(root, &shares, user.as_ref());
+    let open = open_to_links(root, &domain, &shares, &facts);
+    let mut judged = Vec::with_capacity(shares.len());
+    for (share, facts) in shares.into_iter().zip(facts) {
+        let confined = confinement == Confinement::Confined;
+        let (mut verdict, found) = paths::check(&share, &facts, &open, confined);
+        if is_unclear(&domain, &share) {
+            verdict = Verdict::NoName;
         }
-        findings.extend(found);
-        looked_at.push((share, facts));
+        if let Verdict::Granted(name) = &verdict {
+            grants.add(name, share.readonly);
+        }
+        findings.extend(found.iter().cloned());
+        judged.push(Judged {
+            share,
+            facts,
+            verdict,
+            findings: found,
+        });
     }
     if let (Confinement::Confined, Err(much)) = (confinement, grants.render()) {
         findings.push(
@@ -130,7 +151,7 @@ pub fn judge(
         line,
         findings,
         counts,
-        shares: looked_at,
+        shares: judged,
         grants,
         confinement,
     }
@@ -144,19 +165,57 @@ fn is_unclear(domain: &Domain, share: &Share) -> bool {
     domain.args.get(*index).is_some_and(|arg| arg.blanked)
 }
 
-fn facts(root: Option<&Root>, share: &Share, user: Option<&Rc<qemu_user::QemuUser>>) -> ShareFacts {
+fn facts(root: Option<&Root>, shares: &[Share], user: Option<&Arc<QemuUser>>) -> Vec<ShareFacts> {
     let Some(root) = root else {
-        return ShareFacts {
+        let unseen = |share: &Share| ShareFacts {
             folder: Ok(unseen(&share.path)),
             reach: None,
         };
+        return shares.iter().map(unseen).collect();
     };
-    let folder = folder::resolve(root, &share.path);
-    let reach = match (&folder, user) {
-        (Ok(folder), Some(user)) => Some((user.clone(), qemu_user::reach(root, user, folder))),
-        _ => None,
+    let paths: Vec<String> = shares.iter().map(|share| share.path.clone()).collect();
+    let facts = |seen: Seen| ShareFacts {
+        folder: seen.folder,
+        reach: user.cloned().zip(seen.reach),
     };
-    ShareFacts { folder, reach }
+    look::look(root, &paths, user)
+        .into_iter()
+        .map(facts)
+        .collect()
+}
+
+/// Names of the directories in which the guest can make symbolic links that are links on the host,
+/// too: its writable shares, raw and native, but for those that keep what a file is in attributes.
+fn open_to_links(
+    root: Option<&Root>,
+    domain: &Domain,
+    shares: &[Share],
+    facts: &[ShareFacts],
+) -> Vec<Vec<u8>> {
+    let has_links = |facts: &ShareFacts| match &facts.folder {
+        Ok(folder) => !folder.links.is_empty(),
+        Err(NoFolder::Missing(Some(to_be))) => !to_be.links.is_empty(),
+        Err(_) => false,
+    };
+    // Where no link is followed, it does not matter.
+    let Some(root) = root.filter(|_| facts.iter().any(has_links)) else {
+        return Vec::new();
+    };
+    let raw = shares
+        .iter()
+        .zip(facts)
+        .filter(|(share, _)| share.makes_links);
+    let raw = raw.filter_map(|(_, facts)| Some(facts.folder.as_ref().ok()?.name.clone()));
+    let native = domain.devices.iter().filter_map(|device| {
+        let native = device.filesystem.as_ref()?;
+        let source = native.source.as_ref()?;
+        let makes_links = !native.readonly && native.access != "mapped";
+        makes_links.then(|| source.value.clone())
+    });
+    let native: Vec<String> = native.collect();
+    let native = look::look(root, &native, None).into_iter();
+    raw.chain(native.filter_map(|seen| Some(seen.folder.ok()?.name)))
+        .collect()
 }
 
 /// The folder as its path names it, dots and double slashes resolved: the best that can be said
@@ -178,6 +237,8 @@ fn unseen(path: &str) -> Folder {
         name: name.into_bytes(),
         user_xattr: None,
         remote: true,
+        owner: None,
+        links: Vec::new(),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Share {
     pub readonly: bool,
     /// Whether it keeps owners and modes in extended attributes.
     pub wants_xattr: bool,
+    /// Whether the guest can make symbolic links that are links on the host, too.
+    pub makes_links: bool,
 }
 
 /// The shares that a device uses, in order. QEMU never opens an fsdev that no device uses
@@ -44,6 +46,8 @@ pub fn shares(domain: &Domain, line: &CommandLine) -> Vec<Share> {
                 path: path.value.clone(),
                 place: Place::Arg(path.arg, path.value_range.clone()),
                 readonly: fsdev.readonly(),
+                makes_links: !fsdev.readonly()
+                    && matches!(fsdev.value("security_model"), Some("none" | "passthrough")),
                 wants_xattr: matches!(
                     fsdev.value("security_model"),
                     Some("mapped" | "mapped-xattr")
@@ -102,6 +106,11 @@ fn changed(domain: &Domain, line: &CommandLine, is_used: impl Fn(&str) -> bool) 
             place: Place::Arg(opt.arg, opt.value_range.clone()),
             readonly,
             wants_xattr: mapped,
+            makes_links: !readonly
+                && match changes.model {
+                    Some(model) => matches!(model.value.as_str(), "none" | "passthrough"),
+                    None => fs.access != "mapped",
+                },
         });
     }
     shares

@@ -55,12 +55,29 @@ fn host_of_examples() -> tempfile::TempDir {
         "srv/one two",
         "srv/one   two",
         "srv/one\ntwo",
+        "srv/locked",
         "home/alice/share",
+        "home/bob",
         "dev/share",
     ] {
         fs::create_dir_all(at(dir)).unwrap();
     }
-    for open in ["", "srv", "home", "dev", "etc"] {
+    std::os::unix::fs::symlink("/srv/other", at("home/bob/link")).unwrap();
+    for written in [
+        "srv/share",
+        "srv/other",
+        "srv/images",
+        "srv/one two",
+        "srv/one   two",
+        "srv/one\ntwo",
+        "dev/share",
+        "home/alice/share",
+        "etc",
+    ] {
+        fs::set_permissions(at(written), PermissionsExt::from_mode(0o777)).unwrap();
+    }
+    fs::set_permissions(at("home/bob"), PermissionsExt::from_mode(0o777)).unwrap();
+    for open in ["", "srv", "home", "dev"] {
         fs::set_permissions(at(open), PermissionsExt::from_mode(0o755)).unwrap();
     }
     fs::set_permissions(at("home/alice"), PermissionsExt::from_mode(0o700)).unwrap();

@@ -22,14 +22,13 @@ const RESTRICTED: [&str; 16] = [
 ];
 
 /// Below these only reading is granted: boot files and firmware (libvirt 9.0;
-/// 11.3 adds /usr/share/qemu/, which 9.0 refuses).
-const READ_ONLY: [&str; 12] = [
+/// later ones add /usr/share/qemu/ and /usr/share/edk2-ovmf/, which 9.0 refuses).
+const READ_ONLY: [&str; 11] = [
     "/boot/",
     "/vmlinuz",
     "/initrd",
     "/usr/lib/u-boot/",
     "/usr/share/edk2/",
-    "/usr/share/edk2-ovmf/",
     "/usr/share/OVMF/",
     "/usr/share/ovmf/",
     "/usr/share/AAVMF/",
@@ -45,20 +44,37 @@ const EXCEPTED: [&str; 3] = [
     "/etc/libvirt-sandbox/services/",
 ];
 
-/// Why a folder is refused.
+/// What holds everything that the host keeps from its users: not even reading is granted of what
+/// contains one of them.
+const SECRET: [&str; 3] = ["/etc/", "/proc/", "/sys/"];
+
+/// What a folder has to do with the system's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// It is, or lies below, this.
+pub enum System {
+    /// It is, or lies below, this one.
     Below(&'static str),
-    /// It is to be written to, and contains this.
+    /// It contains this one.
     Contains(&'static str),
 }
 
-/// Whether the folder of this name (the kernel's own, so without symlinks) is refused.
+/// What is said of a folder that has to do with the system's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judgement {
+    /// What it has to do with them.
+    pub what: System,
+    /// Whether it is granted all the same.
+    pub granted: bool,
+    /// Whether libvirt grants it as a `<filesystem>`.
+    pub natively: bool,
+}
+
+/// Judges the folder of this name (the kernel's own, so without symlinks); nothing where it is
+/// none of the system's.
 ///
-/// What virt-aa-helper refuses a native `<filesystem>` is refused; beyond that, a folder that is
-/// itself one of the list, and a writable one that contains one of them.
-pub fn refused(name: &[u8], readonly: bool) -> Option<Refused> {
+/// What virt-aa-helper refuses a native `<filesystem>` is refused. Beyond that: a folder that is
+/// itself one of the list, a writable one that contains one of them, and a read-only one that
+/// contains what holds secrets.
+pub fn judge(name: &[u8], readonly: bool) -> Option<Judgement> {
     let mut folder = name.to_vec();
     if !folder.ends_with(b"/") {
         folder.push(b'/');
@@ -72,21 +88,37 @@ pub fn refused(name: &[u8], readonly: bool) -> Option<Refused> {
     if starts(name, &EXCEPTED).is_some() || (readonly && starts(name, &READ_ONLY).is_some()) {
         return None;
     }
+    // So to libvirt /etc is not below /etc/.
+    let natively =
+        starts(name, &RESTRICTED).is_none() && (readonly || starts(name, &READ_ONLY).is_none());
+    let refused = |what| Judgement {
+        what,
+        granted: false,
+        natively,
+    };
     if let Some(prefix) = starts(&folder, &RESTRICTED) {
-        return Some(Refused::Below(prefix));
+        return Some(refused(System::Below(prefix)));
     }
+    let contained = |list: &[&'static str]| {
+        list.iter()
+            .copied()
+            .find(|prefix| prefix.as_bytes().starts_with(&folder))
+            .map(System::Contains)
+    };
     if readonly {
-        return None;
+        let secret = contained(&SECRET).map(refused);
+        return secret.or_else(|| {
+            contained(&RESTRICTED).map(|what| Judgement {
+                granted: true,
+                ..refused(what)
+            })
+        });
     }
-    if let Some(prefix) = starts(&folder, &READ_ONLY) {
-        return Some(Refused::Below(prefix));
-    }
-    RESTRICTED
-        .iter()
-        .chain(&READ_ONLY)
-        .copied()
-        .find(|prefix| prefix.as_bytes().starts_with(&folder))
-        .map(Refused::Contains)
+    starts(&folder, &READ_ONLY)
+        .map(System::Below)
+        .or_else(|| contained(&RESTRICTED))
+        .or_else(|| contained(&READ_ONLY))
+        .map(refused)
 }
 
 #[cfg(test)]
@@ -94,33 +126,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn follows_libvirts_lists() {
-        use Refused::{Below, Contains};
-        for (name, readonly, expected) in [
+    fn follows_libvirts_lists_and_goes_beyond() {
+        use System::{Below, Contains};
+        let all = [
             ("/srv/share", false, None),
-            ("/etc", true, Some(Below("/etc/"))),
-            ("/etc/ssl", true, Some(Below("/etc/"))),
+            ("/etc", true, Some((Below("/etc/"), false, true))),
+            ("/etc/ssl", true, Some((Below("/etc/"), false, false))),
             ("/etcetera", false, None),
-            ("/lib64", false, Some(Below("/lib"))),
-            ("/libvirt", false, Some(Below("/lib"))),
-            ("/usr/share/ovmf/x", false, Some(Below("/usr/share/"))),
+            ("/lib64", false, Some((Below("/lib"), false, false))),
+            ("/libvirt", false, Some((Below("/lib"), false, false))),
+            (
+                "/usr/share/ovmf/x",
+                false,
+                Some((Below("/usr/share/"), false, false)),
+            ),
             ("/usr/share/ovmf/x", true, None),
-            ("/usr/share/ovmf", true, Some(Below("/usr/share/"))),
+            (
+                "/usr/share/ovmf",
+                true,
+                Some((Below("/usr/share/"), false, false)),
+            ),
             ("/boot", true, None),
-            ("/boot", false, Some(Below("/boot/"))),
-            ("/", true, None),
-            ("/", false, Some(Contains("/bin/"))),
-            ("/usr", false, Some(Contains("/usr/bin/"))),
-            ("/usr", true, None),
-            ("/usr/local", false, Some(Contains("/usr/local/bin/"))),
+            ("/boot", false, Some((Below("/boot/"), false, true))),
+            ("/boot/grub", false, Some((Below("/boot/"), false, false))),
+            ("/", true, Some((Contains("/etc/"), false, true))),
+            ("/", false, Some((Contains("/bin/"), false, true))),
+            ("/usr", false, Some((Contains("/usr/bin/"), false, true))),
+            ("/usr", true, Some((Contains("/usr/bin/"), true, true))),
+            (
+                "/usr/local",
+                false,
+                Some((Contains("/usr/local/bin/"), false, true)),
+            ),
+            (
+                "/usr/local",
+                true,
+                Some((Contains("/usr/local/bin/"), true, true)),
+            ),
             ("/sys/devices/pci0000:00", false, None),
             ("/home", false, None),
-        ] {
-            assert_eq!(
-                refused(name.as_bytes(), readonly),
-                expected,
-                "{name} {readonly}"
-            );
+        ];
+        for (name, readonly, expected) in all {
+            let judged = judge(name.as_bytes(), readonly)
+                .map(|judged| (judged.what, judged.granted, judged.natively));
+            assert_eq!(judged, expected, "{name} {readonly}");
         }
     }
 }

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::inspect::Confinement;
-use crate::lint::catalogue::Code;
-use crate::lint::finding::Level;
+use crate::lint::finding::{Finding, Level};
+use crate::lint::paths::Verdict;
 use crate::output::{self, Data, complain};
 use crate::report::stderr;
 
@@ -38,11 +38,17 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     }
     let input = Input::read(&file.unwrap_or_else(|| "-".into()))?;
     let found = input.inspect(&options)?;
-    // A system folder gets no rules anywhere, also where AppArmor is off and nobody is refused.
+    // What is not opened is not, also where AppArmor is off and nobody is refused.
+    let refused = |finding: &Finding| {
+        found
+            .shares
+            .iter()
+            .any(|judged| matches!(&judged.verdict, Verdict::Refused(why) if **why == *finding))
+    };
     let refusals: Vec<_> = found
         .findings
         .iter()
-        .filter(|finding| finding.level == Level::Error || finding.code == Code::PathSystem)
+        .filter(|finding| finding.level == Level::Error || refused(finding))
         .collect();
     for finding in &refusals {
         complain(&stderr::one(finding));

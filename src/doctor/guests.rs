@@ -10,7 +10,7 @@ use crate::host::{Root, guests, qemu_user};
 use crate::inspect::{self, Inspection};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
-use crate::lint::paths::{self, ShareFacts};
+use crate::lint::paths::ShareFacts;
 use crate::qemu::command_line::CommandLine;
 use crate::share::Share;
 use crate::text::{Lines, count, quoted, visible};
@@ -119,10 +119,10 @@ fn is_ours(inspected: &Inspection) -> bool {
 }
 
 fn shared(inspected: &Inspection) -> impl Iterator<Item = Shared> {
-    inspected.shares.iter().filter_map(|(_, facts)| {
+    inspected.shares.iter().filter_map(|judged| {
         Some(Shared {
             guest: inspected.domain.name.clone(),
-            folder: facts.folder.as_ref().ok()?.name.clone(),
+            folder: judged.facts.folder.as_ref().ok()?.name.clone(),
         })
     })
 }
@@ -139,13 +139,9 @@ fn judge(root: &Root, guest: &Given, subject: &Subject) -> Vec<Line> {
     let closed = configuration.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
     let mut lines = Vec::new();
     let mut told = BTreeSet::new();
-    for (share, facts) in &inspected.shares {
-        let found = paths::check(
-            share,
-            facts,
-            inspected.confinement == inspect::Confinement::Confined,
-        );
-        lines.push(usable(closed, subject(), share, facts, &found, blind));
+    for judged in &inspected.shares {
+        let (share, facts, found) = (&judged.share, &judged.facts, &judged.findings);
+        lines.push(usable(closed, subject(), share, facts, found, blind));
         lines.extend(attributes(subject(), share, facts, blind));
         told.extend(found.iter().map(key));
     }

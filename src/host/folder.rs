@@ -2,13 +2,14 @@
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::host::Root;
+use crate::host::walk::{self, End, Link, kernel_name};
 
 /// A folder, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,18 +23,33 @@ pub struct Folder {
     pub user_xattr: Option<bool>,
     /// Whether its file system decides about permissions elsewhere (NFS, FUSE and the like).
     pub remote: bool,
+    /// Its owner.
+    pub owner: Option<u32>,
+    /// The symbolic links that lead to it.
+    pub links: Vec<Link>,
+}
+
+/// A folder that somebody is yet to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToBe {
+    /// As [`Folder::name`].
+    pub name: Vec<u8>,
+    /// As [`Folder::links`].
+    pub links: Vec<Link>,
 }
 
 /// Why a path leads to no folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoFolder {
-    /// Nothing there.
-    Missing,
+    /// Nothing there; the name it will have when it is made, where that is certain.
+    Missing(Option<ToBe>),
     /// Something else is there.
     NotAFolder,
     /// A folder on the way may not be entered by us; whether we are root, whom only a file system
     /// that decides elsewhere keeps out (NFS with root_squash, FUSE).
     Denied(bool),
+    /// Its file system does not answer.
+    Silent,
     /// Another error, in the system's words.
     Failed(String),
     /// The name does not lead back to it; the name.
@@ -50,16 +66,42 @@ pub enum NoFolder {
 /// When there is no such folder, or it has no dependable name.
 pub fn resolve(root: &Root, path: &str) -> Result<Folder, NoFolder> {
     if path.is_empty() {
-        return Err(NoFolder::Missing);
+        return Err(NoFolder::Missing(None));
     }
     // A relative path counts from QEMU's working directory, which is / under libvirt.
-    let folder = follow(root, &Path::new("/").join(path), OFlags::DIRECTORY)?;
+    let walk = walk::walk(root, &Path::new("/").join(path)).map_err(no_folder)?;
+    let (handle, rest) = match walk.end {
+        End::Directory(handle) => (handle, None),
+        End::Missing(parent, rest) => (parent, Some(rest)),
+    };
+    let found = named(root, &handle)?;
+    if let Some(rest) = rest {
+        let name = to_be(found.name, &rest);
+        let links = walk.links;
+        return Err(NoFolder::Missing(name.map(|name| ToBe { name, links })));
+    }
     Ok(Folder {
-        name: folder.name,
-        user_xattr: user_xattr(&folder.path),
-        remote: fs::statfs(&folder.path).is_ok_and(|fs| is_remote(fs.f_type)),
-        path: folder.path,
+        name: found.name,
+        user_xattr: user_xattr(&found.path),
+        remote: fs::statfs(&found.path).is_ok_and(|fs| is_remote(fs.f_type)),
+        owner: fs::fstat(&handle).ok().map(|stat| stat.st_uid),
+        path: found.path,
+        links: walk.links,
     })
+}
+
+/// What will be called so when it is made: the names below a directory that is there. Whatever
+/// comes to stand there in the meantime, a rule opens what really has this name, and no more.
+fn to_be(directory: Vec<u8>, rest: &[u8]) -> Option<Vec<u8>> {
+    if rest.split(|byte| *byte == b'/').any(|part| part == b"..") {
+        return None;
+    }
+    let mut name = directory;
+    if !name.ends_with(b"/") {
+        name.push(b'/');
+    }
+    name.extend_from_slice(rest);
+    Some(name)
 }
 
 /// What a path leads to, of whatever kind.
@@ -81,30 +123,28 @@ pub fn follow(root: &Root, absolute: &Path, kind: OFlags) -> Result<Followed, No
     let handle = root
         .open(absolute, flags, Mode::empty())
         .map_err(no_folder)?;
-    let link = format!("/proc/self/fd/{}", raw(&handle));
-    let path = fs::readlink(link.as_str(), Vec::new()).map_err(no_folder)?;
-    let path = PathBuf::from(std::ffi::OsString::from_vec(path.into_bytes()));
+    named(root, &handle)
+}
+
+/// The dependable name of what is open.
+fn named(root: &Root, handle: &OwnedFd) -> Result<Followed, NoFolder> {
+    let path = PathBuf::from(OsStr::from_bytes(&kernel_name(handle).map_err(no_folder)?));
     let unstable = || NoFolder::Unstable(path.to_string_lossy().into_owned());
-    let opened = fs::fstat(&handle).map_err(no_folder)?;
+    let opened = fs::fstat(handle).map_err(no_folder)?;
     let named = fs::lstat(&path).map_err(|_| unstable())?;
     if (opened.st_dev, opened.st_ino) != (named.st_dev, named.st_ino) {
         return Err(unstable());
     }
-    let name = below_root(root, &path).ok_or_else(unstable)?;
+    let name = root.below_it(&path).ok_or_else(unstable)?;
     if !name.starts_with(b"/") {
         return Err(unstable());
     }
     Ok(Followed { name, path })
 }
 
-fn raw(handle: &OwnedFd) -> i32 {
-    use std::os::fd::AsRawFd;
-    handle.as_raw_fd()
-}
-
 fn no_folder(error: Errno) -> NoFolder {
     match error {
-        Errno::NOENT => NoFolder::Missing,
+        Errno::NOENT => NoFolder::Missing(None),
         Errno::NOTDIR => NoFolder::NotAFolder,
         Errno::ACCESS => NoFolder::Denied(rustix::process::geteuid().is_root()),
         other => {
@@ -113,16 +153,6 @@ fn no_folder(error: Errno) -> NoFolder {
             NoFolder::Failed(text.get(..end).unwrap_or("").to_owned())
         }
     }
-}
-
-/// The host path of `path`, which lies below the root.
-fn below_root(root: &Root, path: &Path) -> Option<Vec<u8>> {
-    let Some(dir) = root.dir() else {
-        return Some(path.as_os_str().as_bytes().to_vec());
-    };
-    let dir = std::fs::canonicalize(dir).ok()?;
-    let inside = path.strip_prefix(dir).ok()?;
-    Some(Path::new("/").join(inside).into_os_string().into_vec())
 }
 
 /// Asks for an attribute that QEMU would use: "not supported" is the answer we are after.

@@ -10,6 +10,8 @@ pub mod daemon;
 pub mod folder;
 pub mod guests;
 pub mod hooks;
+pub mod look;
+pub mod mounts;
 pub mod place;
 pub mod profiles;
 pub mod qemu_user;
@@ -18,6 +20,7 @@ pub mod stdin;
 pub mod systemd;
 pub mod temporary;
 pub mod versions;
+pub mod walk;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -60,6 +63,17 @@ impl Root {
             None => absolute.to_owned(),
             Some(dir) => dir.join(absolute.strip_prefix("/").unwrap_or(absolute)),
         }
+    }
+
+    /// The host path of `path`, which is one of this machine; nothing when it lies outside.
+    pub fn below_it(&self, path: &Path) -> Option<Vec<u8>> {
+        let Some(dir) = &self.dir else {
+            return Some(path.as_os_str().as_encoded_bytes().to_vec());
+        };
+        let dir = std::fs::canonicalize(dir).ok()?;
+        let inside = path.strip_prefix(dir).ok()?;
+        let host = Path::new("/").join(inside);
+        Some(host.into_os_string().into_encoded_bytes())
     }
 
     /// The user that files of ours must belong to: root, or the caller below a moved root.

@@ -1,7 +1,10 @@
 //! The user QEMU will run as, and whether file permissions let that user at a folder.
 
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 use crate::domain::Domain;
 use crate::host::Root;
@@ -11,15 +14,20 @@ use crate::host::folder::{self, Folder};
 /// Where the user is set; only root may read it on most hosts.
 pub const CONFIGURATION: &str = "/etc/libvirt/qemu.conf";
 
-/// A user with all groups.
+/// Accounts of large sites are kept elsewhere; of more than this nothing is believed.
+const MOST_ACCOUNTS: u64 = 16 << 20;
+
+/// A user, and the groups that local files say it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QemuUser {
     /// Name or number, for messages.
     pub name: String,
     /// User id.
     pub uid: u32,
-    /// All groups.
+    /// Its groups.
     pub groups: Vec<u32>,
+    /// Whether the local files could be read as a whole.
+    pub files_known: bool,
 }
 
 /// Whether the user gets at a folder.
@@ -27,16 +35,23 @@ pub struct QemuUser {
 pub enum Reach {
     /// Nothing is in the way.
     Fine,
+    /// Nothing is in the way of reading, but the shared folder is not the user's to write.
+    ReadOnly,
     /// This folder (host path) stops it; whether it is the shared one itself.
     Stopped(PathBuf, bool),
+    /// This one lets a group in, and more groups than local files know may have the user as a
+    /// member; whether it is the shared one itself.
+    Unknown(PathBuf, bool),
 }
 
 /// Finds the user: the domain's own static dac label, else qemu.conf, else the user that the
 /// distribution's libvirt is built for. `None` where the name is in no local file (LDAP), or
-/// there is no such user.
+/// there is no such user, or only root may know.
 pub fn find(root: &Root, domain: &Domain) -> Option<QemuUser> {
-    let passwd = text(root, "/etc/passwd");
-    let group_file = text(root, "/etc/group");
+    let passwd = accounts(root, "/etc/passwd");
+    let group_file = accounts(root, "/etc/group");
+    let files_known = passwd.is_some() && group_file.is_some();
+    let (passwd, group_file) = (passwd.unwrap_or_default(), group_file.unwrap_or_default());
     let dac = domain
         .seclabels
         .iter()
@@ -48,7 +63,11 @@ pub fn find(root: &Root, domain: &Domain) -> Option<QemuUser> {
             (user.to_owned(), Some(group.to_owned()))
         }
         None => {
-            let conf = configuration(root);
+            let conf = match root.text(CONFIGURATION) {
+                Ok(text) => Conf::read(&text),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Conf::read(""),
+                Err(_) => return None,
+            };
             let group = conf.text("group").map(str::to_owned);
             match conf.text("user").map(str::to_owned) {
                 Some(user) => (user, group),
@@ -76,12 +95,17 @@ pub fn find(root: &Root, domain: &Domain) -> Option<QemuUser> {
         );
     }
     groups.extend(memberships(&group_file, &name));
-    Some(QemuUser { name, uid, groups })
+    Some(QemuUser {
+        name,
+        uid,
+        groups,
+        files_known,
+    })
 }
 
 /// What qemu.conf sets; nothing where it may not be read.
 pub fn configuration(root: &Root) -> Conf {
-    Conf::read(&text(root, CONFIGURATION))
+    Conf::read(&root.text(CONFIGURATION).unwrap_or_default())
 }
 
 /// Follows the folders above the share: search permission on each, and read on the last too.
@@ -92,65 +116,172 @@ pub fn reach(root: &Root, user: &QemuUser, folder: &Folder) -> Reach {
     let chain = folder::chain(root, folder);
     let above = if root.is_moved() { 1 } else { 0 };
     let last = chain.len().saturating_sub(1);
+    let mut reach = Reach::Fine;
+    // Asked only where the answer matters.
+    let mut all_groups = None;
+    let knows =
+        |known: &mut Option<bool>| *known.get_or_insert_with(|| knows_all_groups(root, user));
     for (position, path) in chain.iter().enumerate().skip(above) {
         let wanted = if position == last { 0o5 } else { 0o1 };
         // What cannot be looked at cannot be judged.
-        let Ok(meta) = std::fs::metadata(path) else {
+        let (Ok(meta), Ok(list)) = (std::fs::metadata(path), acl(path)) else {
             continue;
         };
-        let allowed = match acl(path) {
+        let allowed = match list {
             Some(entries) => acl_allows(&entries, user, meta.uid(), meta.gid()),
             None => mode_allows(meta.permissions().mode(), user, meta.uid(), meta.gid()),
         };
-        if allowed & wanted != wanted {
-            let host = match root.dir() {
-                Some(dir) => Path::new("/").join(path.strip_prefix(dir).unwrap_or(path)),
-                None => path.clone(),
-            };
-            return Reach::Stopped(host, position == last);
+        let may = |wanted: u32, bits: u32| bits & wanted == wanted;
+        if may(wanted, allowed.certainly) {
+            // To make something takes search permission, too.
+            let writable = may(0o3, allowed.certainly)
+                || allowed.by_groups.iter().any(|bits| may(0o3, *bits)) && !knows(&mut all_groups);
+            if position == last && !writable && reach == Reach::Fine {
+                reach = Reach::ReadOnly;
+            }
+            continue;
         }
+        let host = || match root.dir() {
+            Some(dir) => Path::new("/").join(path.strip_prefix(dir).unwrap_or(path)),
+            None => path.clone(),
+        };
+        let by_group = allowed.by_groups.iter().any(|bits| may(wanted, *bits));
+        if by_group && !knows(&mut all_groups) {
+            if reach == Reach::Fine {
+                reach = Reach::Unknown(host(), position == last);
+            }
+            continue;
+        }
+        return Reach::Stopped(host(), position == last);
     }
-    Reach::Fine
+    reach
+}
+
+/// What a folder allows the user: as what is known of it, and as a member of groups that it is
+/// not known to be in.
+#[derive(Debug, PartialEq, Eq)]
+struct Allowed {
+    certainly: u32,
+    by_groups: Vec<u32>,
 }
 
 /// The three bits that count for the user: the first class that matches decides.
-fn mode_allows(mode: u32, user: &QemuUser, owner: u32, group: u32) -> u32 {
-    if user.uid == owner {
-        (mode >> 6) & 7
+fn mode_allows(mode: u32, user: &QemuUser, owner: u32, group: u32) -> Allowed {
+    let (certainly, by_groups) = if user.uid == owner {
+        ((mode >> 6) & 7, Vec::new())
     } else if user.groups.contains(&group) {
-        (mode >> 3) & 7
+        ((mode >> 3) & 7, Vec::new())
     } else {
-        mode & 7
+        (mode & 7, vec![(mode >> 3) & 7])
+    };
+    Allowed {
+        certainly,
+        by_groups,
     }
+}
+
+/// Whether nobody but /etc/group says which groups the user is in. libvirt asks getgrouplist(3),
+/// which asks every service in nsswitch.conf(5).
+fn knows_all_groups(root: &Root, user: &QemuUser) -> bool {
+    const MOST: u64 = 1 << 16;
+    if !user.files_known {
+        return false;
+    }
+    let switch = match root.read("/etc/nsswitch.conf", MOST) {
+        Ok(switch) => String::from_utf8_lossy(&switch).into_owned(),
+        // The C library's default is files.
+        Err(error) => return error.kind() == io::ErrorKind::NotFound,
+    };
+    services(&switch).all(|service| match service {
+        // That of mymachines was about containers' own users.
+        "files" | "mymachines" => true,
+        "systemd" => !in_userdb(root, &user.name),
+        // Files with NIS behind them, where a line begins with + or -.
+        "compat" => accounts(root, "/etc/group")
+            .is_some_and(|file| !file.lines().any(|line| line.starts_with(['+', '-']))),
+        _ => false,
+    })
+}
+
+/// The services that are asked for the groups of a user; [actions] left out.
+fn services(switch: &str) -> impl Iterator<Item = &str> {
+    let lines = switch.lines().filter_map(|line| {
+        let line = line.split('#').next().unwrap_or("").trim_start();
+        let (database, services) = line.split_once(':')?;
+        matches!(database.trim_end(), "group" | "initgroups").then_some(services)
+    });
+    lines.flat_map(|services| {
+        services
+            .split('[')
+            .enumerate()
+            .filter_map(|(position, part)| match position {
+                0 => Some(part),
+                _ => part.split_once(']').map(|(_, after)| after),
+            })
+            .flat_map(str::split_whitespace)
+    })
+}
+
+/// Whether systemd's user database (nss-systemd) may have groups for a user of /etc/passwd:
+/// drop-in files USER:GROUP.membership, or a service that is not systemd's own.
+fn in_userdb(root: &Root, user: &str) -> bool {
+    const DROP_INS: [&str; 5] = [
+        "/etc/userdb",
+        "/run/userdb",
+        "/run/host/userdb",
+        "/usr/local/lib/userdb",
+        "/usr/lib/userdb",
+    ];
+    let start = format!("{user}:");
+    let dropped_in = DROP_INS.iter().any(|folder| {
+        let names = root.names_with(&start, folder);
+        names.map_or(true, |names| !names.is_empty())
+    });
+    dropped_in
+        || root.names("/run/systemd/userdb").map_or(true, |services| {
+            services
+                .iter()
+                .any(|service| !service.starts_with("io.systemd."))
+        })
 }
 
 /// An entry of a POSIX access list: tag, permissions, id (linux/posix_acl_xattr.h).
 type AclEntry = (u16, u32, u32);
 
-fn acl(path: &Path) -> Option<Vec<AclEntry>> {
-    let mut raw = [0_u8; 4096];
-    let length = rustix::fs::getxattr(path, "system.posix_acl_access", &mut raw).ok()?;
-    let entries = raw.get(4..length)?;
-    Some(
-        entries
-            .chunks_exact(8)
-            .filter_map(|entry| {
-                let (tag, rest) = entry.split_first_chunk::<2>()?;
-                let (permissions, rest) = rest.split_first_chunk::<2>()?;
-                let (id, _) = rest.split_first_chunk::<4>()?;
-                Some((
-                    u16::from_le_bytes(*tag),
-                    u32::from(u16::from_le_bytes(*permissions)),
-                    u32::from_le_bytes(*id),
-                ))
-            })
-            .collect(),
-    )
+/// The access list of a folder, where it has one.
+fn acl(path: &Path) -> Result<Option<Vec<AclEntry>>, Errno> {
+    const NAME: &str = "system.posix_acl_access";
+    // XATTR_SIZE_MAX of Linux; most have a few entries.
+    const MOST: usize = 1 << 16;
+    let mut short = [0_u8; 512];
+    let mut long = Vec::new();
+    let raw = match rustix::fs::getxattr(path, NAME, &mut short) {
+        Ok(length) => short.get(..length),
+        Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
+        Err(Errno::RANGE) => {
+            long.resize(MOST, 0);
+            let length = rustix::fs::getxattr(path, NAME, &mut long)?;
+            long.get(..length)
+        }
+        Err(error) => return Err(error),
+    };
+    let entries = raw.and_then(|raw| raw.get(4..)).ok_or(Errno::INVAL)?;
+    let entries = entries.chunks_exact(8).filter_map(|entry| {
+        let (tag, rest) = entry.split_first_chunk::<2>()?;
+        let (permissions, rest) = rest.split_first_chunk::<2>()?;
+        let (id, _) = rest.split_first_chunk::<4>()?;
+        Some((
+            u16::from_le_bytes(*tag),
+            u32::from(u16::from_le_bytes(*permissions)),
+            u32::from_le_bytes(*id),
+        ))
+    });
+    Ok(Some(entries.collect()))
 }
 
 /// acl(5), "Access Check Algorithm"; of several groups the union is taken, which can only allow
 /// too much here, never too little.
-fn acl_allows(entries: &[AclEntry], user: &QemuUser, owner: u32, group: u32) -> u32 {
+fn acl_allows(entries: &[AclEntry], user: &QemuUser, owner: u32, group: u32) -> Allowed {
     const USER_OBJ: u16 = 0x01;
     const USER: u16 = 0x02;
     const GROUP_OBJ: u16 = 0x04;
@@ -164,28 +295,45 @@ fn acl_allows(entries: &[AclEntry], user: &QemuUser, owner: u32, group: u32) -> 
             .map(|entry| entry.1)
     };
     let mask = of(MASK).unwrap_or(7);
-    if user.uid == owner {
-        return of(USER_OBJ).unwrap_or(0);
+    let as_owner_or_named = if user.uid == owner {
+        Some(of(USER_OBJ).unwrap_or(0))
+    } else {
+        entries
+            .iter()
+            .find(|entry| entry.0 == USER && entry.2 == user.uid)
+            .map(|entry| entry.1 & mask)
+    };
+    if let Some(certainly) = as_owner_or_named {
+        return Allowed {
+            certainly,
+            by_groups: Vec::new(),
+        };
     }
-    if let Some(entry) = entries
-        .iter()
-        .find(|entry| entry.0 == USER && entry.2 == user.uid)
-    {
-        return entry.1 & mask;
-    }
-    let mut matching = entries.iter().filter(|entry| match entry.0 {
-        GROUP_OBJ => user.groups.contains(&group),
-        GROUP => user.groups.contains(&entry.2),
-        _ => false,
+    let groups = entries.iter().filter_map(|entry| match entry.0 {
+        GROUP_OBJ => Some((group, entry.1 & mask)),
+        GROUP => Some((entry.2, entry.1 & mask)),
+        _ => None,
     });
-    match matching.next() {
-        Some(first) => matching.fold(first.1, |all, entry| all | entry.1) & mask,
-        None => of(OTHER).unwrap_or(0),
+    let (known, other): (Vec<_>, Vec<_>) =
+        groups.partition(|(group, _)| user.groups.contains(group));
+    let certainly = known
+        .iter()
+        .map(|(_, bits)| *bits)
+        .reduce(|all, bits| all | bits)
+        .unwrap_or_else(|| of(OTHER).unwrap_or(0));
+    Allowed {
+        certainly,
+        by_groups: other.into_iter().map(|(_, bits)| bits).collect(),
     }
 }
 
-fn text(root: &Root, path: &str) -> String {
-    root.text(path).unwrap_or_default()
+/// A list of accounts; nothing when it is there and cannot be read as a whole.
+fn accounts(root: &Root, path: &str) -> Option<String> {
+    match root.read(path, MOST_ACCOUNTS + 1) {
+        Ok(content) => (content.len() as u64 <= MOST_ACCOUNTS)
+            .then(|| String::from_utf8_lossy(&content).into_owned()),
+        Err(error) => (error.kind() == io::ErrorKind::NotFound).then(String::new),
+    }
 }
 
 fn entry<'t>(file: &'t str, name: &str) -> Option<Vec<&'t str>> {
@@ -254,14 +402,15 @@ mod tests {
             name: "q".into(),
             uid,
             groups: groups.to_vec(),
+            files_known: true,
         }
     }
 
     #[test]
     fn the_first_matching_class_decides() {
-        assert_eq!(mode_allows(0o705, &user(1, &[2]), 9, 2), 0);
-        assert_eq!(mode_allows(0o705, &user(1, &[2]), 9, 3), 5);
-        assert_eq!(mode_allows(0o075, &user(1, &[2]), 1, 2), 0);
+        assert_eq!(mode_allows(0o705, &user(1, &[2]), 9, 2).certainly, 0);
+        assert_eq!(mode_allows(0o705, &user(1, &[2]), 9, 3).certainly, 5);
+        assert_eq!(mode_allows(0o075, &user(1, &[2]), 1, 2).certainly, 0);
     }
 
     #[test]
@@ -274,10 +423,10 @@ mod tests {
             (0x10, 5, 0),
             (0x20, 0, 0),
         ];
-        assert_eq!(acl_allows(&list, &user(64055, &[]), 0, 0), 5);
-        assert_eq!(acl_allows(&list, &user(5, &[77]), 0, 0), 5);
-        assert_eq!(acl_allows(&list, &user(5, &[0]), 0, 0), 0);
-        assert_eq!(acl_allows(&list, &user(5, &[1]), 0, 0), 0);
+        assert_eq!(acl_allows(&list, &user(64055, &[]), 0, 0).certainly, 5);
+        assert_eq!(acl_allows(&list, &user(5, &[77]), 0, 0).certainly, 5);
+        assert_eq!(acl_allows(&list, &user(5, &[0]), 0, 0).certainly, 0);
+        assert_eq!(acl_allows(&list, &user(5, &[1]), 0, 0).certainly, 0);
     }
 
     #[test]
@@ -288,5 +437,44 @@ mod tests {
             Some(("q".into(), 64055, Some(103)))
         );
         assert_eq!(memberships("kvm:x:103:a,q\nb:x:5:qq\n", "q"), [103]);
+    }
+
+    #[test]
+    fn groups_are_known_where_only_files_say() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let host = Root::below(root.path().to_owned());
+        let known = || knows_all_groups(&host, &user(1, &[]));
+        assert!(known(), "without nsswitch.conf");
+        for (text, expected) in [
+            ("passwd: ldap\ngroup: files\n", true),
+            ("group: files systemd", true),
+            ("group:files [ NOTFOUND = return ] mymachines", true),
+            ("group: files sss", false),
+            ("group: files [SUCCESS=merge] sss # x", false),
+            (
+                "#group: ldap\ngroup: files\ninitgroups: winbind files",
+                false,
+            ),
+            ("group: compat", true),
+        ] {
+            put("etc/nsswitch.conf", text);
+            assert_eq!(known(), expected, "{text}");
+        }
+        put("etc/group", "a:x:1:\n+::::\n");
+        assert!(!known(), "NIS");
+        put("etc/nsswitch.conf", "group: files systemd");
+        put("run/systemd/userdb/io.systemd.DynamicUser", "");
+        put("etc/userdb/other:a.membership", "");
+        assert!(known(), "nothing about this user");
+        put("run/userdb/q:a.membership", "");
+        assert!(!known(), "a membership of this user");
+        std::fs::remove_file(root.path().join("run/userdb/q:a.membership")).unwrap();
+        put("run/systemd/userdb/org.example", "");
+        assert!(!known(), "a service");
     }
 }

@@ -1,11 +1,12 @@
 //! The shared folders on this host: there, reachable, fit for the security model, and not the
 //! system's own. Judges facts; [`crate::host`] gathers them.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::apparmor::system_paths;
+use crate::apparmor::system_paths::{self, System};
 use crate::host::folder::{Folder, NoFolder};
 use crate::host::qemu_user::{QemuUser, Reach};
+use crate::host::walk::{Link, Writer};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
 use crate::share::Share;
@@ -17,11 +18,28 @@ pub struct ShareFacts {
     /// Where the path leads.
     pub folder: Result<Folder, NoFolder>,
     /// Whether the QEMU user gets there, where that user is known.
-    pub reach: Option<(Rc<QemuUser>, Reach)>,
+    pub reach: Option<(Arc<QemuUser>, Reach)>,
 }
 
-/// Judges one share. `confined` tells whether a rule is to be granted at all.
-pub fn check(share: &Share, facts: &ShareFacts, confined: bool) -> Vec<Finding> {
+/// Whether the directory of a share may be opened to the guest: decided here and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// By this name.
+    Granted(Vec<u8>),
+    /// This is why not. A note where the guest is not confined, and nothing is refused.
+    Refused(Box<Finding>),
+    /// It has no name, or no certain one, that a rule could hold.
+    NoName,
+}
+
+/// Judges one share. `confined` tells whether a rule is to be granted at all; `open` are names of
+/// directories in which the domain's guest can make symbolic links.
+pub fn check(
+    share: &Share,
+    facts: &ShareFacts,
+    open: &[Vec<u8>],
+    confined: bool,
+) -> (Verdict, Vec<Finding>) {
     let mut findings = Vec::new();
     let place = || share.place.clone();
     let path = quoted(&share.path);
@@ -35,34 +53,133 @@ pub fn check(share: &Share, facts: &ShareFacts, confined: bool) -> Vec<Finding> 
             .help("write the whole path"),
         );
     }
-    let folder = match &facts.folder {
-        Ok(folder) => folder,
-        Err(why) => {
-            findings.push(no_folder(share, &path, why, confined));
-            return findings;
-        }
-    };
-    let name = String::from_utf8_lossy(&folder.name);
-    if let Some(refused) = system_paths::refused(&folder.name, share.readonly) {
-        let what = match refused {
-            system_paths::Refused::Below(prefix) => {
-                format!("lies in {prefix}, which belongs to the system")
-            }
-            system_paths::Refused::Contains(prefix) => {
-                format!("contains {prefix}, which belongs to the system")
-            }
-        };
-        let text = format!(
-            "{} {what}: no guest under AppArmor is let at it, as with libvirt's own <filesystem>",
-            led(&path, &name, &share.path)
-        );
-        let finding = Finding::error(Code::PathSystem, place(), text);
-        findings.push(Finding {
-            // Where nothing is confined, nothing is refused.
-            level: if confined { Level::Error } else { Level::Note },
-            ..finding.help("share a folder below /srv, /home or /var instead")
-        });
+    let found = facts.folder.as_ref();
+    if let Err(why) = found {
+        findings.push(no_folder(share, &path, why, confined));
     }
+    let (name, links, owner) = match found {
+        Ok(folder) => (&folder.name, &folder.links, folder.owner),
+        Err(NoFolder::Missing(Some(to_be))) => (&to_be.name, &to_be.links, None),
+        Err(_) => return (Verdict::NoName, findings),
+    };
+    let led = led(&path, &String::from_utf8_lossy(name), &share.path);
+    let mut refused = None;
+    let mut say = |finding: Finding, granted: bool| {
+        let finding = Finding {
+            // Where nothing is confined, nothing is refused.
+            level: match granted {
+                true => Level::Warning,
+                false if confined => Level::Error,
+                false => Level::Note,
+            },
+            ..finding
+        };
+        if !granted {
+            refused.get_or_insert_with(|| finding.clone());
+        }
+        findings.push(finding);
+    };
+    if let Some(judged) = system_paths::judge(name, share.readonly) {
+        let finding = system(share, &led, &judged);
+        say(finding, judged.granted);
+    }
+    if let Some((finding, granted)) = linked(share, &path, name, links, owner, open) {
+        say(finding, granted);
+    }
+    let verdict = match refused {
+        Some(finding) => Verdict::Refused(Box::new(finding)),
+        None => Verdict::Granted(name.clone()),
+    };
+    if let Ok(folder) = found {
+        findings.extend(there(share, folder, facts, &path));
+    }
+    (verdict, findings)
+}
+
+/// A directory of the system's own, or one that contains such.
+fn system(share: &Share, led: &str, judged: &system_paths::Judgement) -> Finding {
+    let what = match judged.what {
+        System::Below(prefix) => format!("lies in {prefix}"),
+        System::Contains(prefix) => format!("contains {prefix}"),
+    };
+    let (then, help) = match (judged.granted, judged.natively) {
+        (true, _) => (
+            "the guest can read it, as it could in libvirt's own <filesystem>",
+            "share only what the guest needs",
+        ),
+        (false, true) => (
+            "it is not opened to a guest under AppArmor, though libvirt opens it to its own <filesystem>",
+            "share a folder below /srv, /home or /var instead",
+        ),
+        (false, false) => (
+            "it is not opened to a guest under AppArmor, as libvirt does not open it to its own <filesystem>",
+            "share a folder below /srv, /home or /var instead",
+        ),
+    };
+    let text = format!("{led} {what}, which belongs to the system: {then}");
+    Finding::error(Code::PathSystem, share.place.clone(), text).help(help)
+}
+
+/// Links on the way that somebody else decides about; whether the share is granted all the same.
+fn linked(
+    share: &Share,
+    path: &str,
+    name: &[u8],
+    links: &[Link],
+    owner: Option<u32>,
+    open: &[Vec<u8>],
+) -> Option<(Finding, bool)> {
+    let target = quoted(&String::from_utf8_lossy(name));
+    let shown = |link: &Link| {
+        let name = link.name.as_deref().unwrap_or_default();
+        quoted(&String::from_utf8_lossy(name))
+    };
+    let made_by_guest = links.iter().find(|link| {
+        let link = link.name.as_deref().unwrap_or_default();
+        open.iter()
+            .any(|share| lies_in(link, share) && !lies_in(name, share))
+    });
+    if let Some(link) = made_by_guest {
+        let text = format!(
+            "path {path} leads to {target} by the symbolic link {}, which lies in another share of this guest: the \
+             guest could have made it, and is not let out of that share by it",
+            shown(link)
+        );
+        let finding = Finding::error(Code::PathLink, share.place.clone(), text)
+            .help(format!("write the path without the link: {target}"));
+        return Some((finding, false));
+    }
+    let (link, writer) = links.iter().find_map(|link| {
+        // To one's own directory one may lead whom one likes.
+        let writer = link.writer?;
+        let own = matches!((writer, owner), (Writer::User(user), Some(owner)) if user == owner);
+        (!own).then_some((link, writer))
+    })?;
+    let who = match writer {
+        Writer::User(user) => format!("user {user}"),
+        Writer::Group(group) => format!("group {group}"),
+        Writer::Everybody => "everybody".to_owned(),
+    };
+    let text = format!(
+        "path {path} leads to {target} by the symbolic link {}, which {who} can change: so they decide what the guest \
+         gets",
+        shown(link)
+    );
+    let finding = Finding::warning(Code::PathLink, share.place.clone(), text)
+        .help(format!("write the path without the link: {target}"));
+    Some((finding, true))
+}
+
+/// Whether a name is that of a directory, or of something in it.
+fn lies_in(name: &[u8], directory: &[u8]) -> bool {
+    name.strip_prefix(directory)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/") || directory == b"/")
+}
+
+/// What else is to be said of a directory that is there.
+fn there(share: &Share, folder: &Folder, facts: &ShareFacts, path: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let place = || share.place.clone();
     if folder.name.starts_with(b"/dev/") || folder.name == b"/dev" {
         findings.push(
             Finding::warning(
@@ -73,14 +190,8 @@ pub fn check(share: &Share, facts: &ShareFacts, confined: bool) -> Vec<Finding> 
             .help("share a folder elsewhere"),
         );
     }
-    if let Some((user, Reach::Stopped(at, is_share))) = &facts.reach {
-        findings.push(unreachable(
-            share,
-            folder,
-            user,
-            &visible(&at.to_string_lossy()),
-            *is_share,
-        ));
+    if let Some((user, reach)) = &facts.reach {
+        findings.extend(unreachable(share, folder, user, reach));
     }
     if share.wants_xattr && folder.user_xattr == Some(false) {
         findings.push(
@@ -122,11 +233,24 @@ fn led(path: &str, name: &str, written: &str) -> String {
 fn no_folder(share: &Share, path: &str, why: &NoFolder, confined: bool) -> Finding {
     let finding = |code, text: String| Finding::error(code, share.place.clone(), text);
     match why {
-        NoFolder::Missing => finding(
+        NoFolder::Missing(_) => Finding::warning(
             Code::PathMissing,
-            format!("path {path} does not exist: QEMU refuses to start with \"No such file or directory\""),
+            share.place.clone(),
+            format!(
+                "path {path} does not exist: unless another hook makes it in time, QEMU refuses to start with \"No such \
+                 file or directory\""
+            ),
         )
         .help("create the folder, or mount what should be there, first"),
+        NoFolder::Silent => Finding::warning(
+            Code::PathUnreachable,
+            share.place.clone(),
+            format!(
+                "path {path} leads to a file system that does not answer (NFS, FUSE): where it ends is not known, so no \
+                 rule opens it"
+            ),
+        )
+        .help("see that its server or daemon runs, or unmount it"),
         NoFolder::NotAFolder => finding(
             Code::PathNotFolder,
             format!("path {path} is not a folder: QEMU refuses to start with \"Not a directory\""),
@@ -164,41 +288,76 @@ fn no_folder(share: &Share, path: &str, why: &NoFolder, confined: bool) -> Findi
     }
 }
 
-fn unreachable(
-    share: &Share,
-    folder: &Folder,
-    user: &QemuUser,
-    at: &str,
-    is_share: bool,
-) -> Finding {
-    let at_word = shell_word(at);
+fn unreachable(share: &Share, folder: &Folder, user: &QemuUser, reach: &Reach) -> Option<Finding> {
+    let (at, is_share, certain) = match reach {
+        Reach::Fine => return None,
+        Reach::ReadOnly => return unwritable(share, folder, user),
+        Reach::Stopped(at, is_share) => (at, *is_share, true),
+        Reach::Unknown(at, is_share) => (at, *is_share, false),
+    };
+    let at = visible(&at.to_string_lossy());
+    let at_word = shell_word(&at);
     let (what, help) = if is_share {
         (
-            "does not let it in",
+            "in",
             format!("`setfacl -m u:{}:rwx {at_word}`, or chmod", user.name),
         )
     } else {
         (
-            "does not let it through",
+            "through",
             format!(
                 "`setfacl -m u:{}:x {at_word}`, or `chmod o+x {at_word}`",
                 user.name
             ),
         )
     };
-    let message = format!(
-        "QEMU runs as {}, and folder {} {what}: it refuses to start with \"Permission denied\"",
+    let who = format!(
+        "QEMU runs as {}, and folder {}",
         quoted(&user.name),
-        quoted(at)
+        quoted(&at)
     );
-    let finding = Finding::error(Code::PathUnreachable, share.place.clone(), message).help(help);
-    Finding {
+    let message = if certain {
+        format!("{who} does not let it {what}: it refuses to start with \"Permission denied\"")
+    } else {
+        format!(
+            "{who} lets it {what} only as a member of a group: /etc/group does not name it there, and whether another \
+             source of groups in /etc/nsswitch.conf does is not known here"
+        )
+    };
+    let finding = Finding::error(Code::PathUnreachable, share.place.clone(), message);
+    Some(Finding {
         // Elsewhere somebody else decides.
-        level: if folder.remote {
+        level: if folder.remote || !certain {
             Level::Warning
         } else {
             Level::Error
         },
-        ..finding
+        ..if certain {
+            finding.help(help)
+        } else {
+            finding.help(format!(
+                "look whether `id {}` has the group; if not, {help}",
+                user.name
+            ))
+        }
+    })
+}
+
+/// What can be read only, though it is shared for more.
+fn unwritable(share: &Share, folder: &Folder, user: &QemuUser) -> Option<Finding> {
+    if share.readonly || folder.remote {
+        return None;
     }
+    let at = visible(&String::from_utf8_lossy(&folder.name));
+    let message = format!(
+        "QEMU runs as {}, who may not write to folder {}: the guest can read it, and make nothing in it",
+        quoted(&user.name),
+        quoted(&at)
+    );
+    let help = format!(
+        "`setfacl -m u:{}:rwx {}`, or write `readonly=on`",
+        user.name,
+        shell_word(&at)
+    );
+    Some(Finding::warning(Code::PathUnwritable, share.place.clone(), message).help(help))
 }

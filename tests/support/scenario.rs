@@ -217,7 +217,7 @@ impl Scenario {
                 assert!(status.success());
             }
             ["owner", uid, path] => {
-                std::os::unix::fs::chown(self.at(path), Some(uid.parse().unwrap()), None).unwrap();
+                std::os::unix::fs::lchown(self.at(path), Some(uid.parse().unwrap()), None).unwrap();
             }
             ["remove", path] => {
                 let path = self.at(path);

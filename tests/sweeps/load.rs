@@ -274,3 +274,68 @@ fn nobody_else_can_hold_the_lock() {
         );
     }
 }
+
+/// A FUSE file system whose daemon is stopped.
+struct Silent {
+    daemon: Child,
+    place: std::path::PathBuf,
+}
+
+impl Silent {
+    fn new(source: &Path, place: &Path) -> Self {
+        let daemon = Command::new("bindfs")
+            .arg("-f")
+            .args([source, place])
+            .spawn()
+            .expect("this test needs bindfs and /dev/fuse");
+        let begun = Instant::now();
+        while fs::metadata(place).unwrap().dev() == fs::metadata(source).unwrap().dev() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "not mounted");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let silent = Silent {
+            daemon,
+            place: place.to_owned(),
+        };
+        silent.signal("STOP");
+        silent
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.daemon.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        self.signal("CONT");
+        let _ = Command::new("umount").arg("-l").arg(&self.place).status();
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+/// Two shares on it, one through a link, and one that is all right, which is granted; the process
+/// ends though its thread still waits.
+#[test]
+#[ignore = "needs root, bindfs and /dev/fuse"]
+fn a_silent_file_system_is_an_open_question() {
+    let host = host();
+    for folder in ["/srv/source/inner", "/srv/mounted", "/srv/fine"] {
+        host.create_folder(folder.as_bytes());
+    }
+    std::os::unix::fs::symlink("/srv/mounted/inner", host.path("/srv/link")).unwrap();
+    let silent = Silent::new(&host.path("/srv/source"), &host.path("/srv/mounted"));
+    let paths = ["/srv/mounted/inner", "/srv/fine", "/srv/link"];
+    let xml = domain_xml("", &paths.map(share));
+    let begun = Instant::now();
+    let output = host.hook("prepare", "begin", &xml);
+    let took = begun.elapsed();
+    drop(silent);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(took < Duration::from_secs(17), "{took:?}");
+    let rules = rawshare::rules_in(&profile(&host).unwrap());
+    assert_eq!(rules, ["\"/srv/fine/\" r,", "\"/srv/fine/**\" rwl,"]);
+}

@@ -144,7 +144,9 @@ codes! {
         PathNotFolder = NOT_FOLDER, "path-not-folder";
         PathRelative = RELATIVE, "path-relative";
         PathSystem = SYSTEM, "path-system";
+        PathLink = LINK, "path-link";
         PathUnreachable = UNREACHABLE, "path-unreachable";
+        PathUnwritable = UNWRITABLE, "path-unwritable";
         PathNoXattr = NO_XATTR, "path-no-xattr";
         PathInDev = IN_DEV, "path-in-dev";
         PathUnstable = UNSTABLE, "path-unstable";
