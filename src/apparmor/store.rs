@@ -90,6 +90,9 @@ impl StoreError {
                     path.display()
                 )
             }
+            StoreError::Io(_, _, error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                "raise the limit of the daemon that runs the hook".to_owned()
+            }
             StoreError::Io(_, path, _) => format!(
                 "see that the file system of {} can be written to and has room",
                 path.display()

@@ -43,7 +43,9 @@ impl Stdin {
             let left = Timespec::try_from(left).ok();
             let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
             // An error of poll's own is no reason not to read.
-            if let Ok(0) = poll(&mut ready, left.as_ref()) {
+            let nothing = matches!(poll(&mut ready, left.as_ref()), Ok(0));
+            // Nor may an input that always has more keep us.
+            if nothing || Instant::now() > self.until {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             match rustix::io::read(&stdin, spare_capacity(content)) {

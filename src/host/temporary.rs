@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::process::{Resource, getrlimit};
 
 /// A file in a directory that is held open. It goes away with the value, unless it got its lasting
 /// name.
@@ -59,6 +60,13 @@ impl<'a> Temporary<'a> {
     /// # Errors
     /// With the system's own error; the disk may be full.
     pub fn write(&mut self, content: &[u8]) -> io::Result<()> {
+        // Beyond it the system sends a signal before it gives an error, and the signal ends us:
+        // with this file left, and a guest stopped that may have no shares.
+        let limit = getrlimit(Resource::Fsize).current;
+        if limit.is_some_and(|most| (content.len() as u64) > most) {
+            let why = "it would be larger than the process may make files (ulimit -f, LimitFSIZE)";
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+        }
         self.file.write_all(content)?;
         self.file.sync_all()
     }

@@ -48,8 +48,8 @@ const FATAL_AT_START: [&str; 6] = [
 /// How a refusal begins.
 const REFUSAL: &str = "virt-9p: guest `oracle` was not started: ";
 
-/// POSIX gives these no errors, so nobody looks for one.
-const CANNOT_FAIL: [&str; 3] = ["exit_group", "geteuid", "getpid"];
+/// POSIX gives these no errors, so nobody looks for one; prlimit64 is getrlimit of our own.
+const CANNOT_FAIL: [&str; 4] = ["exit_group", "geteuid", "getpid", "prlimit64"];
 
 /// Where a share was asked for, status 0 without its rules is right only when not even the XML
 /// could be read: nothing says then that the domain has raw shares.
@@ -273,6 +273,37 @@ fn on_a_small_disk(situation: &Situation, before: &[u8], options: &str) -> Optio
     let names = fs::read_to_string(at("names")).unwrap();
     assert_eq!(names.lines().count(), 2, "{options}: {names}");
     output.status.code()
+}
+
+/// A write beyond the limit is a signal (SIGXFSZ) before it is an error, and that ends a process.
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error() {
+    for situation in &SITUATIONS {
+        let (old, new) = situation.profiles();
+        for blocks in 0..3 {
+            let host = situation.host(old.as_deref());
+            let (op, subop) = situation.operation;
+            let mut shell = Command::new("sh");
+            let script = format!("ulimit -f {blocks}; exec \"$@\"");
+            shell.args(["-c", &script, "sh"]).arg(rawshare::program());
+            shell.args(["hook", "--root"]).arg(host.root());
+            shell.args([rawshare::NAME, op, subop, "-"]);
+            let output = run(shell, &situation.xml());
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            let now = profile(&host);
+            let what = format!("{}, {blocks} blocks: {}", situation.name, said(&output));
+            match output.status.code() {
+                Some(0) => assert!(told.is_empty() && (now == new || now == old), "{what}"),
+                Some(1) if situation.may_refuse() => {
+                    assert!(told.contains("LimitFSIZE") && now == old, "{what}");
+                }
+                _ => panic!("{what}"),
+            }
+            // What was there before may be there still.
+            assert!(not_healed(&host, situation, &new).is_none(), "{what}");
+            assert!(blocks > 0 || old == new || now == old, "no limit: {what}");
+        }
+    }
 }
 
 /// Streams of all kinds: the XML in single bytes, stderr closed or full, stdin a folder or closed.

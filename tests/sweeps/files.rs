@@ -424,3 +424,17 @@ fn what_is_saved_meanwhile_stays() {
         assert!(getxattr(&file, ACL, &mut [0_u8; 64][..]).is_err());
     }
 }
+
+/// A write beyond it is a signal before it is an error.
+#[test]
+fn a_limit_on_the_size_of_files_leaves_no_part() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("web.xml");
+    fs::write(&file, DOMAIN).unwrap();
+    let limited = ["sh", "-c", "ulimit -f 1; exec \"$@\"", "sh"];
+    for output in [None, Some(scratch.path().join("new.xml"))] {
+        assert_refused("ulimit -f", &file, || {
+            convert(&limited, output.as_deref(), &file)
+        });
+    }
+}

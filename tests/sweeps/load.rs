@@ -245,6 +245,34 @@ fn an_input_without_end_is_waited_for_a_minute() {
     assert_eq!(profile(&host), None);
 }
 
+/// Nor is one that always has more.
+#[test]
+#[ignore = "takes a minute"]
+fn an_input_that_goes_on_is_read_for_a_minute() {
+    let host = host();
+    let begun = Instant::now();
+    let calls = [("prepare", "begin"), ("release", "end")];
+    let mut hooks = calls.map(|(operation, suboperation)| {
+        let mut command = Command::new(rawshare::program());
+        command.args(["hook", "--root"]).arg(host.root());
+        command.args([NAME, operation, suboperation, "-"]);
+        command.stdin(File::open("/dev/zero").unwrap());
+        command.spawn().unwrap()
+    });
+    while begun.elapsed() < Duration::from_secs(90)
+        && hooks
+            .iter_mut()
+            .any(|hook| hook.try_wait().unwrap().is_none())
+    {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let ended = hooks.each_mut().map(|hook| {
+        let _ = hook.kill();
+        hook.wait().unwrap().success()
+    });
+    assert_eq!(ended, [true, true], "it reads for ever");
+}
+
 /// 0600 from the first moment, whatever the umask; and a lock that others can open is refused.
 #[test]
 #[ignore = "needs root, to be somebody else"]
