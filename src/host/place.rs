@@ -160,10 +160,11 @@ impl Directory {
 
     /// `reached`: nobody else can have put another directory there.
     fn judge(fd: OwnedFd, path: PathBuf, stat: &Stat, reached: bool) -> Self {
-        // The group's bits are also the mask of an access control list.
+        // The group's bits are also the mask of an access control list. A FUSE file system can be
+        // anybody's, and says of its owners and modes what it likes.
         let others = stat.st_mode & 0o022 != 0;
         let sticky = stat.st_mode & 0o1000 != 0;
-        let ours = reached && is_ours(stat);
+        let ours = reached && is_ours(stat) && !is_on(&fd, FUSE);
         Directory {
             fd,
             path,
@@ -185,7 +186,7 @@ impl Directory {
     }
 
     fn is_proc(&self) -> bool {
-        fs::fstatfs(&self.fd).is_ok_and(|about| about.f_type == fs::PROC_SUPER_MAGIC)
+        is_on(&self.fd, fs::PROC_SUPER_MAGIC)
     }
 
     fn place(self, name: OsString, kind: Option<FileType>) -> Place {
@@ -195,6 +196,14 @@ impl Directory {
             kind,
         }
     }
+}
+
+/// FUSE_SUPER_MAGIC (linux/magic.h).
+const FUSE: fs::FsWord = 0x6573_5546;
+
+/// Whether it lies on a file system of this kind.
+fn is_on(fd: &OwnedFd, kind: fs::FsWord) -> bool {
+    fs::fstatfs(fd).is_ok_and(|about| about.f_type == kind)
 }
 
 /// Whether it belongs to root or the caller.

@@ -395,6 +395,35 @@ fn a_directory_of_others_is_not_trusted() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
 }
 
+/// Whoever mounts a file system of FUSE has it say of owners and modes what they like.
+#[test]
+#[ignore = "needs root and FUSE, to mount"]
+fn a_directory_that_only_says_it_is_roots_is_not_trusted() {
+    let here = Mounted::ext4();
+    let from = here.domain("from.xml");
+    here.directory("closed", 0o755);
+    let closed = here.domain("closed/web.xml");
+    let theirs = here.directory("theirs", 0o755);
+    symlink(&closed, theirs.join("link.xml")).unwrap();
+    here.directory("theirs/below", 0o755);
+    symlink(&closed, theirs.join("below/link.xml")).unwrap();
+    here.directory("sticky", 0o1777);
+    let at = here.directory("sticky/mounted", 0o755);
+    call(Command::new("bindfs").arg(&theirs).arg(&at));
+    let outcome = std::panic::catch_unwind(|| {
+        for link in ["link.xml", "below/link.xml"] {
+            let link = at.join(link);
+            assert_eq!(look(&link).1, 0, "its owner");
+            assert_refused("symbolic link", &closed, || in_place(&link));
+            assert_refused("symbolic link", &closed, || {
+                convert(&[], Some(&link), &from)
+            });
+        }
+    });
+    call(Command::new("umount").arg(&at));
+    outcome.unwrap();
+}
+
 /// The file that is replaced is the one that was read: another one that is saved in between, even
 /// at the last moment, stays.
 #[test]
