@@ -55,7 +55,7 @@ pub fn complain(line: &str) {
     say(&shown);
 }
 
-/// Whether to colour what [`print`] prints.
+/// Whether to colour what [`print()`] prints.
 pub fn colours_output() -> bool {
     colours(&io::stdout())
 }
