@@ -440,3 +440,32 @@ fn a_purge_leaves_alone_what_is_not_ours_to_write() {
         assert_eq!(fs::read_to_string(path).unwrap(), whole);
     }
 }
+
+/// Whatever is in a profile's place: the package goes away, and so does what can.
+#[test]
+fn a_purge_comes_to_its_end() {
+    let block = "  # virt-9p begin\n  \"/srv/\" r,\n  # virt-9p end\n";
+    let host = Host::new("9.0.0");
+    for number in 0..3 {
+        fs::create_dir_all(host.at("etc/apparmor.d/libvirt")).unwrap();
+        let place = host.at(&profile(number));
+        match number {
+            0 => assert!(Command::new("mkfifo").arg(&place).status().unwrap().success()),
+            1 => symlink(host.at(&profile(0)), &place).unwrap(),
+            _ => fs::create_dir(&place).unwrap(),
+        }
+    }
+    let folder = host.at("etc/apparmor.d/libvirt/.virt-9p.x");
+    fs::create_dir(&folder).unwrap();
+    // Longer than an argument can be, as a list of lines.
+    host.write(&profile(3), &format!("a\n{}}}\n", block.repeat(20_000)));
+    host.write(&profile(4), &format!("a\n{block}}}\n"));
+    host.write("run/virt-9p.lock", "");
+    let said = host.run("postrm", "purge");
+    for number in [3, 4] {
+        let text = fs::read_to_string(host.at(&profile(number))).unwrap();
+        assert_eq!(text, "a\n}\n", "{said}");
+    }
+    assert!(!host.at("run/virt-9p.lock").exists(), "{said}");
+    assert!(folder.exists(), "{said}");
+}
