@@ -450,7 +450,13 @@ fn a_purge_comes_to_its_end() {
         fs::create_dir_all(host.at("etc/apparmor.d/libvirt")).unwrap();
         let place = host.at(&profile(number));
         match number {
-            0 => assert!(Command::new("mkfifo").arg(&place).status().unwrap().success()),
+            0 => assert!(
+                Command::new("mkfifo")
+                    .arg(&place)
+                    .status()
+                    .unwrap()
+                    .success()
+            ),
             1 => symlink(host.at(&profile(0)), &place).unwrap(),
             _ => fs::create_dir(&place).unwrap(),
         }

@@ -64,6 +64,12 @@ impl StoreError {
             StoreError::Unfit(path, _) if path.ends_with(LOCK.trim_start_matches('/')) => {
                 format!("remove {}: virt-9p makes a new one", path.display())
             }
+            StoreError::Unfit(path, _) if path.ends_with(TEMPLATE.trim_start_matches('/')) => {
+                format!(
+                    "make {} root's, and let nobody else write it",
+                    path.display()
+                )
+            }
             StoreError::Unfit(path, _) => format!(
                 "make {} a regular file of root's that nobody else can write, or move it away: libvirt makes a new one",
                 path.display()
@@ -213,11 +219,23 @@ fn plan(root: &Root, uuid: &Uuid, rules: &str) -> Result<Planned, StoreError> {
 /// # Errors
 /// When the template cannot be read or is none.
 pub fn from_template(root: &Root, uuid: &Uuid, rules: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let template = match root.read(TEMPLATE, MOST_BYTES) {
-        Ok(template) => template,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(StoreError::Io("read", root.path(TEMPLATE), error)),
+    let path = root.path(TEMPLATE);
+    let failed = |error| StoreError::Io("read", path.clone(), error);
+    // A link is followed, as by libvirt: its place is root's, and what it leads to is looked at.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match root.open(TEMPLATE, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(failed(error.into())),
     };
+    let meta = file.metadata().map_err(failed)?;
+    if !meta.is_file() {
+        return Err(failed(io::Error::other("not a regular file")));
+    }
+    if let Some(why) = foreign(root, &meta) {
+        return Err(StoreError::Unfit(path, why));
+    }
+    let template = whole(file, meta.len(), MOST_BYTES).map_err(failed)?;
     block::create(&template, uuid, rules)
         .map(Some)
         .map_err(|damage| StoreError::Damaged(root.path(TEMPLATE), damage))
@@ -290,16 +308,21 @@ pub(super) fn open_checked(
     if !meta.is_file() {
         return unfit("is not a regular file".to_owned());
     }
-    if meta.uid() != root.owner() {
-        return unfit(format!("belongs to user {} and not to root", meta.uid()));
-    }
-    if meta.mode() & 0o022 != 0 {
-        return unfit("can be written by others than its owner".to_owned());
+    if let Some(why) = foreign(root, &meta) {
+        return unfit(why);
     }
     if meta.nlink() != 1 {
         return unfit(format!("has {} hard links", meta.nlink()));
     }
     Ok((file, meta))
+}
+
+/// Why somebody but root could have written a file.
+fn foreign(root: &Root, meta: &Metadata) -> Option<String> {
+    if meta.uid() != root.owner() {
+        return Some(format!("belongs to user {} and not to root", meta.uid()));
+    }
+    (meta.mode() & 0o022 != 0).then(|| "can be written by others than its owner".to_owned())
 }
 
 /// Temporary files for this VM that a crash left behind.
