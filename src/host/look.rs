@@ -66,11 +66,12 @@ pub fn look(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>>) -> Vec<
         let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = list.len();
         while known < left.len() {
-            let (now, _) = told
-                .wait_timeout_while(list, EACH, |list| list.len() == known)
+            let (now, late) = told
+                .wait_timeout(list, EACH)
                 .unwrap_or_else(PoisonError::into_inner);
             list = now;
-            if list.len() == known {
+            // Woken for nothing now and then, which only waits a little longer.
+            if late.timed_out() && list.len() == known {
                 break;
             }
             known = list.len();

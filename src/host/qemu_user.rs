@@ -134,8 +134,8 @@ pub fn reach(root: &Root, user: &QemuUser, folder: &Folder) -> Reach {
         let may = |wanted: u32, bits: u32| bits & wanted == wanted;
         if may(wanted, allowed.certainly) {
             // To make something takes search permission, too.
-            let writable = may(0o3, allowed.certainly)
-                || allowed.by_groups.iter().any(|bits| may(0o3, *bits)) && !knows(&mut all_groups);
+            let writable =
+                may(0o3, allowed.certainly) || allowed.by_a_group(0o3) && !knows(&mut all_groups);
             if position == last && !writable && reach == Reach::Fine {
                 reach = Reach::ReadOnly;
             }
@@ -145,8 +145,7 @@ pub fn reach(root: &Root, user: &QemuUser, folder: &Folder) -> Reach {
             Some(dir) => Path::new("/").join(path.strip_prefix(dir).unwrap_or(path)),
             None => path.clone(),
         };
-        let by_group = allowed.by_groups.iter().any(|bits| may(wanted, *bits));
-        if by_group && !knows(&mut all_groups) {
+        if allowed.by_a_group(wanted) && !knows(&mut all_groups) {
             if reach == Reach::Fine {
                 reach = Reach::Unknown(host(), position == last);
             }
@@ -162,17 +161,25 @@ pub fn reach(root: &Root, user: &QemuUser, folder: &Folder) -> Reach {
 #[derive(Debug, PartialEq, Eq)]
 struct Allowed {
     certainly: u32,
-    by_groups: Vec<u32>,
+    /// A set of three bits each: bit N where there is a group with N.
+    by_groups: u32,
+}
+
+impl Allowed {
+    /// Whether membership in some group would do.
+    fn by_a_group(&self, wanted: u32) -> bool {
+        (0..8).any(|bits| bits & wanted == wanted && self.by_groups >> bits & 1 == 1)
+    }
 }
 
 /// The three bits that count for the user: the first class that matches decides.
 fn mode_allows(mode: u32, user: &QemuUser, owner: u32, group: u32) -> Allowed {
     let (certainly, by_groups) = if user.uid == owner {
-        ((mode >> 6) & 7, Vec::new())
+        ((mode >> 6) & 7, 0)
     } else if user.groups.contains(&group) {
-        ((mode >> 3) & 7, Vec::new())
+        ((mode >> 3) & 7, 0)
     } else {
-        (mode & 7, vec![(mode >> 3) & 7])
+        (mode & 7, 1 << ((mode >> 3) & 7))
     };
     Allowed {
         certainly,
@@ -194,7 +201,8 @@ fn knows_all_groups(root: &Root, user: &QemuUser) -> bool {
     };
     services(&switch).all(|service| match service {
         // That of mymachines was about containers' own users.
-        "files" | "mymachines" => true,
+        "" | "files" | "mymachines" => true,
+        action if action.starts_with('[') => true,
         "systemd" => !in_userdb(root, &user.name),
         // Files with NIS behind them, where a line begins with + or -.
         "compat" => accounts(root, "/etc/group")
@@ -203,7 +211,7 @@ fn knows_all_groups(root: &Root, user: &QemuUser) -> bool {
     })
 }
 
-/// The services that are asked for the groups of a user; [actions] left out.
+/// The services that are asked for the groups of a user; [actions] are empty words.
 fn services(switch: &str) -> impl Iterator<Item = &str> {
     let lines = switch.lines().filter_map(|line| {
         let line = line.split('#').next().unwrap_or("").trim_start();
@@ -211,14 +219,11 @@ fn services(switch: &str) -> impl Iterator<Item = &str> {
         matches!(database.trim_end(), "group" | "initgroups").then_some(services)
     });
     lines.flat_map(|services| {
-        services
-            .split('[')
-            .enumerate()
-            .filter_map(|(position, part)| match position {
-                0 => Some(part),
-                _ => part.split_once(']').map(|(_, after)| after),
-            })
-            .flat_map(str::split_whitespace)
+        let mut inside = false;
+        services.split(move |c: char| {
+            inside = (inside || c == '[') && c != ']';
+            !inside && (c == ']' || c.is_whitespace())
+        })
     })
 }
 
@@ -306,24 +311,26 @@ fn acl_allows(entries: &[AclEntry], user: &QemuUser, owner: u32, group: u32) -> 
     if let Some(certainly) = as_owner_or_named {
         return Allowed {
             certainly,
-            by_groups: Vec::new(),
+            by_groups: 0,
         };
     }
-    let groups = entries.iter().filter_map(|entry| match entry.0 {
-        GROUP_OBJ => Some((group, entry.1 & mask)),
-        GROUP => Some((entry.2, entry.1 & mask)),
-        _ => None,
-    });
-    let (known, other): (Vec<_>, Vec<_>) =
-        groups.partition(|(group, _)| user.groups.contains(group));
-    let certainly = known
-        .iter()
-        .map(|(_, bits)| *bits)
-        .reduce(|all, bits| all | bits)
-        .unwrap_or_else(|| of(OTHER).unwrap_or(0));
+    let (mut known, mut by_groups) = (None, 0);
+    for entry in entries {
+        let member = match entry.0 {
+            GROUP_OBJ => group,
+            GROUP => entry.2,
+            _ => continue,
+        };
+        let bits = entry.1 & mask & 7;
+        if user.groups.contains(&member) {
+            known = Some(known.unwrap_or(0) | bits);
+        } else {
+            by_groups |= 1 << bits;
+        }
+    }
     Allowed {
-        certainly,
-        by_groups: other.into_iter().map(|(_, bits)| bits).collect(),
+        certainly: known.unwrap_or_else(|| of(OTHER).unwrap_or(0)),
+        by_groups,
     }
 }
 

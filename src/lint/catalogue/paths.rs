@@ -5,11 +5,9 @@ use super::{Entry, Example};
 pub static MISSING: Entry = Entry {
     summary: "the shared folder does not exist",
     meaning: "QEMU opens the folder of every fsdev that a device uses and refuses to start: \
-              \"cannot initialize fsdev …: failed to open …: No such file or directory\". That is \
-              left to QEMU, because another hook may still make the folder, in a script that \
-              comes later or at `start begin`: the name that it is to have is opened to the \
-              guest. A symbolic link that comes to stand there is not followed by AppArmor; \
-              links have to be there at `prepare begin`.",
+              \"cannot initialize fsdev …: failed to open …: No such file or directory\". \
+              Another hook may still make it, in a later script or at `start begin`: the name it \
+              will have is opened to the guest, but no link that comes to stand there.",
     fix: "Create the folder, or mount what should be there, before the guest starts.",
     example: Example {
         text: "-fsdev local,id=share0,path=/srv/not-there,security_model=mapped,fmode=0644,dmode=0755",
@@ -51,10 +49,9 @@ pub static SYSTEM: Entry = Entry {
     summary: "a folder that belongs to the system, or contains such",
     meaning: "libvirt's virt-aa-helper opens nothing in /etc, /usr/bin, /lib, /proc and their \
               like to a guest, so that a libvirtd gone wrong cannot get at the host that way. \
-              virt-9p opens none of that either, and is stricter in three ways: it does not open \
-              these folders themselves (/etc), nor to writing what contains one of them (/, /usr, \
-              /usr/local), nor to reading what contains /etc, /proc or /sys (/). A read-only \
-              share of /usr or /usr/local is opened, with a warning.",
+              virt-9p does the same, and refuses these folders themselves (/etc), writing to \
+              what contains one (/usr), and reading what contains /etc, /proc or /sys (/). A \
+              read-only share of /usr is a warning.",
     fix: "Share a folder below /srv, /home or /var instead.",
     example: Example {
         text: "-fsdev local,id=share0,path=/etc,security_model=mapped,fmode=0644,dmode=0755",
@@ -66,12 +63,11 @@ pub static SYSTEM: Entry = Entry {
 
 pub static LINK: Entry = Entry {
     summary: "a symbolic link on the way that somebody else can change",
-    meaning: "QEMU follows symbolic links in a share's path, and so does virt-9p, at the start, as \
-              libvirt does for its own <filesystem>. Who can write to the directory that a link \
-              lies in, or to one above it, decides where it leads, to all that is not the \
-              system's own; so there is a warning, unless it leads to a directory of theirs. With \
-              security_model none or passthrough a guest makes real links in its share: one \
-              that leads out of another share of the same guest is an error, and is not opened.",
+    meaning: "Symbolic links in a path are followed, as libvirt does for its own <filesystem>. \
+              Who can write to the directory of a link, or to one above, decides where it leads: \
+              a warning, unless that is a directory of theirs. With security_model none or \
+              passthrough a guest makes real links: one that leads out of another share of the \
+              same guest is an error.",
     fix: "Write the path without the link.",
     example: Example {
         text: "-fsdev local,id=share0,path=/home/bob/link,security_model=mapped,fmode=0644,dmode=0755",
@@ -87,11 +83,10 @@ pub static UNREACHABLE: Entry = Entry {
     summary: "the user QEMU runs as cannot get at the folder",
     meaning: "AppArmor rules do not replace file permissions: QEMU needs read and search \
               permission on the folder and search permission on every folder above it, as the \
-              user and groups that qemu.conf or the domain's dac label say. It refuses to \
-              start: \"Permission denied\", or, misleadingly, \"share path … does not exist\". Of \
-              groups only /etc/group is known here: where /etc/nsswitch.conf names other sources \
-              and a group would do, this is a warning. So it is where the file system does not \
-              answer (NFS, FUSE): the look is given up after some seconds.",
+              user and groups that qemu.conf or the domain's dac label say. It refuses to start: \
+              \"Permission denied\", or, misleadingly, \"share path … does not exist\". A \
+              warning where a group would do and /etc/nsswitch.conf has groups from elsewhere, \
+              and where the file system does not answer.",
     fix: "chmod o+x the folder that stops it, or use setfacl to let only that user through.",
     example: Example {
         text: "-fsdev local,id=share0,path=/home/alice/share,security_model=mapped,fmode=0644,dmode=0755",
@@ -103,9 +98,8 @@ pub static UNREACHABLE: Entry = Entry {
 
 pub static UNWRITABLE: Entry = Entry {
     summary: "a writable share in which the user QEMU runs as may not write",
-    meaning: "QEMU starts, and the guest can read; but whatever it makes, renames or removes in the \
-              shared folder fails with \"Permission denied\", whoever it is in the guest: on the \
-              host it is always the user that QEMU runs as.",
+    meaning: "QEMU starts, and the guest can read; making, renaming and removing fails with \
+              \"Permission denied\": on the host it is always the user that QEMU runs as.",
     fix: "Let that user write with setfacl, or share read-only.",
     example: Example {
         text: "-fsdev local,id=share0,path=/srv/locked,security_model=mapped,fmode=0644,dmode=0755",
