@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::domain::{Domain, libvirt_ids};
+use crate::domain::{Device, Domain, libvirt_ids};
 use crate::qemu::command_line::CommandLine;
 use crate::text::Span;
 
@@ -32,6 +32,10 @@ pub enum By {
 
 /// All of them, in document order.
 pub fn native_fsdevs(domain: &Domain, line: &CommandLine) -> Vec<NativeFsdev> {
+    // Most domains have none, and numbering all devices of a large one takes a while.
+    if !domain.devices.iter().any(Device::is_9p) {
+        return Vec::new();
+    }
     let mut overrides = BTreeMap::new();
     for property in domain.overrides.iter().filter(|p| p.name == "fsdev") {
         overrides.insert(property.alias.as_str(), property);
