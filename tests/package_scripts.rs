@@ -441,6 +441,25 @@ fn a_purge_leaves_alone_what_is_not_ours_to_write() {
     }
 }
 
+/// It is nobody's text, and reading it would take for ever.
+#[test]
+fn a_fifo_in_the_hooks_place_holds_nothing_up() {
+    let host = Host::new("6.0.0");
+    let slot = host.at(SLOT);
+    fs::create_dir_all(slot.parent().unwrap()).unwrap();
+    assert!(
+        Command::new("mkfifo")
+            .arg(&slot)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let said = host.install();
+    assert!(said.contains("is there already"), "{said}");
+    host.run("prerm", "remove");
+    assert!(slot.exists());
+}
+
 /// Whatever is in a profile's place: the package goes away, and so does what can.
 #[test]
 fn a_purge_comes_to_its_end() {
