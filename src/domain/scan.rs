@@ -71,8 +71,12 @@ impl Scan {
         if !tag.starts_with(NAME) || !ends {
             return Some(0);
         }
-        // libvirt writes `>` and quotes in values as references.
-        let end = find_byte(tag, b'>')?;
+        // libvirt writes `<`, `>` and quotes in values as references. What another tag begins in
+        // is none; were it looked through to its end, each of many would be, up to the same.
+        let end = tag.iter().position(|byte| matches!(byte, b'<' | b'>'))?;
+        if tag.get(end) == Some(&b'<') {
+            return Some(end);
+        }
         let inside = tag.get(NAME.len()..end).unwrap_or_default();
         if let Some(value) = value(inside)
             && self.bytes + value.len() <= MOST_BYTES

@@ -439,6 +439,11 @@ const KINDS: &[Kind] = &[
             }),
         )
     }),
+    ("arguments that never end, in damaged XML", |size| {
+        // Long enough that no end is waited for.
+        let open = format!("<qemu:arg value='{}", "x".repeat(2000));
+        domain(NONE, one()).replace("</domain>", &open.repeat(size * 22 / open.len()))
+    }),
     ("lost arguments", |size| {
         domain((0..size / 60).map(|_| "<commandline/>".to_owned()), one()).replace(
             "<qemu:commandline>",
