@@ -110,9 +110,40 @@ impl<'i> Tokens<'i> {
             Event::CData(data) => Token::CData(self.own(&data)),
             Event::GeneralRef(reference) => Token::Reference(self.own(&reference)),
             Event::Comment(_) | Event::PI(_) => Token::Note,
-            Event::Decl(_) | Event::DocType(_) => Token::Head,
+            Event::Decl(declaration) => match declaration.encoding() {
+                Some(Ok(name)) if !self.is_read_as(&name) => {
+                    return Err(XmlError {
+                        at,
+                        message: format!(
+                            "it declares the encoding {}, and libvirt would read other letters \
+                             than stand here: declare UTF-8",
+                            crate::text::quoted(&name)
+                        ),
+                    });
+                }
+                _ => Token::Head,
+            },
+            // Defaults of attributes, their types and entities: libxml2 follows them, and gets
+            // other values than stand in the tags. libvirt writes none.
+            Event::DocType(doctype) if doctype.contains('[') => {
+                return Err(XmlError {
+                    at,
+                    message: "a DOCTYPE with declarations in it, by which libvirt would read \
+                              other values than stand in the elements: leave it out"
+                        .to_owned(),
+                });
+            }
+            Event::DocType(_) => Token::Head,
             Event::Eof => Token::Eof,
         })
+    }
+
+    /// Whether an XML reader that goes by this encoding reads the text as we do, as UTF-8.
+    fn is_read_as(&self, encoding: &str) -> bool {
+        let encoding = encoding.to_ascii_lowercase();
+        let extends_ascii = ["us-ascii", "ascii", "iso-8859-", "windows-125"];
+        matches!(encoding.as_str(), "utf-8" | "utf8")
+            || self.text.is_ascii() && extends_ascii.iter().any(|name| encoding.starts_with(name))
     }
 
     /// `part`, which the library cut out of our text, with the text's own lifetime.
