@@ -741,19 +741,6 @@ fn overlapping_shares_add_up() {
     verdict.expect_none_wrong(seed);
 }
 
-/// `/` is the one path whose rules are not "path and slash" (facts A1.2).
-#[test]
-#[ignore = "needs real apparmor_parser"]
-fn whole_root_is_granted_read_only() {
-    let seed = seed();
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let cases = [Case {
-        grant: Grant::new("/", true),
-        route: Route::Link,
-    }];
-    judge(&Parser::new(), &cases, &mut rng).expect_none_wrong(seed);
-}
-
 /// A folder called `x (deleted)` looks as a removed `x` does. Whatever is made of it, `x` must not
 /// come out of it.
 #[test]
