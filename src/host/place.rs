@@ -160,11 +160,13 @@ impl Directory {
 
     /// `reached`: nobody else can have put another directory there.
     fn judge(fd: OwnedFd, path: PathBuf, stat: &Stat, reached: bool) -> Self {
-        // The group's bits are also the mask of an access control list. A FUSE file system can be
-        // anybody's, and says of its owners and modes what it likes.
+        // A FUSE file system can be anybody's, and says of its owners and modes what it likes; or
+        // fails, so that what it is cannot be asked.
+        let honest = kind_of(&fd).is_some_and(|kind| kind != FUSE);
+        // The group's bits are also the mask of an access control list.
         let others = stat.st_mode & 0o022 != 0;
         let sticky = stat.st_mode & 0o1000 != 0;
-        let ours = reached && is_ours(stat) && !is_on(&fd, FUSE);
+        let ours = reached && honest && is_ours(stat);
         Directory {
             fd,
             path,
@@ -186,7 +188,7 @@ impl Directory {
     }
 
     fn is_proc(&self) -> bool {
-        is_on(&self.fd, fs::PROC_SUPER_MAGIC)
+        kind_of(&self.fd) == Some(fs::PROC_SUPER_MAGIC)
     }
 
     fn place(self, name: OsString, kind: Option<FileType>) -> Place {
@@ -201,9 +203,9 @@ impl Directory {
 /// FUSE_SUPER_MAGIC (linux/magic.h).
 const FUSE: fs::FsWord = 0x6573_5546;
 
-/// Whether it lies on a file system of this kind.
-fn is_on(fd: &OwnedFd, kind: fs::FsWord) -> bool {
-    fs::fstatfs(fd).is_ok_and(|about| about.f_type == kind)
+/// The kind of file system that it lies on.
+fn kind_of(fd: &OwnedFd) -> Option<fs::FsWord> {
+    fs::fstatfs(fd).ok().map(|about| about.f_type)
 }
 
 /// Whether it belongs to root or the caller.

@@ -415,6 +415,11 @@ fn a_directory_that_only_says_it_is_roots_is_not_trusted() {
             let link = at.join(link);
             assert_eq!(look(&link).1, 0, "its owner");
             assert_refused("symbolic link", &closed, || in_place(&link));
+            // As its daemon may have it answer when it is asked what it is.
+            let inject = "inject=fstatfs:error=EIO";
+            let strace = "strace -o /dev/null -e trace=fstatfs -e".split(' ');
+            let strace: Vec<&str> = strace.chain([inject]).collect();
+            assert_refused("symbolic link", &closed, || convert(&strace, None, &link));
             assert_refused("symbolic link", &closed, || {
                 convert(&[], Some(&link), &from)
             });
