@@ -316,7 +316,12 @@ fn compare(case: &Case, shares: &Shares, installed: &str) -> Outcome {
     // to hide another that has none, nor to pass for what QEMU refused.
     let mut reasons = BTreeSet::new();
     let mut errors = Vec::new();
-    for finding in report.errors() {
+    // No other hook makes a missing directory here: what check warns of, QEMU refuses.
+    let missing = |finding: &&Finding| finding.code == "path-missing" && finding.level == "warning";
+    for finding in report
+        .errors()
+        .chain(report.findings.iter().filter(missing))
+    {
         match STRICTER.iter().find(|rule| (rule.applies)(case, finding)) {
             Some(rule) if accepted || !rule.by_build => drop(reasons.insert(rule.why)),
             _ => errors.push(finding),
