@@ -23,19 +23,26 @@ fn no_program_is_run_and_no_network_used() {
         assert!(start.starts_with("execve("), "{start}");
         let strangers: Vec<_> = calls
             .iter()
-            .filter(|call| !is_the_log(call) && !call.starts_with("exit_group("))
+            .filter(|call| !is_the_log(call) && !is_a_thread(call))
             .collect();
         assert!(strangers.is_empty(), "{}: {strangers:#?}", situation.name);
         // The filter must not have hidden all: whoever writes rules, logs it.
-        let logs = calls.iter().any(|call| call.contains("/dev/log"));
+        let logs = calls.iter().any(|call| call.starts_with("connect("));
         assert_eq!(logs, situation.logs(), "{}: {calls:#?}", situation.name);
     }
 }
 
-/// A datagram to /dev/log, and nothing that could leave the host.
+/// The end, and a thread, which looks at a share where a file system may be silent: no process.
+fn is_a_thread(call: &str) -> bool {
+    let thread = call.starts_with("clone") && call.contains("CLONE_THREAD");
+    thread || call.starts_with("exit(") || call.starts_with("exit_group(")
+}
+
+/// A datagram to /dev/log, below --root by its descriptor, and nothing that could leave the host.
 fn is_the_log(call: &str) -> bool {
     call.starts_with("socket(AF_UNIX, SOCK_DGRAM|SOCK_CLOEXEC, 0)")
-        || (call.starts_with("connect(") && call.contains("/dev/log\""))
+        || (call.starts_with("connect(")
+            && (call.contains("/dev/log\"") || call.contains("\"/proc/self/fd/")))
         || call.starts_with("setsockopt(")
         || call.starts_with("sendto(")
 }
