@@ -29,7 +29,7 @@ fn converted(text: &str, to: Direction) -> Option<Converted> {
     let tree = tree::read(text).ok()?;
     let request = Request {
         to,
-        targets: Vec::new(),
+        targets: std::collections::BTreeSet::new(),
         fmode: Some(0o644),
         dmode: Some(0o755),
         device: Some(DeviceForm::Text),
