@@ -30,9 +30,9 @@ fuzz_target!(|text: &str| {
         let shown = terminal::finding("fuzz", &found.domain, &lines, finding, false);
         assert!(shown.as_str().chars().all(|c| c == '\n' || !c.is_control()));
     }
-    let line = json::line("fuzz", &found.domain, &lines, &found.findings);
+    let line = json::line("fuzz", &found.domain, &lines, &found.findings, found.counts);
     serde_json::from_str::<serde_json::Value>(&line.to_string()).expect("JSON");
-    let refusal = stderr::refusal(&found.domain, &found.findings);
+    let refusal = stderr::refusal(&found.domain, &found.findings, found.counts);
     assert!(refusal.as_str().chars().all(|c| c == '\n' || !c.is_control()));
     for rule in found.grants.render().unwrap_or_default().lines() {
         let path = rule.strip_prefix("  \"/").expect("a path in quotes");
