@@ -10,16 +10,17 @@
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-use crate::text::Shown;
+use crate::text::{Shown, visible_json};
 
-/// What is not for people's eyes, and goes out byte for byte.
+/// What is not for people's eyes first. Rules and XML go out byte for byte; JSON says the same with
+/// nothing in it that drives a terminal.
 #[derive(Debug, Clone, Copy)]
 pub enum Data<'a> {
     /// AppArmor rules, in which every awkward byte is escaped.
     Rules(&'a str),
     /// A domain, or the difference between two.
     Xml(&'a str),
-    /// One object, to be ended by a line end.
+    /// One object on one line, to be ended by a line end.
     Json(&'a str),
 }
 
@@ -31,7 +32,7 @@ pub fn data(data: Data) -> io::Result<()> {
     let mut out = io::stdout().lock();
     gone_is_fine(match data {
         Data::Rules(text) | Data::Xml(text) => out.write_all(text.as_bytes()),
-        Data::Json(text) => writeln!(out, "{text}"),
+        Data::Json(text) => writeln!(out, "{}", visible_json(text)),
     })
 }
 

@@ -134,15 +134,37 @@ impl<'t> Lines<'t> {
     }
 }
 
-/// `text` with control characters and invisible direction marks written as `\u{…}` or `\n`,
-/// so that names out of an XML file cannot drive a terminal or fake lines in a log.
+/// Whether a character drives a terminal, or is one that nobody sees: controls, marks of direction
+/// and of joining, tags.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` with control characters and others that nobody sees written as `\u{…}` or `\n`, so that
+/// names out of an XML file cannot drive a terminal or fake lines in a log.
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if hidden {
+        if is_hidden(c) {
             out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// JSON in which the same characters are written as JSON's own `\uXXXX`. They can only stand in its
+/// strings, and are the same to whoever reads it.
+pub fn visible_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             out.push(c);
         }

@@ -1,5 +1,5 @@
 //! Whatever stands in a name, a path or an option: no control character of it reaches a terminal,
-//! by any command. Rules, converted XML and JSON are data, and not for a terminal.
+//! by any command. Rules and converted XML are data, and not for a terminal.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use virt_9p::text::visible;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_virt-9p");
 
 /// A bell, the beginning of a sequence in seven bits and in eight, a line written over, a letter
-/// taken back, a direction turned round.
+/// taken back, a direction turned round, a letter that nobody sees.
 const HOSTILE: &[&str] = &[
     "\x07",
     "\x1b]0;owned\x07",
@@ -25,6 +25,7 @@ const HOSTILE: &[&str] = &[
     "\r",
     "\x7f",
     "\u{202e}",
+    "\u{e0041}",
 ];
 
 /// Files; `@` stands for the hostile text. Some are no XML, some no domain, some a domain.
@@ -64,11 +65,12 @@ const FILES: &[&str] = &[
 const COMMANDS: &[(&str, bool)] = &[
     ("check FILE", false),
     ("check --no-host --qemu 7.2.0 --libvirt 9.0.0 FILE", false),
-    ("check --format json FILE", true),
+    ("check --format json FILE", false),
     ("rules FILE", true),
     ("convert --to native FILE", true),
     ("convert --to commandline FILE", true),
     ("doctor FILE", false),
+    ("doctor --format json FILE", false),
     ("hook guest@ prepare begin -", false),
 ];
 
@@ -123,7 +125,7 @@ fn nothing_from_outside_drives_a_terminal() {
         });
         all.extend(own);
         let told = run(&all, data, file).replace('\n', "");
-        escaped += usize::from(told.contains("\\u{") || told.contains("\\r"));
+        escaped += usize::from(told.contains("\\u") || told.contains("\\r"));
         if visible(&told) != told {
             wrong.push(format!("{words} ({hostile:?}): {}", visible(&told)));
         }
