@@ -7,8 +7,9 @@
 
 use std::ffi::OsStr;
 
+use crate::apparmor::files::StoreError;
 use crate::apparmor::lock::Patience;
-use crate::apparmor::store::{self, Change, StoreError};
+use crate::apparmor::store::{self, Change};
 use crate::domain::MOST_XML;
 use crate::domain::xml::QEMU_NAMESPACE;
 use crate::domain::{self, Domain, Origin, Scan, Uuid, find_uuid};
@@ -17,8 +18,7 @@ use crate::host::{Root, confine};
 use crate::inspect::{self, Confinement, Inspection};
 use crate::lint::finding::Level;
 use crate::output;
-use crate::qemu::command_line::CommandLine;
-use crate::qemu::set::FailedSet;
+use crate::qemu::command_line::{CommandLine, FailedSet};
 use crate::report::stderr;
 use crate::report::syslog::Log;
 use crate::text::{Lines, Shown, count, find, quoted};

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_SHARES};
 use crate::domain::xml::XmlError;
-use crate::domain::{self, Domain, Origin};
+use crate::domain::{self, Domain, Origin, Place};
 use crate::host::folder::{Folder, NoFolder};
 use crate::host::look::{self, Seen};
 use crate::host::qemu_user::{self, QemuUser};
 use crate::host::security_driver::{self, Setting};
 use crate::host::{Root, versions};
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Counts, Finding, Place};
+use crate::lint::finding::{Counts, Finding};
 use crate::lint::paths::{self, ShareFacts, Verdict};
 use crate::lint::{self};
 use crate::qemu::command_line::CommandLine;
-use crate::share::{self, Share};
+use crate::qemu::shares::{Share, shares};
 use crate::text::count;
 use crate::version::Assumptions;
 
@@ -104,7 +104,7 @@ pub fn judge(
         findings = lint::run(&domain, &line, &assume);
     }
     let confinement = confinement(root, &domain, &assume);
-    let shares = share::shares(&domain, &line);
+    let shares = shares(&domain, &line);
     let mut grants = Grants::default();
     let user = root
         .filter(|_| !shares.is_empty() && !assume.session)

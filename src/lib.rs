@@ -2,7 +2,7 @@
 //!
 //! The way of the data: domain XML is read into a [`domain::Domain`]; the words of its
 //! `<qemu:commandline>` become a [`qemu::command_line::CommandLine`] by QEMU's own grammar;
-//! [`lint`] and [`pci`] turn both into findings, [`share`] into the folders QEMU will open;
+//! [`lint`] and [`pci`] turn both into findings, [`qemu::shares`] into the folders QEMU will open;
 //! [`apparmor`] turns folders into rules and a profile into a new profile. All of that is pure,
 //! and so is [`convert`], which turns raw shares in the document into libvirt's own and back.
 //! [`inspect`] goes this way once, with facts from [`host`]; [`hook`] (for libvirt) and [`cli`]
@@ -25,6 +25,5 @@ pub mod output;
 pub mod pci;
 pub mod qemu;
 pub mod report;
-pub mod share;
 pub mod text;
 pub mod version;

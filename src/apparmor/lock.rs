@@ -9,12 +9,8 @@ use std::time::Duration;
 use fs2::FileExt;
 use rustix::fs::{Mode, OFlags};
 
-use crate::apparmor::store::{FOLDER, StoreError, open_checked};
+use crate::apparmor::files::{LOCK, PROFILES, StoreError, open_checked};
 use crate::host::Root;
-
-/// One lock for all VMs. Not the profile folder and not /run/lock: those any local user can
-/// open, and so hold a lock on.
-pub const LOCK: &str = "/run/virt-9p.lock";
 
 /// How long to wait for a holder of the lock: it needs milliseconds. Counted in tries, not by a
 /// clock that may jump.
@@ -115,7 +111,7 @@ fn try_hold(file: &File, path: &Path) -> Result<bool, StoreError> {
 /// there is nothing that could be led to another file.)
 fn last_change(root: &Root) -> Option<(i64, i64)> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = root.open(FOLDER, flags, Mode::empty()).ok()?;
+    let folder = root.open(PROFILES, flags, Mode::empty()).ok()?;
     let stat = rustix::fs::fstat(folder).ok()?;
     Some((
         stat.st_mtime,

@@ -3,6 +3,7 @@
 
 pub mod block;
 pub mod escape;
+pub mod files;
 pub mod lock;
 pub mod pattern;
 pub mod policy;

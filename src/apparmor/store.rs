@@ -1,6 +1,6 @@
 //! The profile of one VM on disk: read with care, replaced whole, under a lock.
 
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -9,104 +9,15 @@ use std::path::PathBuf;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::apparmor::block::{self, Damage};
-use crate::apparmor::lock::{LOCK, Lock, Patience};
+use crate::apparmor::block;
+use crate::apparmor::files::{PROFILES, StoreError, TEMPLATE, TEMPORARY, foreign, open_checked};
+use crate::apparmor::lock::{Lock, Patience};
 use crate::domain::Uuid;
 use crate::host::temporary::{Temporary, sync_names};
 use crate::host::{Root, attributes, whole};
 
-/// Where libvirt keeps the profiles of VMs.
-pub const FOLDER: &str = "/etc/apparmor.d/libvirt";
-
-/// What libvirt makes new profiles from.
-pub const TEMPLATE: &str = "/etc/apparmor.d/libvirt/TEMPLATE.qemu";
-
-/// How the names of temporary files begin, all of them.
-pub const TEMPORARY: &str = ".virt-9p.";
-
 /// libvirt's own limit for a profile (MAX_FILE_LEN).
 const MOST_BYTES: u64 = 10 << 20;
-
-/// Why a profile could not be read or written.
-#[derive(Debug)]
-pub enum StoreError {
-    /// The file, and what is wrong with it.
-    Unfit(PathBuf, String),
-    /// The file, and the damage in it.
-    Damaged(PathBuf, Damage),
-    /// What was done, to which file, and the error.
-    Io(&'static str, PathBuf, io::Error),
-    /// The lock is held by somebody else.
-    Locked(PathBuf),
-}
-
-impl std::fmt::Display for StoreError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            StoreError::Unfit(path, why) => write!(f, "{} {why}", path.display()),
-            StoreError::Damaged(path, damage) => write!(f, "{}: {damage}", path.display()),
-            StoreError::Io(what, path, error) => {
-                write!(f, "cannot {what} {}: {error}", path.display())
-            }
-            StoreError::Locked(path) => {
-                write!(f, "{} is locked by another process", path.display())
-            }
-        }
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-impl StoreError {
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        match self {
-            StoreError::Unfit(path, _) if path.ends_with(LOCK.trim_start_matches('/')) => {
-                format!("remove {}: virt-9p makes a new one", path.display())
-            }
-            StoreError::Unfit(path, _) if path.ends_with(TEMPLATE.trim_start_matches('/')) => {
-                format!(
-                    "make {} root's, and let nobody else write it",
-                    path.display()
-                )
-            }
-            StoreError::Unfit(path, _) => format!(
-                "make {} a regular file of root's that nobody else can write, or move it away: libvirt makes a new one",
-                path.display()
-            ),
-            StoreError::Damaged(path, Damage::Template) => {
-                format!("restore {} from the libvirt package", path.display())
-            }
-            StoreError::Damaged(path, Damage::NoAnchor) => {
-                format!(
-                    "move {} away: libvirt makes a new one, and add your own rules to that",
-                    path.display()
-                )
-            }
-            StoreError::Damaged(path, _) => format!(
-                "in {}, remove what is left between `{}` and `{}`, markers included; virt-9p writes the block anew",
-                path.display(),
-                block::BEGIN.trim(),
-                block::END.trim()
-            ),
-            StoreError::Io(_, path, error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                format!(
-                    "a hook that lies in /etc/libvirt/hooks as a file of its own runs in libvirtd's AppArmor profile, which forbids \
-                 writing {}: install the program as /usr/sbin/virt-9p and make the hook a symlink to it",
-                    path.display()
-                )
-            }
-            StoreError::Io(_, _, error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                "raise the limit of the daemon that runs the hook".to_owned()
-            }
-            StoreError::Io(_, path, _) => format!(
-                "see that the file system of {} can be written to and has room",
-                path.display()
-            ),
-            StoreError::Locked(path) => format!("`fuser -v {}` shows who holds it", path.display()),
-        }
-    }
-}
 
 /// What became of the profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,7 +167,7 @@ pub fn profile(root: &Root, uuid: &Uuid) -> PathBuf {
 }
 
 fn host_path(uuid: &Uuid) -> String {
-    format!("{FOLDER}/libvirt-{uuid}")
+    format!("{PROFILES}/libvirt-{uuid}")
 }
 
 /// Reads the profile if it is there; refuses one that somebody but root could have prepared.
@@ -280,61 +191,16 @@ fn read_profile(root: &Root, uuid: &Uuid) -> Result<Option<(Vec<u8>, File)>, Sto
     Ok(Some((content, file)))
 }
 
-/// Opens a host path without following a symlink or waiting on a FIFO, and looks at what was
-/// opened.
-pub(super) fn open_checked(
-    root: &Root,
-    absolute: &str,
-    flags: OFlags,
-) -> Result<(File, Metadata), StoreError> {
-    let path = &root.path(absolute);
-    let unfit = |why: String| Err(StoreError::Unfit(path.to_owned(), why));
-    let mode = match flags.contains(OFlags::CREATE) {
-        true => Mode::RUSR | Mode::WUSR,
-        false => Mode::empty(),
-    };
-    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match root.open(absolute, flags, mode) {
-        Ok(file) => File::from(file),
-        // NOFOLLOW met a symlink.
-        Err(Errno::LOOP) => return unfit("is a symbolic link".to_owned()),
-        // A FIFO or a socket.
-        Err(Errno::NXIO) => return unfit("is not a regular file".to_owned()),
-        Err(error) => return Err(StoreError::Io("open", path.to_owned(), error.into())),
-    };
-    let meta = file
-        .metadata()
-        .map_err(|error| StoreError::Io("look at", path.to_owned(), error))?;
-    if !meta.is_file() {
-        return unfit("is not a regular file".to_owned());
-    }
-    if let Some(why) = foreign(root, &meta) {
-        return unfit(why);
-    }
-    if meta.nlink() != 1 {
-        return unfit(format!("has {} hard links", meta.nlink()));
-    }
-    Ok((file, meta))
-}
-
-/// Why somebody but root could have written a file.
-fn foreign(root: &Root, meta: &Metadata) -> Option<String> {
-    if meta.uid() != root.owner() {
-        return Some(format!("belongs to user {} and not to root", meta.uid()));
-    }
-    (meta.mode() & 0o022 != 0).then(|| "can be written by others than its owner".to_owned())
-}
-
 /// Temporary files for this VM that a crash left behind.
 fn leftovers(root: &Root, uuid: &Uuid) -> Vec<String> {
-    let names = root.names_with(&temporary_prefix(uuid), FOLDER);
+    let names = root.names_with(&temporary_prefix(uuid), PROFILES);
     names.unwrap_or_default()
 }
 
 /// The folder of profiles, held open.
 fn folder(root: &Root) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    root.open(FOLDER, flags, Mode::empty())
+    root.open(PROFILES, flags, Mode::empty())
 }
 
 /// A leading dot is the one kind of name that no AppArmor parser takes for a profile (facts A3).

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use crate::apparmor::store::{self, StoreError};
+use crate::apparmor::files::{StoreError, TEMPLATE};
+use crate::apparmor::store;
 use crate::doctor::{Line, Subject};
 use crate::domain::Uuid;
 use crate::host::{Root, confine, profiles};
@@ -50,7 +51,7 @@ fn template(made: Result<Option<Vec<u8>>, StoreError>) -> Line {
             what,
             format!(
                 "{} is not there, as with a libvirt built without AppArmor: guests get no profile",
-                store::TEMPLATE
+                TEMPLATE
             ),
         ),
         Err(StoreError::Io(_, _, error)) => Line::unseen(Subject::AppArmor, what, &error),

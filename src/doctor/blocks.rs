@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::apparmor::block::{self, Damage};
-use crate::apparmor::store::{self, FOLDER, StoreError, TEMPORARY};
+use crate::apparmor::files::{PROFILES, StoreError, TEMPORARY};
+use crate::apparmor::store;
 use crate::doctor::{Line, Subject};
 use crate::domain::Uuid;
 use crate::host::{Root, guests};
@@ -21,7 +22,7 @@ enum State {
 
 /// Looks at every profile.
 pub fn look(root: &Root) -> Vec<Line> {
-    let names = match root.names(FOLDER) {
+    let names = match root.names(PROFILES) {
         Ok(names) => names,
         Err(error) => return vec![Line::unseen(Subject::Profiles, FIT, &error)],
     };
@@ -106,7 +107,7 @@ fn stale(profiles: &[(Uuid, State)], running: io::Result<Vec<Uuid>>) -> Line {
     let stale: Vec<String> = blocks
         .iter()
         .filter(|uuid| !alive.contains(uuid.as_str()))
-        .map(|uuid| format!("{FOLDER}/libvirt-{uuid}"))
+        .map(|uuid| format!("{PROFILES}/libvirt-{uuid}"))
         .collect();
     if stale.is_empty() {
         return Line::pass(Subject::Profiles, what);
@@ -126,7 +127,7 @@ fn leftovers(names: &[String]) -> Line {
     let left: Vec<String> = names
         .iter()
         .filter(|name| name.starts_with(TEMPORARY))
-        .map(|name| crate::text::visible(&format!("{FOLDER}/{name}")))
+        .map(|name| crate::text::visible(&format!("{PROFILES}/{name}")))
         .collect();
     if left.is_empty() {
         return Line::pass(Subject::Profiles, what);

@@ -12,7 +12,7 @@ use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
 use crate::lint::paths::ShareFacts;
 use crate::qemu::command_line::CommandLine;
-use crate::share::Share;
+use crate::qemu::shares::Share;
 use crate::text::{Lines, count, quoted, visible};
 use crate::version::Assumptions;
 

@@ -4,8 +4,8 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
-use crate::apparmor::lock::{self, LOCK};
-use crate::apparmor::store::StoreError;
+use crate::apparmor::files::{LOCK, StoreError};
+use crate::apparmor::lock;
 use crate::doctor::{Line, Subject};
 use crate::host::{Root, daemon};
 

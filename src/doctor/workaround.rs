@@ -3,8 +3,8 @@
 
 use std::io;
 
+use crate::apparmor::files::TEMPLATE;
 use crate::apparmor::policy::{self, Rule};
-use crate::apparmor::store::TEMPLATE;
 use crate::doctor::{Line, Subject};
 use crate::host::Root;
 use crate::text::{quoted, visible};
@@ -17,7 +17,7 @@ const FILES: [&str; 3] = [
 ];
 
 /// A folder of them (libvirt 9.6 and later).
-const FOLDER: &str = "/etc/apparmor.d/abstractions/libvirt-qemu.d";
+const LIBVIRT_QEMU_D: &str = "/etc/apparmor.d/abstractions/libvirt-qemu.d";
 
 /// Where the system keeps its own. libvirt and QEMU need parts of it in every guest, so a rule
 /// there is no sign of a share.
@@ -39,8 +39,8 @@ pub struct Shared {
 pub fn look(root: &Root, shares: &[Shared]) -> Vec<Line> {
     let mut files: Vec<String> = FILES.map(str::to_owned).into();
     let mut lines = Vec::new();
-    match root.names(FOLDER) {
-        Ok(names) => files.extend(names.iter().map(|name| format!("{FOLDER}/{name}"))),
+    match root.names(LIBVIRT_QEMU_D) {
+        Ok(names) => files.extend(names.iter().map(|name| format!("{LIBVIRT_QEMU_D}/{name}"))),
         Err(error) => lines.push(Line::unseen(Subject::AppArmor, WHAT, &error)),
     }
     for file in files {

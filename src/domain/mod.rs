@@ -6,6 +6,7 @@
 mod arg;
 mod ids;
 mod namespaces;
+mod place;
 mod read;
 mod scan;
 pub mod tokens;
@@ -14,6 +15,7 @@ pub mod xml;
 
 pub use arg::Arg;
 pub use ids::{TakenId, libvirt_ids};
+pub use place::Place;
 pub use read::{number, read};
 pub use scan::Scan;
 pub use uuid::{Uuid, find_uuid};

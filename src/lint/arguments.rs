@@ -1,12 +1,11 @@
 //! Arguments as words: lost on the way, left over, or not understood.
 
-use crate::domain::LostReason;
 use crate::domain::xml::QEMU_NAMESPACE;
+use crate::domain::{LostReason, Place};
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Place};
+use crate::lint::finding::Finding;
 use crate::lint::{Context, enough};
-use crate::qemu::command_line::LONGEST_ARG;
-use crate::qemu::set::FailedSet;
+use crate::qemu::command_line::{FailedSet, LONGEST_ARG};
 use crate::qemu::words::Stray;
 use crate::text::quoted;
 use crate::version::{DeviceForm, Version};

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::Place;
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Place};
+use crate::lint::finding::Finding;
 use crate::lint::{Context, enough};
 use crate::pci::machine::{self, Family};
-use crate::qemu::command_line::{self, Property, RawDevice};
+use crate::qemu::command_line::{Property, RawDevice};
 use crate::qemu::json::Value;
 use crate::qemu::native::{By, NativeFsdev, native_fsdevs};
 use crate::qemu::number::{Mode, option_number};
@@ -86,7 +87,7 @@ fn native_sets(context: Context, findings: &mut Vec<Finding>) {
         set.group == "device" && device.is_some_and(|device| device.is_9p())
     });
     for set in natives {
-        let changed = command_line::property(set.opt.clone());
+        let changed = Property::of_text(set.opt.clone());
         match set.opt.key.as_str() {
             "driver" | "id" | "bus" | "fsdev" => {}
             "mount_tag" => findings.extend(tag_too_long(&changed, &set.opt.value)),

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::Place;
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Place};
+use crate::lint::finding::Finding;
 use crate::lint::modes::{self, Host};
 use crate::lint::{Context, enough, throttling};
-use crate::qemu::command_line::{Fsdev, LOCAL_KEYS};
+use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, Set};
 use crate::qemu::number::{Mode, option_number};
 use crate::qemu::opts::{self, Form, Opt};
-use crate::qemu::set::Set;
 use crate::text::quoted;
 use crate::version::Version;
 

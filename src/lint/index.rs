@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Domain, libvirt_ids};
 use crate::ordered;
-use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice};
+use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice, Set};
 use crate::qemu::native::native_fsdevs;
-use crate::qemu::set::Set;
 
 /// Names, and the first that has each.
 #[derive(Debug, Default)]

@@ -1,8 +1,9 @@
 //! fmode and dmode: what QEMU makes of the text, and whether the share can work with it.
 
+use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Level, Place};
+use crate::lint::finding::{Finding, Level};
 use crate::qemu::number::{Mode, effective_mode, is_plain_octal, option_number};
 use crate::qemu::opts::Opt;
 use crate::text::quoted;

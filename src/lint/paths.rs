@@ -9,7 +9,7 @@ use crate::host::qemu_user::{QemuUser, Reach};
 use crate::host::walk::{Link, Writer};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
-use crate::share::Share;
+use crate::qemu::shares::Share;
 use crate::text::{quoted, shell_word, visible};
 
 /// What is known of a share's folder.

@@ -1,8 +1,9 @@
 //! `throttling.*` of an -fsdev: QEMU checks the limits against one another when it starts
 //! (util/throttle.c, throttle_is_valid).
 
+use crate::domain::Place;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Place};
+use crate::lint::finding::Finding;
 use crate::qemu::command_line::Fsdev;
 use crate::qemu::number::{Mode, option_number};
 use crate::qemu::opts::Opt;

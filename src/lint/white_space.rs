@@ -7,11 +7,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::domain::Place;
 use crate::domain::xml::has_white_space;
 use crate::lint::Context;
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Level, Place};
+use crate::lint::finding::{Finding, Level};
 use crate::ordered;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::json::Value;

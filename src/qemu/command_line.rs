@@ -1,13 +1,11 @@
-//! The raw arguments of a domain as QEMU will understand them: its `-fsdev`, `-virtfs`,
-//! `-device` and `-set`, with `-set` already carried out.
+//! What the raw arguments of a domain mean to QEMU: its `-fsdev`, `-virtfs`, `-device` and `-set`,
+//! with `-set` already carried out. [`crate::qemu::read`] makes one.
 
 use std::ops::Range;
 
-use crate::domain::{Arg, Domain};
-use crate::qemu::json::{self, Value};
+use crate::qemu::json::{JsonError, Value};
 use crate::qemu::opts::{self, Form, Opt};
-use crate::qemu::set::{FailedSet, Names, Set};
-use crate::qemu::words::{self, Stray};
+use crate::qemu::words::Stray;
 use crate::version::DeviceForm;
 
 /// Everything of it that has to do with 9p or PCI.
@@ -22,7 +20,7 @@ pub struct CommandLine {
     /// `-set` that QEMU cannot read, or whose target is not there.
     pub failed_sets: Vec<FailedSet>,
     /// JSON devices that are not JSON.
-    pub broken_json: Vec<(usize, json::JsonError)>,
+    pub broken_json: Vec<(usize, JsonError)>,
     /// Words QEMU would not know.
     pub strays: Vec<Stray>,
     /// Options we see but do not follow: index of the option and of the argument.
@@ -74,6 +72,30 @@ pub struct Property {
     pub value_range: Range<usize>,
 }
 
+/// `-set GROUP.ID.KEY=VALUE` on something that libvirt wrote.
+#[derive(Debug, Clone)]
+pub struct Set {
+    /// `fsdev` or `device`.
+    pub group: &'static str,
+    /// The id in it.
+    pub id: String,
+    /// The key and value.
+    pub opt: Opt,
+}
+
+/// A `-set` that does not work.
+#[derive(Debug, Clone)]
+pub enum FailedSet {
+    /// Not `GROUP.ID.KEY=VALUE`.
+    Syntax(usize),
+    /// There is nothing of that id before it: index, group and id.
+    NoTarget(usize, &'static str, String),
+    /// There is no such group: index and group.
+    NoGroup(usize, String),
+    /// The id of an fsdev: among the keys that -set looks through there is none of that name.
+    Id(usize),
+}
+
 /// The keys of a local fsdev, limits left out.
 pub const LOCAL_KEYS: [&str; 9] = [
     "path",
@@ -118,6 +140,20 @@ impl Fsdev {
     /// Whether QEMU opens it read-only.
     pub fn readonly(&self) -> bool {
         self.value("readonly").and_then(opts::boolean) == Some(true)
+    }
+}
+
+impl Property {
+    /// What a text device makes of an option.
+    pub fn of_text(opt: Opt) -> Self {
+        Property {
+            key: opt.key,
+            value: Value::String(opt.value),
+            flag: opt.form == Form::Flag,
+            arg: opt.arg,
+            key_range: opt.key_range,
+            value_range: opt.value_range,
+        }
     }
 }
 
@@ -173,48 +209,6 @@ impl RawDevice {
 }
 
 impl CommandLine {
-    /// Reads the raw arguments of `domain`.
-    pub fn read(domain: &Domain) -> CommandLine {
-        let mut line = CommandLine::default();
-        let words: Vec<&str> = domain.args.iter().map(|arg| arg.value.as_str()).collect();
-        let (pairs, strays) = words::pair(&words);
-        line.strays = strays;
-        let mut names = Names::default();
-        for word in pairs {
-            // Each of them makes QEMU add PCI devices by itself (facts Q4).
-            line.adds_devices |= matches!(
-                word.name,
-                "usb" | "vga" | "nic" | "net" | "drive" | "soundhw" | "watchdog"
-            );
-            let Some((index, arg)) = word
-                .argument
-                .and_then(|index| domain.args.get(index).map(|arg| (index, arg)))
-            else {
-                continue;
-            };
-            if arg.value.len() > LONGEST_ARG {
-                line.too_long |= matches!(word.name, "fsdev" | "virtfs");
-                continue;
-            }
-            match word.name {
-                "fsdev" => line.fsdevs.push(Fsdev {
-                    arg: index,
-                    virtfs: false,
-                    opts: opts::parse(&arg.value, "fsdriver", index),
-                }),
-                "virtfs" => line.virtfs(index, arg),
-                "device" => line.device(index, arg),
-                "set" => names.set(&mut line, index, arg, domain),
-                "readconfig" => line.unmodelled.push((word.option, index)),
-                "global" if touches_us(&arg.value) => {
-                    line.unmodelled.push((word.option, index));
-                }
-                _ => {}
-            }
-        }
-        line
-    }
-
     /// Whether there is anything of 9p in it: only then is the domain our business.
     pub fn has_9p(&self) -> bool {
         !self.fsdevs.is_empty()
@@ -225,120 +219,5 @@ impl CommandLine {
                 .strays
                 .iter()
                 .any(|stray| matches!(stray, Stray::Misspelt(_, "fsdev" | "virtfs")))
-    }
-
-    /// `-virtfs` is a `-fsdev` and a text `-device` without id and address (vl.c).
-    fn virtfs(&mut self, index: usize, arg: &Arg) {
-        let fsdev = Fsdev {
-            arg: index,
-            virtfs: true,
-            opts: opts::parse(&arg.value, "fsdriver", index),
-        };
-        let implied = |key: &str, value: &str| Property {
-            key: key.to_owned(),
-            value: Value::String(value.to_owned()),
-            flag: false,
-            arg: index,
-            key_range: 0..arg.value.len(),
-            value_range: 0..arg.value.len(),
-        };
-        let mut properties = vec![implied("driver", "virtio-9p-pci")];
-        if let Some(id) = fsdev.id() {
-            properties.push(implied("fsdev", &id.value));
-        }
-        if let Some(tag) = fsdev.last("mount_tag") {
-            properties.push(Property {
-                value_range: tag.value_range.clone(),
-                ..implied("mount_tag", &tag.value)
-            });
-        }
-        self.devices.push(RawDevice {
-            arg: index,
-            form: DeviceForm::Text,
-            virtfs: true,
-            properties,
-        });
-        self.fsdevs.push(fsdev);
-    }
-
-    fn device(&mut self, index: usize, arg: &Arg) {
-        // QEMU >= 6.2 looks at the first byte only (vl.c, QEMU_OPTION_device).
-        let (form, properties) = if arg.value.starts_with('{') {
-            match json::object(&arg.value) {
-                Ok(members) => (
-                    DeviceForm::Json,
-                    members
-                        .into_iter()
-                        .map(|member| Property {
-                            key: member.key,
-                            value: member.value,
-                            flag: false,
-                            arg: index,
-                            key_range: member.key_range,
-                            value_range: member.value_range,
-                        })
-                        .collect(),
-                ),
-                Err(error) => {
-                    self.broken_json.push((index, error));
-                    return;
-                }
-            }
-        } else {
-            let opts = opts::parse(&arg.value, "driver", index);
-            (DeviceForm::Text, opts.into_iter().map(property).collect())
-        };
-        self.devices.push(RawDevice {
-            arg: index,
-            form,
-            virtfs: false,
-            properties,
-        });
-    }
-}
-
-/// An option of a text device.
-pub fn property(opt: Opt) -> Property {
-    Property {
-        key: opt.key,
-        value: Value::String(opt.value),
-        flag: opt.form == Form::Flag,
-        arg: opt.arg,
-        key_range: opt.key_range,
-        value_range: opt.value_range,
-    }
-}
-
-/// Whether a `-global` could change a 9p device or where devices go.
-fn touches_us(value: &str) -> bool {
-    value.contains("9p") || value.contains("addr") || value.contains("multifunction")
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// The arguments that these words are.
-    pub fn line(words: &[&str]) -> CommandLine {
-        let domain = Domain {
-            args: words
-                .iter()
-                .map(|word| Arg::new((*word).to_owned(), crate::text::Span::default(), false))
-                .collect(),
-            ..Domain::default()
-        };
-        CommandLine::read(&domain)
-    }
-
-    #[test]
-    fn virtfs_is_a_pair() {
-        let line = line(&[
-            "--virtfs",
-            "local,path=/a,mount_tag=t,security_model=mapped",
-        ]);
-        assert_eq!(line.fsdevs[0].id().unwrap().value, "t");
-        assert_eq!(line.devices[0].text("fsdev"), Some("t"));
-        assert!(line.devices[0].is_9p() && line.has_9p());
-        assert!(!self::line(&["-name", "-fsdev"]).has_9p());
     }
 }

@@ -8,6 +8,8 @@ pub mod number;
 pub mod options;
 pub mod opts;
 pub mod properties;
+pub mod read;
 pub mod set;
+pub mod shares;
 pub mod spell;
 pub mod words;

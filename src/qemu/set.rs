@@ -4,33 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{Arg, Domain};
 use crate::ordered;
-use crate::qemu::command_line::{CommandLine, property};
+use crate::qemu::command_line::{CommandLine, FailedSet, Property, Set};
 use crate::qemu::opts::{Form, Opt};
 use crate::version::DeviceForm;
-
-/// `-set GROUP.ID.KEY=VALUE` on something that libvirt wrote.
-#[derive(Debug, Clone)]
-pub struct Set {
-    /// `fsdev` or `device`.
-    pub group: &'static str,
-    /// The id in it.
-    pub id: String,
-    /// The key and value.
-    pub opt: Opt,
-}
-
-/// A `-set` that does not work.
-#[derive(Debug, Clone)]
-pub enum FailedSet {
-    /// Not `GROUP.ID.KEY=VALUE`.
-    Syntax(usize),
-    /// There is nothing of that id before it: index, group and id.
-    NoTarget(usize, &'static str, String),
-    /// There is no such group: index and group.
-    NoGroup(usize, String),
-    /// The id of an fsdev: among the keys that -set looks through there is none of that name.
-    Id(usize),
-}
 
 /// The other groups that -set knows (vl.c, vm_config_groups; union of 2.10 to 11.1).
 const GROUPS: [&str; 38] = [
@@ -148,7 +124,7 @@ impl Names {
                 .get(id)
                 .and_then(|index| line.devices.get_mut(*index));
             if let Some(device) = target {
-                device.properties.push(property(opt));
+                device.properties.push(Property::of_text(opt));
                 return;
             }
         }
@@ -202,7 +178,7 @@ fn split_set(arg: usize, text: &str) -> Option<(&str, &str, Opt)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::qemu::command_line::tests::line;
+    use crate::qemu::read::tests::line;
 
     #[test]
     fn set_overrides_what_came_before_it() {

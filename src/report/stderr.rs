@@ -1,7 +1,7 @@
 //! What the person reads whose VM did not start: virsh shows the hook's stderr in its error.
 
-use crate::domain::Domain;
-use crate::lint::finding::{Counts, Finding, Level, Place};
+use crate::domain::{Domain, Place};
+use crate::lint::finding::{Counts, Finding, Level};
 use crate::text::{Shown, brief, count, quoted, shell_word, shortened, visible};
 
 /// More findings than this nobody reads in an error of virsh's.

@@ -8,8 +8,9 @@ mod chassis;
 mod placed;
 mod refused;
 
+use crate::domain::Place;
 use crate::lint::arguments::whole;
-use crate::lint::finding::{Finding, Level, Place};
+use crate::lint::finding::{Finding, Level};
 use crate::lint::{Context, ENOUGH};
 use crate::ordered;
 use crate::pci::build::{self, Outcome};

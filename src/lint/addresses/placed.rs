@@ -1,9 +1,10 @@
 //! Devices that QEMU takes where they are, and the guest does not find.
 
+use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::arguments::whole;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Place};
+use crate::lint::finding::Finding;
 use crate::pci::build::{self, Outcome, Wish};
 use crate::pci::machine::{self, Family};
 use crate::pci::proposals::Proposals;

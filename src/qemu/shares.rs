@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::Domain;
-use crate::lint::finding::Place;
-use crate::lint::index::Index;
+use crate::domain::{Domain, Place, libvirt_ids};
 use crate::ordered;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::native::native_fsdevs;
@@ -70,7 +68,6 @@ struct Changes<'a> {
 /// libvirt's own `<filesystem>` with another path by `-set fsdev.fsdev-fs0.path=…`, or that may be
 /// written by `readonly=off`: libvirt's rules name the old path, and are for reading only.
 fn changed(domain: &Domain, line: &CommandLine, is_used: impl Fn(&str) -> bool) -> Vec<Share> {
-    let index = Index::new(domain, line);
     let mut changed: BTreeMap<&str, Changes> = BTreeMap::new();
     // The last of each counts.
     for set in line.sets.iter().filter(|set| set.group == "fsdev") {
@@ -82,9 +79,20 @@ fn changed(domain: &Domain, line: &CommandLine, is_used: impl Fn(&str) -> bool) 
             _ => {}
         }
     }
+    if changed.is_empty() {
+        return Vec::new();
+    }
+    // libvirt calls the fsdev of a `<filesystem>` `fsdev-` and its alias.
+    let mut natives = BTreeMap::new();
+    for taken in libvirt_ids(domain) {
+        natives.entry(taken.id).or_insert(taken.device);
+    }
     let mut shares = Vec::new();
     for (id, changes) in changed.into_iter().filter(|(id, _)| is_used(id)) {
-        let native = index.native(id).and_then(|at| domain.devices.get(at));
+        let native = id
+            .strip_prefix("fsdev-")
+            .and_then(|alias| natives.get(alias));
+        let native = native.and_then(|device| domain.devices.get(*device));
         let Some(fs) = native.and_then(|native| native.filesystem.as_ref()) else {
             continue;
         };
