@@ -16,6 +16,7 @@ use crate::lint::finding::{Counts, Finding};
 use crate::lint::paths::{self, ShareFacts, Verdict};
 use crate::lint::{self};
 use crate::qemu::command_line::CommandLine;
+use crate::qemu::index::Index;
 use crate::qemu::shares::{Share, shares};
 use crate::text::count;
 use crate::version::Assumptions;
@@ -95,16 +96,17 @@ pub fn judge(
     root: Option<&Root>,
     mut assume: Assumptions,
 ) -> Inspection {
-    let mut findings = lint::run(&domain, &line, &assume);
+    let index = Index::new(&domain, &line);
+    let mut findings = lint::run(&index, &assume);
     // The host is asked only where the answer matters: most domains need none.
     if let Some(root) = root.filter(|_| findings.iter().any(|finding| finding.uncertain)) {
         versions::complete(root, &domain, &mut assume);
         let user = qemu_user::find(root, &domain).filter(|_| !assume.session);
         assume.qemu_is_root = user.map(|user| user.uid == 0);
-        findings = lint::run(&domain, &line, &assume);
+        findings = lint::run(&index, &assume);
     }
     let confinement = confinement(root, &domain, &assume);
-    let shares = shares(&domain, &line);
+    let shares = shares(&index);
     let mut grants = Grants::default();
     let user = root
         .filter(|_| !shares.is_empty() && !assume.session)

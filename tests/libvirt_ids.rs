@@ -147,8 +147,8 @@ fn ids_are_those_that_libvirt_gives() {
             .unwrap_or_else(|error| panic!("{label}: libvirt refuses {xml}\n{error}"));
         let theirs = devices(&argv);
         let domain = virt_9p::domain::read(&xml, virt_9p::domain::Origin::File).unwrap();
-        let taken = virt_9p::domain::libvirt_ids(&domain);
-        let ours: BTreeSet<String> = taken.into_iter().map(|taken| taken.id).collect();
+        let taken = virt_9p::qemu::libvirt_ids::LibvirtIds::of(&domain);
+        let ours: BTreeSet<String> = taken.iter().map(|(id, _)| id.to_string()).collect();
         let wrong: Vec<_> = ours.difference(&theirs).collect();
         assert!(
             wrong.is_empty(),

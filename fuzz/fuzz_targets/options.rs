@@ -3,12 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use virt_9p::domain::{Arg, Domain};
+use virt_9p::domain::{Arg, Domain, Place};
 use virt_9p::lint;
-use virt_9p::lint::finding::Place;
 use virt_9p::qemu::command_line::CommandLine;
+use virt_9p::qemu::index::Index;
 use virt_9p::qemu::opts::{self, Form};
-use virt_9p::share;
+use virt_9p::qemu::shares::shares;
 use virt_9p::text::Span;
 use virt_9p::version::Assumptions;
 
@@ -35,10 +35,11 @@ fuzz_target!(|text: &str| {
         ..Domain::default()
     };
     let line = CommandLine::read(&domain);
-    for share in share::shares(&domain, &line) {
+    let index = Index::new(&domain, &line);
+    for share in shares(&index) {
         within(&domain, &share.place);
     }
-    for finding in lint::run(&domain, &line, &Assumptions::default()) {
+    for finding in lint::run(&index, &Assumptions::default()) {
         within(&domain, &finding.place);
     }
 });

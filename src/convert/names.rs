@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Domain, libvirt_ids};
+use crate::domain::Domain;
 use crate::ordered;
 use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice};
 
@@ -27,7 +27,8 @@ impl Names {
         let mut taken = ordered::set(fsdevs.map(|id| id.value.clone()));
         let devices = line.devices.iter().filter_map(RawDevice::id_text);
         taken.extend(devices.map(str::to_owned));
-        taken.extend(libvirt_ids(domain).into_iter().map(|taken| taken.id));
+        let libvirts = line.libvirt_ids(domain).iter();
+        taken.extend(libvirts.map(|(id, _)| id.to_string()));
         Names {
             taken,
             numbers: BTreeMap::new(),

@@ -12,12 +12,12 @@ use crate::convert::{Context, Plan, Refusal, Refusals, arguments, element};
 use crate::domain::MOST_XML;
 use crate::domain::xml::{QEMU_NAMESPACE, attribute};
 use crate::domain::{Device, Place};
-use crate::lint::index::Index;
 use crate::ordered;
 use crate::pci::build;
 use crate::pci::machine::{self, Family};
 use crate::pci::proposals::Proposals;
 use crate::pci::topology::Topology;
+use crate::qemu::index::Index;
 use crate::text::{Span, quoted};
 use crate::version::{DeviceForm, Version};
 

@@ -4,7 +4,6 @@
 //! a defined domain, two devices at one address) is not checked here: libvirt says it first.
 
 mod arg;
-mod ids;
 mod namespaces;
 mod place;
 mod read;
@@ -14,7 +13,6 @@ mod uuid;
 pub mod xml;
 
 pub use arg::Arg;
-pub use ids::{TakenId, libvirt_ids};
 pub use place::Place;
 pub use read::{number, read};
 pub use scan::Scan;

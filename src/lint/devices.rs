@@ -10,7 +10,7 @@ use crate::lint::{Context, enough};
 use crate::pci::machine::{self, Family};
 use crate::qemu::command_line::{Property, RawDevice};
 use crate::qemu::json::Value;
-use crate::qemu::native::{By, NativeFsdev, native_fsdevs};
+use crate::qemu::native::{By, NativeFsdev};
 use crate::qemu::number::{Mode, option_number};
 use crate::qemu::opts;
 use crate::qemu::properties::{Kind, virtio_9p_property};
@@ -58,8 +58,8 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
             }
         }
     }
-    for native in native_fsdevs(context.domain, context.line) {
-        given(context, &native, findings);
+    for native in &context.index.natives {
+        given(context, native, findings);
     }
     native_sets(context, findings);
 }

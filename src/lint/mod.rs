@@ -7,7 +7,6 @@ pub mod catalogue;
 mod devices;
 pub mod finding;
 mod fsdevs;
-pub mod index;
 pub mod modes;
 pub mod paths;
 pub mod throttling;
@@ -17,9 +16,9 @@ use std::cmp::Reverse;
 
 use crate::domain::Domain;
 use crate::lint::finding::{Counts, Finding, Level};
-use crate::lint::index::Index;
 use crate::ordered;
 use crate::qemu::command_line::CommandLine;
+use crate::qemu::index::Index;
 use crate::version::Assumptions;
 
 /// What every check gets to see.
@@ -36,12 +35,12 @@ pub struct Context<'a> {
 }
 
 /// All findings about the XML itself, in the order in which they stand there.
-pub fn run(domain: &Domain, line: &CommandLine, assume: &Assumptions) -> Vec<Finding> {
+pub fn run(index: &Index, assume: &Assumptions) -> Vec<Finding> {
     let context = Context {
-        domain,
-        line,
+        domain: index.domain,
+        line: index.line,
         assume,
-        index: &Index::new(domain, line),
+        index,
     };
     let mut findings = Vec::new();
     arguments::check(context, &mut findings);

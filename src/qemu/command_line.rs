@@ -1,9 +1,12 @@
 //! What the raw arguments of a domain mean to QEMU: its `-fsdev`, `-virtfs`, `-device` and `-set`,
 //! with `-set` already carried out. [`crate::qemu::read`] makes one.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
+use crate::domain::Domain;
 use crate::qemu::json::{JsonError, Value};
+use crate::qemu::libvirt_ids::LibvirtIds;
 use crate::qemu::opts::{self, Form, Opt};
 use crate::qemu::words::Stray;
 use crate::version::DeviceForm;
@@ -29,6 +32,8 @@ pub struct CommandLine {
     pub too_long: bool,
     /// Whether other options add PCI devices at addresses of their own choice.
     pub adds_devices: bool,
+    /// The ids of libvirt's devices, when they are asked for: most domains need not be numbered.
+    libvirt_ids: OnceCell<LibvirtIds>,
 }
 
 /// One `-fsdev` or `-virtfs`.
@@ -209,6 +214,11 @@ impl RawDevice {
 }
 
 impl CommandLine {
+    /// The ids of the devices that libvirt makes of `domain`, the one that these arguments are of.
+    pub fn libvirt_ids(&self, domain: &Domain) -> &LibvirtIds {
+        self.libvirt_ids.get_or_init(|| LibvirtIds::of(domain))
+    }
+
     /// Whether there is anything of 9p in it: only then is the domain our business.
     pub fn has_9p(&self) -> bool {
         !self.fsdevs.is_empty()

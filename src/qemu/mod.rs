@@ -2,7 +2,9 @@
 //! arguments of a domain mean taken together.
 
 pub mod command_line;
+pub mod index;
 pub mod json;
+pub mod libvirt_ids;
 pub mod native;
 pub mod number;
 pub mod options;

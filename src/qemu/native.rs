@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::domain::{Device, Domain, libvirt_ids};
+use crate::domain::{Device, Domain};
 use crate::qemu::command_line::CommandLine;
 use crate::text::Span;
 
@@ -47,20 +47,21 @@ pub fn native_fsdevs(domain: &Domain, line: &CommandLine) -> Vec<NativeFsdev> {
         }
     }
     let is_9p = |device: usize| domain.devices.get(device).is_some_and(|d| d.is_9p());
-    let ids = libvirt_ids(domain).into_iter();
-    ids.filter(|taken| is_9p(taken.device))
-        .map(|taken| {
+    let ids = line.libvirt_ids(domain).iter();
+    ids.filter(|(_, device)| is_9p(*device))
+        .map(|(id, device)| {
+            let id = id.to_string();
             // QEMU carries -set out on what libvirt wrote, with the override in it.
-            let (fsdev, by) = match (sets.get(&*taken.id), overrides.get(&*taken.id)) {
+            let (fsdev, by) = match (sets.get(&*id), overrides.get(&*id)) {
                 (Some(opt), _) => (
                     Some(opt.value.clone()),
                     By::Set(opt.arg, opt.value_range.clone()),
                 ),
                 (None, Some(property)) => (property.value.clone(), By::Override(property.span)),
-                (None, None) => (Some(format!("fsdev-{}", taken.id)), By::Libvirt),
+                (None, None) => (Some(format!("fsdev-{id}")), By::Libvirt),
             };
             NativeFsdev {
-                device: taken.device,
+                device: *device,
                 fsdev,
                 by,
             }

@@ -1,9 +1,8 @@
 //! `-set GROUP.ID.KEY=VALUE`: what it reaches, and what it does there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::domain::{Arg, Domain};
-use crate::ordered;
+use crate::domain::{Arg, Device, Domain};
 use crate::qemu::command_line::{CommandLine, FailedSet, Property, Set};
 use crate::qemu::opts::{Form, Opt};
 use crate::version::DeviceForm;
@@ -55,24 +54,14 @@ const GROUPS: [&str; 38] = [
 pub struct Names {
     fsdevs: BTreeMap<String, usize>,
     devices: BTreeMap<String, usize>,
-    libvirt: BTreeSet<String>,
-    /// Those of libvirt's that are 9p shares.
-    natives: BTreeSet<String>,
     /// How many fsdevs and devices are known here already.
-    seen: Option<(usize, usize)>,
+    seen: (usize, usize),
 }
 
 impl Names {
     /// Takes in what was added to the line since the last time.
-    fn catch_up(&mut self, line: &CommandLine, domain: &Domain) {
-        let (fsdevs, devices) = self.seen.unwrap_or_else(|| {
-            let ids = crate::domain::libvirt_ids(domain);
-            let is_9p = |index: usize| domain.devices.get(index).is_some_and(|d| d.is_9p());
-            let natives = ids.iter().filter(|taken| is_9p(taken.device));
-            self.natives = ordered::set(natives.map(|taken| taken.id.clone()));
-            self.libvirt = ordered::set(ids.into_iter().map(|taken| taken.id));
-            (0, 0)
-        });
+    fn catch_up(&mut self, line: &CommandLine) {
+        let (fsdevs, devices) = self.seen;
         for (index, fsdev) in line.fsdevs.iter().enumerate().skip(fsdevs) {
             if let Some(id) = fsdev.id() {
                 self.fsdevs.entry(id.value.clone()).or_insert(index);
@@ -84,12 +73,12 @@ impl Names {
                 self.devices.entry(id.to_owned()).or_insert(index);
             }
         }
-        self.seen = Some((line.fsdevs.len(), line.devices.len()));
+        self.seen = (line.fsdevs.len(), line.devices.len());
     }
 
     /// Carries out a `-set`, or notes why it does not work.
     pub fn set(&mut self, line: &mut CommandLine, index: usize, arg: &Arg, domain: &Domain) {
-        self.catch_up(line, domain);
+        self.catch_up(line);
         let Some((group, id, opt)) = split_set(index, &arg.value) else {
             line.failed_sets.push(FailedSet::Syntax(index));
             return;
@@ -128,12 +117,14 @@ impl Names {
                 return;
             }
         }
+        let device = |id: &str| domain.devices.get(line.libvirt_ids(domain).device(id)?);
         // Only a 9p <filesystem> of libvirt's has an fsdev.
         let there = if group == "fsdev" {
             id.strip_prefix("fsdev-")
-                .is_some_and(|alias| self.natives.contains(alias))
+                .and_then(device)
+                .is_some_and(Device::is_9p)
         } else {
-            self.libvirt.contains(id)
+            device(id).is_some()
         };
         if there && group == "fsdev" && opt.key == "id" {
             line.failed_sets.push(FailedSet::Id(index));

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Domain, Place, libvirt_ids};
+use crate::domain::Place;
 use crate::ordered;
-use crate::qemu::command_line::CommandLine;
-use crate::qemu::native::native_fsdevs;
+use crate::qemu::index::Index;
 use crate::qemu::opts::{self, Opt};
 
 /// One folder that QEMU opens because of raw arguments.
@@ -25,9 +24,9 @@ pub struct Share {
 
 /// The shares that a device uses, in order. QEMU never opens an fsdev that no device uses
 /// (facts Q2), so nothing is granted for one.
-pub fn shares(domain: &Domain, line: &CommandLine) -> Vec<Share> {
+pub fn shares(index: &Index) -> Vec<Share> {
     let mut shares = Vec::new();
-    let natives = native_fsdevs(domain, line);
+    let (line, natives) = (index.line, &index.natives);
     let devices = line.devices.iter().filter(|device| device.looks_like_9p());
     let used = ordered::set(
         devices
@@ -53,7 +52,7 @@ pub fn shares(domain: &Domain, line: &CommandLine) -> Vec<Share> {
             });
         }
     }
-    shares.extend(changed(domain, line, |id| used.contains(id)));
+    shares.extend(changed(index, |id| used.contains(id)));
     shares
 }
 
@@ -67,7 +66,8 @@ struct Changes<'a> {
 
 /// libvirt's own `<filesystem>` with another path by `-set fsdev.fsdev-fs0.path=…`, or that may be
 /// written by `readonly=off`: libvirt's rules name the old path, and are for reading only.
-fn changed(domain: &Domain, line: &CommandLine, is_used: impl Fn(&str) -> bool) -> Vec<Share> {
+fn changed(index: &Index, is_used: impl Fn(&str) -> bool) -> Vec<Share> {
+    let (domain, line) = (index.domain, index.line);
     let mut changed: BTreeMap<&str, Changes> = BTreeMap::new();
     // The last of each counts.
     for set in line.sets.iter().filter(|set| set.group == "fsdev") {
@@ -79,20 +79,9 @@ fn changed(domain: &Domain, line: &CommandLine, is_used: impl Fn(&str) -> bool) 
             _ => {}
         }
     }
-    if changed.is_empty() {
-        return Vec::new();
-    }
-    // libvirt calls the fsdev of a `<filesystem>` `fsdev-` and its alias.
-    let mut natives = BTreeMap::new();
-    for taken in libvirt_ids(domain) {
-        natives.entry(taken.id).or_insert(taken.device);
-    }
     let mut shares = Vec::new();
     for (id, changes) in changed.into_iter().filter(|(id, _)| is_used(id)) {
-        let native = id
-            .strip_prefix("fsdev-")
-            .and_then(|alias| natives.get(alias));
-        let native = native.and_then(|device| domain.devices.get(*device));
+        let native = index.native(id).and_then(|at| domain.devices.get(at));
         let Some(fs) = native.and_then(|native| native.filesystem.as_ref()) else {
             continue;
         };

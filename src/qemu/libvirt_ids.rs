@@ -6,16 +6,38 @@
 //! from QEMU, a wrong one would stop somebody's VM.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use crate::domain::{Device, Domain};
+use crate::domain::{Device, Domain, Word};
 
-/// An id that a device of libvirt's has.
+/// An `id=` on QEMU's command line. Put together only where somebody reads it: a large domain has
+/// hundreds, and hardly one is ever asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakenId {
-    /// The `id=` on QEMU's command line.
-    pub id: String,
-    /// Index into [`Domain::devices`].
-    pub device: usize,
+pub enum LibvirtId {
+    /// What libvirt calls it: a prefix, and mostly a number.
+    Automatic(&'static str, Option<u64>),
+    /// What the user calls it.
+    Users(Word),
+}
+
+impl fmt::Display for LibvirtId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LibvirtId::Automatic(prefix, None) => f.write_str(prefix),
+            LibvirtId::Automatic(prefix, Some(number)) => write!(f, "{prefix}{number}"),
+            LibvirtId::Users(name) => f.write_str(name),
+        }
+    }
+}
+
+/// All ids known to be taken.
+#[derive(Debug, Clone, Default)]
+pub struct LibvirtIds {
+    /// With the index into [`Domain::devices`], in document order.
+    all: Vec<(LibvirtId, usize)>,
+    /// The first device that has each.
+    automatic: BTreeMap<(&'static str, Option<u64>), usize>,
+    users: BTreeMap<Word, usize>,
 }
 
 /// How libvirt comes to the number of an automatic alias (qemuAssignDeviceAliases).
@@ -36,53 +58,85 @@ struct Count {
     next: u64,
 }
 
-/// Every id known to be taken, in document order.
-pub fn libvirt_ids(domain: &Domain) -> Vec<TakenId> {
-    let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
-    let mut taken = Vec::new();
-    for (index, device) in domain.devices.iter().enumerate() {
-        let users = device
-            .alias
-            .as_deref()
-            .filter(|alias| alias.starts_with("ua-"));
-        let Some((prefix, numbered)) = numbering(device) else {
-            // An alias of the user's is the id whatever the device is.
-            if let Some(id) = users.filter(|_| is_a_device(domain, device)) {
-                taken.push(TakenId {
-                    id: id.to_owned(),
-                    device: index,
-                });
-            }
-            continue;
-        };
-        let count = counts.entry(prefix).or_default();
-        let position = count.seen;
-        count.seen = count.seen.saturating_add(1);
-        let automatic = match numbered {
-            Numbered::ByItself => by_itself(device),
-            Numbered::ByPosition | Numbered::AboveHighest => {
-                // A live domain has them written down. Any other alias libvirt does not read.
-                let written = device
-                    .alias
-                    .as_deref()
-                    .and_then(|alias| alias.strip_prefix(prefix)?.parse::<u64>().ok());
-                let number = match (written, numbered) {
-                    (Some(number), _) => number,
-                    (None, Numbered::ByPosition) => position,
-                    (None, _) => count.next,
-                };
-                if users.is_none() {
-                    count.next = count.next.max(number.saturating_add(1));
+impl LibvirtIds {
+    /// Works out the ids of all devices.
+    pub fn of(domain: &Domain) -> Self {
+        let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
+        let mut ids = LibvirtIds::default();
+        for (index, device) in domain.devices.iter().enumerate() {
+            let id = id(device, &mut counts).filter(|_| is_a_device(domain, device));
+            let Some(id) = id else {
+                continue;
+            };
+            match &id {
+                LibvirtId::Automatic(prefix, number) => {
+                    ids.automatic.entry((prefix, *number)).or_insert(index);
                 }
-                Some(format!("{prefix}{number}"))
+                LibvirtId::Users(name) => {
+                    ids.users.entry(name.clone()).or_insert(index);
+                }
             }
-        };
-        let id = users.map(str::to_owned).or(automatic);
-        if let Some(id) = id.filter(|_| is_a_device(domain, device)) {
-            taken.push(TakenId { id, device: index });
+            ids.all.push((id, index));
         }
+        ids
     }
-    taken
+
+    /// Each, and the index of its device, in document order.
+    pub fn iter(&self) -> impl Iterator<Item = &(LibvirtId, usize)> {
+        self.all.iter()
+    }
+
+    /// The index of the first device that has this id.
+    pub fn device(&self, id: &str) -> Option<usize> {
+        if let Some(device) = self.users.get(id) {
+            return Some(*device);
+        }
+        let prefix = id.trim_end_matches(|c: char| c.is_ascii_digit());
+        let number = match id.strip_prefix(prefix)? {
+            "" => None,
+            "0" => Some(0),
+            // libvirt writes none with zeros before it.
+            digits if digits.starts_with('0') => return None,
+            digits => Some(digits.parse().ok()?),
+        };
+        self.automatic.get(&(prefix, number)).copied()
+    }
+}
+
+/// The id of this device, if it is made one, after those that were counted before it.
+fn id(device: &Device, counts: &mut BTreeMap<&str, Count>) -> Option<LibvirtId> {
+    let users = device
+        .alias
+        .as_ref()
+        .filter(|alias| alias.starts_with("ua-"));
+    let users_id = || users.cloned().map(LibvirtId::Users);
+    let Some((prefix, numbered)) = numbering(device) else {
+        // An alias of the user's is the id whatever the device is.
+        return users_id();
+    };
+    let count = counts.entry(prefix).or_default();
+    let position = count.seen;
+    count.seen = count.seen.saturating_add(1);
+    let automatic = match numbered {
+        Numbered::ByItself => by_itself(device),
+        Numbered::ByPosition | Numbered::AboveHighest => {
+            // A live domain has them written down. Any other alias libvirt does not read.
+            let written = device
+                .alias
+                .as_deref()
+                .and_then(|alias| alias.strip_prefix(prefix)?.parse::<u64>().ok());
+            let number = match (written, numbered) {
+                (Some(number), _) => number,
+                (None, Numbered::ByPosition) => position,
+                (None, _) => count.next,
+            };
+            if users.is_none() {
+                count.next = count.next.max(number.saturating_add(1));
+            }
+            Some(LibvirtId::Automatic(prefix, Some(number)))
+        }
+    };
+    users_id().or(automatic)
 }
 
 /// The prefix of this element's alias, and how it is numbered.
@@ -136,30 +190,31 @@ fn is_a_device(domain: &Domain, device: &Device) -> bool {
     }
 }
 
-fn by_itself(device: &Device) -> Option<String> {
+fn by_itself(device: &Device) -> Option<LibvirtId> {
     if &*device.element == "controller" {
         return controller(device);
     }
-    disk_index(device.target_dev.as_deref()?).map(|n| format!("virtio-disk{n}"))
+    let number = disk_index(device.target_dev.as_deref()?)?;
+    Some(LibvirtId::Automatic("virtio-disk", Some(number.into())))
 }
 
 /// A controller is called by its type and index (qemuAssignDeviceControllerAlias).
-fn controller(device: &Device) -> Option<String> {
+fn controller(device: &Device) -> Option<LibvirtId> {
     let index = device.index?;
-    match (device.kind.as_deref()?, device.model.as_deref()) {
-        ("pci", Some(_)) => Some(format!("pci.{index}")),
-        ("virtio-serial", _) => Some(format!("virtio-serial{index}")),
+    let prefix = match (device.kind.as_deref()?, device.model.as_deref()) {
+        ("pci", Some(_)) => "pci.",
+        ("virtio-serial", _) => "virtio-serial",
         // Companions of a USB 2 controller have its index, and no id of their own.
-        ("usb", _) if device.pci.is_some() && index == 0 => Some("usb".to_owned()),
-        ("usb", _) if device.pci.is_some() => Some(format!("usb{index}")),
-        ("scsi", Some(model)) if model.starts_with("virtio") || model.starts_with("lsi") => {
-            Some(format!("scsi{index}"))
-        }
-        ("sata", _) => Some(format!("sata{index}")),
-        ("ccid", _) => Some(format!("ccid{index}")),
-        _ => None,
-    }
+        ("usb", _) if device.pci.is_some() => "usb",
+        ("scsi", Some(model)) if model.starts_with("virtio") || model.starts_with("lsi") => "scsi",
+        ("sata", _) => "sata",
+        ("ccid", _) => "ccid",
+        _ => return None,
+    };
+    let number = (prefix != "usb" || index != 0).then_some(index.into());
+    Some(LibvirtId::Automatic(prefix, number))
 }
+
 /// `vda` → 0, `vdb` → 1, `vdaa` → 26 (virDiskNameToIndex).
 fn disk_index(target: &str) -> Option<u32> {
     let letters = target.strip_prefix("vd")?;
@@ -193,9 +248,10 @@ mod tests {
           <controller type='usb' index='0'><address type='pci' bus='0' slot='0x1d'/></controller>
         </devices></domain>";
         let domain = crate::domain::read(xml, crate::domain::Origin::File).unwrap();
-        let ids: Vec<_> = libvirt_ids(&domain).into_iter().map(|t| t.id).collect();
+        let ids = LibvirtIds::of(&domain);
+        let all: Vec<_> = ids.iter().map(|(id, _)| id.to_string()).collect();
         assert_eq!(
-            ids,
+            all,
             [
                 "virtio-disk26",
                 "pci.3",
@@ -211,6 +267,14 @@ mod tests {
                 "usb"
             ]
         );
+        for (id, device) in ids.iter() {
+            assert_eq!(ids.device(&id.to_string()), Some(*device));
+        }
+        for id in [
+            "", "0", "usb0", "fs00", "fs", "fs2", "pci.03", "ua-", "ua-x1",
+        ] {
+            assert_eq!(ids.device(id), None, "{id}");
+        }
     }
 
     #[test]
@@ -225,7 +289,7 @@ mod tests {
                  <filesystem/><filesystem/></devices></domain>"
             );
             let domain = crate::domain::read(&xml, crate::domain::Origin::File).unwrap();
-            assert_eq!(libvirt_ids(&domain).len(), 3, "{alias}");
+            assert_eq!(LibvirtIds::of(&domain).iter().count(), 3, "{alias}");
         }
     }
 }

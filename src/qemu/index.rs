@@ -3,16 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{Domain, libvirt_ids};
+use crate::domain::Domain;
 use crate::ordered;
 use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice, Set};
-use crate::qemu::native::native_fsdevs;
+use crate::qemu::native::{NativeFsdev, native_fsdevs};
 
 /// Names, and the first that has each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Index<'a> {
-    /// libvirt's ids: index into `Domain::devices`.
-    taken: BTreeMap<String, usize>,
+    /// The domain.
+    pub domain: &'a Domain,
+    /// Its raw arguments.
+    pub line: &'a CommandLine,
+    /// The fsdevs of libvirt's own 9p devices.
+    pub natives: Vec<NativeFsdev>,
     /// Raw fsdevs by id: index into `CommandLine::fsdevs`.
     fsdevs: BTreeMap<&'a str, usize>,
     /// Raw devices by id: index into `CommandLine::devices`.
@@ -23,21 +27,32 @@ pub struct Index<'a> {
     native_tags: BTreeSet<&'a str>,
     /// fsdevs that some device names.
     used: BTreeSet<&'a str>,
+    /// fsdevs that devices of libvirt's have, by themselves or because they are given them.
+    given: BTreeSet<String>,
     /// What -set does to libvirt's own fsdevs, by id and key: the last of each.
     sets: BTreeMap<(&'a str, &'a str), &'a Set>,
     /// The ids of the first raw fsdevs, for those who name one that is not there.
     pub first_fsdevs: Vec<&'a str>,
-    /// fsdevs that devices of libvirt's have been given.
-    given: BTreeSet<String>,
 }
 
 impl<'a> Index<'a> {
     /// Goes through the domain and its raw arguments once.
     pub fn new(domain: &'a Domain, line: &'a CommandLine) -> Self {
-        let mut index = Index::default();
-        for taken in libvirt_ids(domain) {
-            index.taken.entry(taken.id).or_insert(taken.device);
-        }
+        let mut index = Index {
+            domain,
+            line,
+            natives: native_fsdevs(domain, line),
+            fsdevs: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            native_tags: BTreeSet::new(),
+            used: BTreeSet::new(),
+            given: BTreeSet::new(),
+            sets: BTreeMap::new(),
+            first_fsdevs: Vec::new(),
+        };
+        let given = index.natives.iter();
+        index.given = ordered::set(given.filter_map(|native| native.fsdev.clone()));
         for (position, fsdev) in line.fsdevs.iter().enumerate() {
             if let Some(id) = fsdev.id() {
                 index.fsdevs.entry(&id.value).or_insert(position);
@@ -52,8 +67,6 @@ impl<'a> Index<'a> {
         for set in line.sets.iter().filter(|set| set.group == "fsdev") {
             index.sets.insert((&set.id, &set.opt.key), set);
         }
-        let given = native_fsdevs(domain, line).into_iter();
-        index.given = ordered::set(given.filter_map(|native| native.fsdev));
         for device in domain.devices.iter().filter(|device| device.is_9p()) {
             let target = device.filesystem.as_ref().and_then(|fs| fs.target.as_ref());
             index
@@ -75,7 +88,7 @@ impl<'a> Index<'a> {
 
     /// The device of libvirt's that has this id.
     pub fn libvirt(&self, id: &str) -> Option<usize> {
-        self.taken.get(id).copied()
+        self.line.libvirt_ids(self.domain).device(id)
     }
 
     /// The `<filesystem>` whose fsdev has this id: libvirt calls it `fsdev-` and the alias.
