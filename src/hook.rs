@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 
 use crate::apparmor::files::StoreError;
 use crate::apparmor::lock::Patience;
-use crate::apparmor::store::{self, Change};
+use crate::apparmor::store::{self, ProfileChange};
 use crate::domain::MOST_XML;
 use crate::domain::xml::QEMU_NAMESPACE;
 use crate::domain::{self, Domain, Origin, Scan, Uuid, find_uuid};
@@ -97,7 +97,7 @@ fn stop_panics(status: i32) {
 }
 
 /// What came in on stdin.
-enum Input {
+enum HookInput {
     /// All of it.
     Whole(Vec<u8>),
     /// More than [`MOST_XML`]; whether its raw arguments are ours.
@@ -107,11 +107,11 @@ enum Input {
 /// Reads it by `more`, which appends the next piece and returns its size, 0 at the end.
 fn read_input(
     mut more: impl FnMut(&mut Vec<u8>) -> std::io::Result<usize>,
-) -> std::io::Result<Input> {
+) -> std::io::Result<HookInput> {
     let mut content = Vec::new();
     while content.len() <= MOST_XML {
         if more(&mut content)? == 0 {
-            return Ok(Input::Whole(content));
+            return Ok(HookInput::Whole(content));
         }
     }
     // Whether the raw arguments in it are ours decides whether we may refuse; it is not kept.
@@ -121,7 +121,7 @@ fn read_input(
         content.clear();
         more(&mut content)?;
     }
-    Ok(Input::TooLarge(is_ours(scan)))
+    Ok(HookInput::TooLarge(is_ours(scan)))
 }
 
 fn has_namespace(content: &[u8]) -> bool {
@@ -145,7 +145,7 @@ fn text_is_ours(content: &[u8]) -> bool {
 
 /// `release end`: take the block away. Whatever happens, nothing is said and nothing fails.
 fn release(root: &Root, mut input: Stdin) {
-    let Ok(Input::Whole(content)) = read_input(|content| input.append(content)) else {
+    let Ok(HookInput::Whole(content)) = read_input(|content| input.append(content)) else {
         return;
     };
     let Some(uuid) = uuid_of(&content) else {
@@ -168,7 +168,7 @@ fn strip(root: &Root, uuid: &Uuid, patience: Patience) {
         return;
     }
     match store::strip(root, uuid, patience) {
-        Ok(Change::Replaced) => {
+        Ok(ProfileChange::Replaced) => {
             Log::open(root).info(&format!("{uuid}: took the 9p rules out of its profile"))
         }
         Ok(_) => {}
@@ -181,8 +181,8 @@ fn strip(root: &Root, uuid: &Uuid, patience: Patience) {
 /// `prepare begin`.
 fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
     let content = match read_input(|content| input.append(content)) {
-        Ok(Input::Whole(content)) => content,
-        Ok(Input::TooLarge(false)) => return Ending::fine(),
+        Ok(HookInput::Whole(content)) => content,
+        Ok(HookInput::TooLarge(false)) => return Ending::fine(),
         // Whose domain it is cannot be known, and most are none of our business.
         Err(error) => {
             Log::open(root).warning(&format!(
@@ -191,7 +191,7 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
             ));
             return Ending::fine();
         }
-        Ok(Input::TooLarge(true)) => {
+        Ok(HookInput::TooLarge(true)) => {
             return unreadable(
                 root,
                 guest,
@@ -243,7 +243,7 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
         session: !root.may_write(),
         ..Assumptions::default()
     };
-    let inspection = inspect::judge(text, domain, line, Some(root), assume);
+    let inspection = inspect::inspect_domain(text, domain, line, Some(root), assume);
     decide(root, &inspection)
 }
 
@@ -256,7 +256,7 @@ fn not_ours(root: &Root, content: &[u8]) -> Ending {
     Ending::fine()
 }
 
-/// XML that cannot be read has no policy element either, so there is no way out but to mend it.
+/// XML that cannot be read has no policy element either, so there is no way out but to fix it.
 fn unreadable(root: &Root, guest: &str, why: &str) -> Ending {
     let message = format!(
         "guest {} was not started: it has raw 9p arguments, but {why}; nothing was checked or granted",
@@ -349,14 +349,14 @@ fn grant(root: &Root, inspection: &Inspection) -> Result<String, (String, String
         )
     };
     let change = store::apply(root, uuid, &rules, Patience::Seconds).map_err(failed)?;
-    let folders = count(inspection.grants.len(), "shared folder");
+    let directories = count(inspection.grants.len(), "shared directory");
     Ok(match change {
-        Change::NoTemplate => {
+        ProfileChange::NoTemplate => {
             "no rules written: there is no AppArmor profile and no template".to_owned()
         }
-        Change::None => format!("rules for {folders} are in place"),
-        Change::Created => format!("made its profile, with rules for {folders}"),
-        Change::Replaced => format!("put rules for {folders} into its profile"),
+        ProfileChange::None => format!("rules for {directories} are in place"),
+        ProfileChange::Created => format!("made its profile, with rules for {directories}"),
+        ProfileChange::Replaced => format!("put rules for {directories} into its profile"),
     })
 }
 
@@ -411,14 +411,14 @@ mod tests {
         xml.resize(MOST_XML + 100_000, b' ');
         assert!(matches!(
             read_input(pieces(&xml)),
-            Ok(Input::TooLarge(false))
+            Ok(HookInput::TooLarge(false))
         ));
         xml.extend_from_slice(
             b"<qemu:arg value='x'/><qemu:arg value='-fsdev'/><qemu:arg value='local'/>",
         );
         assert!(matches!(
             read_input(pieces(&xml)),
-            Ok(Input::TooLarge(true))
+            Ok(HookInput::TooLarge(true))
         ));
     }
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_SHARES};
 use crate::domain::xml::XmlError;
 use crate::domain::{self, Domain, Origin, Place};
-use crate::host::folder::{Folder, NoFolder};
-use crate::host::look::{self, Seen};
+use crate::host::directory::{Directory, NoDirectory};
 use crate::host::qemu_user::{self, QemuUser};
 use crate::host::security_driver::{self, Setting};
+use crate::host::timed_look::{self, Seen};
 use crate::host::{Root, versions};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Counts, Finding};
-use crate::lint::paths::{self, ShareFacts, Verdict};
+use crate::lint::paths::{self, GrantVerdict, ShareFacts};
 use crate::lint::{self};
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::index::Index;
@@ -32,8 +32,8 @@ pub struct Inspection {
     pub findings: Vec<Finding>,
     /// How much was found.
     pub counts: Counts,
-    /// The folders that QEMU would open, and what is known of them.
-    pub shares: Vec<Judged>,
+    /// The directories that QEMU would open, and what is known of them.
+    pub shares: Vec<InspectedShare>,
     /// What AppArmor would have to grant.
     pub grants: Grants,
     /// Whether AppArmor rules matter to this domain on this host.
@@ -42,13 +42,13 @@ pub struct Inspection {
 
 /// A share, and what is known and said of it.
 #[derive(Debug)]
-pub struct Judged {
+pub struct InspectedShare {
     /// What the arguments say.
     pub share: Share,
     /// What the host says.
     pub facts: ShareFacts,
     /// Whether it may be opened to the guest.
-    pub verdict: Verdict,
+    pub verdict: GrantVerdict,
     /// What was found.
     pub findings: Vec<Finding>,
 }
@@ -85,11 +85,11 @@ pub fn inspect(
 ) -> Result<Inspection, XmlError> {
     let domain = domain::read(text, Origin::File)?;
     let line = CommandLine::read(&domain);
-    Ok(judge(text, domain, line, root, assume))
+    Ok(inspect_domain(text, domain, line, root, assume))
 }
 
 /// [`inspect`] for a domain that is read already.
-pub fn judge(
+pub fn inspect_domain(
     text: &str,
     domain: Domain,
     line: CommandLine,
@@ -114,18 +114,18 @@ pub fn judge(
     let user = user.map(Arc::new);
     let facts = facts(root, &shares, user.as_ref());
     let open = open_to_links(root, &domain, &shares, &facts);
-    let mut judged = Vec::with_capacity(shares.len());
+    let mut inspected = Vec::with_capacity(shares.len());
     for (share, facts) in shares.into_iter().zip(facts) {
         let confined = confinement == Confinement::Confined;
         let (mut verdict, found) = paths::check(&share, &facts, &open, confined);
         if is_unclear(&domain, &share) {
-            verdict = Verdict::NoName;
+            verdict = GrantVerdict::NoName;
         }
-        if let Verdict::Granted(name) = &verdict {
+        if let GrantVerdict::Granted(name) = &verdict {
             grants.add(name, share.readonly);
         }
         findings.extend(found.iter().cloned());
-        judged.push(Judged {
+        inspected.push(InspectedShare {
             share,
             facts,
             verdict,
@@ -144,7 +144,7 @@ pub fn judge(
                     much.bytes
                 ),
             )
-            .help("share a common parent folder instead, by a shorter path"),
+            .help("share a common parent directory instead, by a shorter path"),
         );
     }
     let counts = lint::sort(&mut findings, &domain, text);
@@ -153,7 +153,7 @@ pub fn judge(
         line,
         findings,
         counts,
-        shares: judged,
+        shares: inspected,
         grants,
         confinement,
     }
@@ -170,17 +170,17 @@ fn is_unclear(domain: &Domain, share: &Share) -> bool {
 fn facts(root: Option<&Root>, shares: &[Share], user: Option<&Arc<QemuUser>>) -> Vec<ShareFacts> {
     let Some(root) = root else {
         let unseen = |share: &Share| ShareFacts {
-            folder: Ok(unseen(&share.path)),
+            directory: Ok(without_looking(&share.path)),
             reach: None,
         };
         return shares.iter().map(unseen).collect();
     };
     let paths: Vec<String> = shares.iter().map(|share| share.path.clone()).collect();
     let facts = |seen: Seen| ShareFacts {
-        folder: seen.folder,
+        directory: seen.directory,
         reach: user.cloned().zip(seen.reach),
     };
-    look::look(root, &paths, user)
+    timed_look::look_at_shares(root, &paths, user)
         .into_iter()
         .map(facts)
         .collect()
@@ -194,9 +194,9 @@ fn open_to_links(
     shares: &[Share],
     facts: &[ShareFacts],
 ) -> Vec<Vec<u8>> {
-    let has_links = |facts: &ShareFacts| match &facts.folder {
-        Ok(folder) => !folder.links.is_empty(),
-        Err(NoFolder::Missing(Some(to_be))) => !to_be.links.is_empty(),
+    let has_links = |facts: &ShareFacts| match &facts.directory {
+        Ok(directory) => !directory.links.is_empty(),
+        Err(NoDirectory::Missing(Some(to_be))) => !to_be.links.is_empty(),
         Err(_) => false,
     };
     // Where no link is followed, it does not matter.
@@ -207,7 +207,7 @@ fn open_to_links(
         .iter()
         .zip(facts)
         .filter(|(share, _)| share.makes_links);
-    let raw = raw.filter_map(|(_, facts)| Some(facts.folder.as_ref().ok()?.name.clone()));
+    let raw = raw.filter_map(|(_, facts)| Some(facts.directory.as_ref().ok()?.name.clone()));
     let native = domain.devices.iter().filter_map(|device| {
         let native = device.filesystem.as_ref()?;
         let source = native.source.as_ref()?;
@@ -215,14 +215,14 @@ fn open_to_links(
         makes_links.then(|| source.value.clone())
     });
     let native: Vec<String> = native.collect();
-    let native = look::look(root, &native, None).into_iter();
-    raw.chain(native.filter_map(|seen| Some(seen.folder.ok()?.name)))
+    let native = timed_look::look_at_shares(root, &native, None).into_iter();
+    raw.chain(native.filter_map(|seen| Some(seen.directory.ok()?.name)))
         .collect()
 }
 
-/// The folder as its path names it, dots and double slashes resolved: the best that can be said
+/// The directory as its path names it, dots and double slashes resolved: the best that can be said
 /// without looking.
-fn unseen(path: &str) -> Folder {
+fn without_looking(path: &str) -> Directory {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
@@ -234,7 +234,7 @@ fn unseen(path: &str) -> Folder {
         }
     }
     let name = format!("/{}", parts.join("/"));
-    Folder {
+    Directory {
         path: name.clone().into(),
         name: name.into_bytes(),
         user_xattr: None,

@@ -2,12 +2,12 @@
 //!
 //! The way of the data: domain XML is read into a [`domain::Domain`]; the words of its
 //! `<qemu:commandline>` become a [`qemu::command_line::CommandLine`] by QEMU's own grammar;
-//! [`lint`] and [`pci`] turn both into findings, [`qemu::shares`] into the folders QEMU will open;
-//! [`apparmor`] turns folders into rules and a profile into a new profile. All of that is pure,
-//! and so is [`convert`], which turns raw shares in the document into libvirt's own and back.
+//! [`lint`] and [`pci`] turn both into findings, [`qemu::shares`] into the directories QEMU will
+//! open; [`apparmor`] turns directories into rules and a profile into a new profile. All of that is
+//! pure, and so is [`convert`], which turns raw shares in the document into libvirt's own and back.
 //! [`inspect`] goes this way once, with facts from [`host`]; [`hook`] (for libvirt) and [`cli`]
-//! (for people) act on the result, [`report`] puts it into words. [`doctor`] judges the host
-//! around all that.
+//! (for people) act on the result, [`report`] puts it into words. [`doctor`] judges the host around
+//! all that.
 
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
 

@@ -23,6 +23,6 @@ fn main() -> ExitCode {
 /// The name it was called by decides, never the arguments: a guest may be called `check`.
 /// libvirt runs `…/hooks/qemu` and `…/hooks/qemu.d/NAME` with that path as the name.
 fn is_hook(name: &Path) -> bool {
-    let folder = name.parent().and_then(Path::file_name);
-    name.file_name() == Some(OsStr::new("qemu")) || folder == Some(OsStr::new("qemu.d"))
+    let directory = name.parent().and_then(Path::file_name);
+    name.file_name() == Some(OsStr::new("qemu")) || directory == Some(OsStr::new("qemu.d"))
 }

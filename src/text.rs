@@ -242,10 +242,13 @@ impl Shown {
     }
 }
 
-/// `1 error`, `2 errors`.
+/// `1 error`, `2 errors`, `2 directories`.
 pub fn count(number: usize, word: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {word}{ending}")
+    match word.strip_suffix('y') {
+        _ if number == 1 => format!("{number} {word}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {word}s"),
+    }
 }
 
 /// `text` as one word of a shell: in single quotes where it is not plain.

@@ -223,20 +223,20 @@ fn comparison_finds_each_known_mistake() {
 
     let mistakes: &[(&str, &str, &str)] = &[
         ("nothing granted", "", "/srv/a"),
-        ("folder forgotten", r#""/srv/a/**" rwl,"#, "/srv/a"),
+        ("directory forgotten", r#""/srv/a/**" rwl,"#, "/srv/a"),
         ("contents forgotten", r#""/srv/a/" r,"#, "/srv/a"),
         (
-            "folder without slash",
+            "directory without slash",
             r#""/srv/a" r, "/srv/a/**" rwl,"#,
             "/srv/a",
         ),
         (
-            "folder writable",
+            "directory writable",
             r#""/srv/a/" rw, "/srv/a/**" rwl,"#,
             "/srv/a",
         ),
         (
-            "folder as in the old guides",
+            "directory as in the old guides",
             r#""/srv/a/{,**}" rwl,"#,
             "/srv/a",
         ),
@@ -348,7 +348,7 @@ fn parser_refuses_what_is_no_profile() {
 // ---------------------------------------------------------------------------------------------
 // What the hook writes
 
-/// How a share's folder is named in the XML.
+/// How a share's directory is named in the XML.
 enum Route {
     /// By its own name. The XML must be able to carry it.
     Name,
@@ -361,22 +361,22 @@ struct Case {
     route: Route,
 }
 
-/// A host with the folders of these cases on it, and the shares that lead there.
+/// A host with the directories of these cases on it, and the shares that lead there.
 fn host_with(cases: &[Case], rng: &mut fastrand::Rng) -> (Host, Vec<Share>) {
     let host = Host::new();
-    host.create_folder(b"/links");
+    host.create_directory(b"/links");
     let mut shares = Vec::new();
     for (n, case) in cases.iter().enumerate() {
-        let folder = &case.grant.path;
-        host.create_folder(folder);
+        let directory = &case.grant.path;
+        host.create_directory(directory);
         let path = match case.route {
             Route::Name => {
-                let name = std::str::from_utf8(folder).expect("a name for XML");
+                let name = std::str::from_utf8(directory).expect("a name for XML");
                 respell(name, rng)
             }
             Route::Link => {
                 let link = format!("/links/l{n}");
-                std::os::unix::fs::symlink(OsStr::from_bytes(folder), host.path(&link)).unwrap();
+                std::os::unix::fs::symlink(OsStr::from_bytes(directory), host.path(&link)).unwrap();
                 link
             }
         };
@@ -386,7 +386,7 @@ fn host_with(cases: &[Case], rng: &mut fastrand::Rng) -> (Host, Vec<Share>) {
     (host, shares)
 }
 
-/// The same folder, now and then in one of the spellings that the kernel makes nothing of.
+/// The same directory, now and then in one of the spellings that the kernel makes nothing of.
 fn respell(path: &str, rng: &mut fastrand::Rng) -> String {
     if path.len() > 3000 {
         return path.to_owned();
@@ -461,7 +461,7 @@ fn judge_all(cases: Vec<Case>, rng: &mut fastrand::Rng, seed: u64) {
     verdict.expect_none_wrong(seed);
 }
 
-/// Folders for shares, some of them awkward themselves.
+/// Directories for shares, some of them awkward themselves.
 const PARENTS: [&str; 6] = [
     "/srv",
     "/srv",
@@ -606,7 +606,7 @@ fn largest_granted(
             path.push('/');
             path.extend((0..100.min(length - path.len())).map(|_| letter(rng)));
         }
-        host.create_folder(path.as_bytes());
+        host.create_directory(path.as_bytes());
         let readonly = rng.bool();
         shares.push(Share { path, readonly });
         let output = host.hook("prepare", "begin", &domain_xml("", &shares));
@@ -708,7 +708,7 @@ fn profile_that_is_there_keeps_what_it_allows() {
     verdict.expect_none_wrong(seed);
 }
 
-/// Shares within shares add up, whatever their order; the same folder twice is once.
+/// Shares within shares add up, whatever their order; the same directory twice is once.
 #[test]
 #[ignore = "needs real apparmor_parser"]
 fn overlapping_shares_add_up() {
@@ -741,11 +741,11 @@ fn overlapping_shares_add_up() {
     verdict.expect_none_wrong(seed);
 }
 
-/// A folder called `x (deleted)` looks as a removed `x` does. Whatever is made of it, `x` must not
-/// come out of it.
+/// A directory called `x (deleted)` looks as a removed `x` does. Whatever is made of it, `x` must
+/// not come out of it.
 #[test]
 #[ignore = "needs real apparmor_parser"]
-fn name_of_a_lost_folder_is_not_mistaken() {
+fn name_of_a_lost_directory_is_not_mistaken() {
     let seed = seed();
     let mut rng = fastrand::Rng::with_seed(seed);
     for name in [
@@ -790,9 +790,9 @@ fn rules_command_prints_the_rules_of_the_hook() {
 #[test]
 #[ignore = "needs real apparmor_parser"]
 fn every_profile_of_every_scenario_compiles() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let mut expected: Vec<_> = std::fs::read_dir(&folder)
-        .unwrap_or_else(|error| panic!("{folder:?}: {error}"))
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut expected: Vec<_> = std::fs::read_dir(&directory)
+        .unwrap_or_else(|error| panic!("{directory:?}: {error}"))
         .map(|entry| entry.unwrap().path().join("expected"))
         .filter(|path| path.is_file())
         .collect();
@@ -825,6 +825,6 @@ fn every_profile_of_every_scenario_compiles() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(
         compiled >= 10,
-        "only {compiled} profiles found in {folder:?}"
+        "only {compiled} profiles found in {directory:?}"
     );
 }

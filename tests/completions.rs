@@ -30,16 +30,16 @@ const SHELLS: [(&str, &[&str], &str, &str); 3] = [
     ("fish", &["--no-config"], "fish.fish", "virt-9p.fish"),
 ];
 
-/// A scratch folder: two domains of libvirt's, some files, and the completions, which look for
+/// A scratch directory: two domains of libvirt's, some files, and the completions, which look for
 /// the domains there.
 struct Desk {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Desk {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         for dir in ["domains", "completions", "work/shares"] {
             fs::create_dir_all(at(dir)).unwrap();
         }
@@ -54,11 +54,11 @@ impl Desk {
             let text = text.replace("/etc/libvirt/qemu", &domains);
             fs::write(at("completions").join(file), text).unwrap();
         }
-        Desk { folder }
+        Desk { directory }
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// What a shell offers for the last of the words.
@@ -77,7 +77,7 @@ impl Desk {
             .args(words)
             .current_dir(self.at("work"))
             .env("PATH", path)
-            .env("HOME", self.folder.path())
+            .env("HOME", self.directory.path())
             .env("LC_ALL", "C.UTF-8")
             .output()
             .unwrap_or_else(|error| panic!("{shell}: {error}"));

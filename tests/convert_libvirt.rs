@@ -396,8 +396,8 @@ impl<'a> Trial<'a> {
 
 /// The text after a diff, as `patch` reads that.
 fn patched(text: &str, diff: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
     std::fs::write(at("old"), text).unwrap();
     std::fs::write(at("diff"), diff).unwrap();
     let output = Command::new("patch")
@@ -409,7 +409,7 @@ fn patched(text: &str, diff: &str) -> String {
             "old",
             "diff",
         ])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .output()
         .expect("these tests need patch");
     let said = String::from_utf8_lossy(&output.stdout);

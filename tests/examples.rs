@@ -1,5 +1,5 @@
 //! Every example of the catalogue, run through `virt-9p check`: it shows its finding and no other,
-//! and the mended text shows none.
+//! and the fixed text shows none.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -27,7 +27,7 @@ use host::host;
 enum Host {
     /// The example's path stands for this one, below this root.
     Elsewhere(&'static str, &'static str),
-    /// The example's process number stands for that of a process in a folder that is gone.
+    /// The example's process number stands for that of a process in a directory that is gone.
     Gone,
 }
 
@@ -45,7 +45,7 @@ const COMPANIONS: &[(Code, Code, &str)] = &[(
     "-virtfs takes no address",
 )];
 
-/// A host with the folders of the examples, where QEMU runs as a user of its own.
+/// A host with the directories of the examples, where QEMU runs as a user of its own.
 fn host_of_examples() -> tempfile::TempDir {
     let root = host();
     let at = |path: &str| root.path().join(path);
@@ -91,24 +91,24 @@ fn host_of_examples() -> tempfile::TempDir {
     root
 }
 
-/// A process whose working folder is gone: no name leads to where `/proc/PID/cwd` does.
-struct InAGoneFolder(Child);
+/// A process whose working directory is gone: no name leads to where `/proc/PID/cwd` does.
+struct InAGoneDirectory(Child);
 
-impl InAGoneFolder {
+impl InAGoneDirectory {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let sleeper = Command::new("sleep")
             .arg("600")
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        folder.close().unwrap();
-        InAGoneFolder(sleeper)
+        directory.close().unwrap();
+        InAGoneDirectory(sleeper)
     }
 }
 
-impl Drop for InAGoneFolder {
+impl Drop for InAGoneDirectory {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -125,7 +125,7 @@ fn found(code: Code, text: &str, root: &Path) -> Vec<String> {
             (example::domain(&text.replace(from, to)), Path::new("/proc"))
         }
         Some(Host::Gone) => {
-            let gone = InAGoneFolder::new();
+            let gone = InAGoneDirectory::new();
             let cwd = format!("/proc/{}/cwd", gone.0.id());
             sleeper = Some(gone);
             assert!(text.contains("/proc/4711/root/srv/share"));
@@ -134,8 +134,8 @@ fn found(code: Code, text: &str, root: &Path) -> Vec<String> {
         }
         None => (example::domain(text), root),
     };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("example.xml");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("example.xml");
     fs::write(&file, &xml).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_virt-9p"))
         .args(["check", "--format", "json", "--root"])
@@ -175,16 +175,16 @@ fn every_example_shows_its_finding_and_no_other() {
 }
 
 #[test]
-fn every_mended_example_is_in_order() {
+fn every_fixed_example_is_in_order() {
     let root = host_of_examples();
-    let mut mended = 0;
+    let mut fixes = 0;
     for code in Code::ALL {
         if let Some(fixed) = code.entry().example.fixed {
             let words = found(*code, fixed, root.path());
             assert!(words.is_empty(), "{}: found {words:?}", code.word());
-            mended += 1;
+            fixes += 1;
         }
     }
-    // Where there is one way to mend it, it is shown; this is how many there are today.
-    assert!(mended >= 40, "{mended}");
+    // Where there is one way to fix it, it is shown; this is how many there are today.
+    assert!(fixes >= 40, "{fixes}");
 }

@@ -40,9 +40,9 @@ fn shares() -> Vec<Shared> {
         "/data/a b",
     ]
     .iter()
-    .map(|folder| Shared {
+    .map(|directory| Shared {
         guest: "web".to_owned(),
-        folder: folder.as_bytes().to_vec(),
+        directory: directory.as_bytes().to_vec(),
     })
     .collect()
 }
@@ -53,8 +53,8 @@ fn what_libvirt_ships_opens_no_share() {
     let text = read(ABSTRACTION);
     // 9.0 has some 150 of them; that they are read at all is half of the test.
     assert!(rules(&text).len() > 100, "{}", rules(&text).len());
-    assert_eq!(workaround::judge(ABSTRACTION, &text, &shares()), []);
-    assert_eq!(workaround::judge(ABSTRACTION, &text, &[]), []);
+    assert_eq!(workaround::lines_of_file(ABSTRACTION, &text, &shares()), []);
+    assert_eq!(workaround::lines_of_file(ABSTRACTION, &text, &[]), []);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_rule_of_the_admins_is_found_among_them() {
     let text = read(ABSTRACTION);
     let line = text.lines().count() + 1;
     let edited = format!("{text}  \"/srv/share/{{,**}}\" rw,\n");
-    let lines = workaround::judge(ABSTRACTION, &edited, &shares());
+    let lines = workaround::lines_of_file(ABSTRACTION, &edited, &shares());
     assert_eq!(lines.len(), 1, "{lines:#?}");
     let hint = lines[0].hint.clone().unwrap();
     assert!(

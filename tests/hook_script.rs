@@ -37,31 +37,31 @@ const OPERATIONS: [(&str, &str); 9] = [
     ("attach", "begin"),
 ];
 
-/// The script, with its program in a scratch folder.
+/// The script, with its program in a scratch directory.
 struct Hook {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Hook {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("hooks/qemu");
         let mode = fs::metadata(&source).unwrap().permissions().mode();
         assert_eq!(mode & 0o111, 0o111, "libvirt runs executable files only");
         let text = fs::read_to_string(source).unwrap();
         assert_eq!(text.matches(&format!("\n{INSTALLED} ")).count(), 1);
-        let hook = Hook { folder };
+        let hook = Hook { directory };
         let program = hook.program().display().to_string();
         hook.write("qemu", &text.replace(INSTALLED, &program));
         hook
     }
 
     fn program(&self) -> PathBuf {
-        self.folder.path().join("virt-9p")
+        self.directory.path().join("virt-9p")
     }
 
     fn write(&self, name: &str, text: &str) {
-        let path = self.folder.path().join(name);
+        let path = self.directory.path().join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     }
@@ -69,7 +69,7 @@ impl Hook {
     /// Status, stdout and stderr.
     fn call(&self, arguments: &[&str], input: &str) -> (i32, String, String) {
         told(feed(
-            Command::new(self.folder.path().join("qemu")).args(arguments),
+            Command::new(self.directory.path().join("qemu")).args(arguments),
             input.as_bytes(),
         ))
     }

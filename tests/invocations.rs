@@ -60,11 +60,11 @@ fn arg(value: &str) -> String {
 
 #[test]
 fn the_name_it_is_called_by_decides() {
-    let folder = tempfile::tempdir().unwrap();
-    let hooks = folder.path().join("hooks/qemu.d");
+    let directory = tempfile::tempdir().unwrap();
+    let hooks = directory.path().join("hooks/qemu.d");
     fs::create_dir_all(&hooks).unwrap();
     for name in ["hooks/qemu", "hooks/qemu.d/virt-9p"] {
-        let link = folder.path().join(name);
+        let link = directory.path().join(name);
         symlink(PROGRAM, &link).unwrap();
         // A guest of the name of a command, and one of an option: still the hook, and silent.
         for guest in ["check", "--help", "--version", ""] {
@@ -88,8 +88,8 @@ fn the_name_it_is_called_by_decides() {
         let (status, out, err) = cli(&["hook", guest, "reconnect", "begin", "-"], b"garbage");
         assert_eq!((status, out.as_str(), err.as_str()), (0, "", ""), "{guest}");
     }
-    // libvirt gives the whole path as the name; a shell in the folder gives less.
-    let mut command = Command::new(folder.path().join("hooks/qemu"));
+    // libvirt gives the whole path as the name; a shell in the directory gives less.
+    let mut command = Command::new(directory.path().join("hooks/qemu"));
     command
         .arg0("./qemu")
         .args(["check", "started", "begin", "-"]);
@@ -126,7 +126,7 @@ fn usage_errors_are_2_and_say_what_was_there() {
         ),
         (
             &["--root", "/nonexistent", "check"],
-            "there is no such folder",
+            "there is no such directory",
         ),
     ] {
         let (status, out, err) = cli(arguments, b"");
@@ -167,8 +167,8 @@ fn help_and_explanations_go_to_stdout() {
 
 #[test]
 fn colour_is_for_terminals_that_want_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("wrong.xml");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("wrong.xml");
     fs::write(&file, domain(&arg("-fsdev"))).unwrap();
     let check = format!("'{PROGRAM}' check --no-host '{}'", file.display());
     let shown = |terminal: bool, no_color: Option<&str>| {
@@ -363,7 +363,7 @@ fn a_session_daemon_runs_the_hook_as_a_user() {
     // As nobody, without --root: nothing may be written, and what QEMU would refuse still is.
     let good = domain(&(arg("-fsdev") + &arg("local,id=a,path=/srv,security_model=none")));
     let bad = domain(&(arg("-fsdev") + &arg("local,id=a,path=/srv,security_model=bogus")));
-    // The user's own folder, which the user of the system daemon could not enter: QEMU runs as
+    // The user's own directory, which the user of the system daemon could not enter: QEMU runs as
     // nobody here, too. Nor does anything confine it, so that it may read /usr/share.
     let own = tempfile::tempdir().unwrap();
     std::os::unix::fs::chown(own.path(), Some(65534), Some(65534)).unwrap();
@@ -374,11 +374,11 @@ fn a_session_daemon_runs_the_hook_as_a_user() {
     };
     let private = used(own.path().to_str().unwrap());
     let system = used("/usr/share");
-    let folder = tempfile::tempdir().unwrap();
-    let copy = folder.path().join("virt-9p");
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("virt-9p");
     fs::copy(PROGRAM, &copy).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(folder.path(), mode).unwrap();
+    fs::set_permissions(directory.path(), mode).unwrap();
     for (input, expected) in [(good, 0), (bad, 1), (private, 0), (system, 0)] {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
@@ -414,14 +414,14 @@ fn the_owner_of_a_converted_file_stays() {
         names
     };
 
-    // Another's file, in a folder of one's own: it could be replaced, but not given back.
+    // Another's file, in a directory of one's own: it could be replaced, but not given back.
     std::os::unix::fs::chown(&file, Some(23456), Some(23456)).unwrap();
     let (status, out, err) = convert(12345);
     assert_eq!((status, out.as_str()), (1, ""), "{err}");
     assert_eq!(fs::read_to_string(&file).unwrap(), xml, "{err}");
     assert_eq!(names(), ["web.xml"], "{err}");
 
-    // In a folder that somebody else can write, root takes nobody's owner over.
+    // In a directory that somebody else can write, root takes nobody's owner over.
     let (status, _, err) = convert(0);
     assert_eq!(status, 1, "{err}");
     assert_eq!(names(), ["web.xml"], "{err}");
@@ -440,8 +440,8 @@ fn the_owner_of_a_converted_file_stays() {
 
 #[test]
 fn what_is_only_about_this_host_is_said_to_be() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = folder.path().to_str().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().to_str().unwrap();
     let share = "local,id=s,path=/srv/no,security_model=mapped,fmode=0644,dmode=0755";
     let device = "virtio-9p-pci,fsdev=s,mount_tag=s,bus=pcie.0,addr=0x10";
     let told = |share: &str| {

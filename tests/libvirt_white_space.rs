@@ -26,7 +26,7 @@ use libvirtd::Libvirtd;
 /// Set in the process that has mounts of its own.
 const INSIDE: &str = "VIRT9P_INSIDE";
 
-/// The folder of hooks is libvirt's own, and the same for every daemon: another one is mounted
+/// The directory of hooks is libvirt's own, and the same for every daemon: another one is mounted
 /// over it, where only this test sees it.
 #[test]
 #[ignore = "needs root and libvirtd"]

@@ -480,8 +480,8 @@ fn a_purge_comes_to_its_end() {
             _ => fs::create_dir(&place).unwrap(),
         }
     }
-    let folder = host.at("etc/apparmor.d/libvirt/.virt-9p.x");
-    fs::create_dir(&folder).unwrap();
+    let directory = host.at("etc/apparmor.d/libvirt/.virt-9p.x");
+    fs::create_dir(&directory).unwrap();
     // Longer than an argument can be, as a list of lines.
     host.write(&profile(3), &format!("a\n{}}}\n", block.repeat(20_000)));
     host.write(&profile(4), &format!("a\n{block}}}\n"));
@@ -492,5 +492,5 @@ fn a_purge_comes_to_its_end() {
         assert_eq!(text, "a\n}\n", "{said}");
     }
     assert!(!host.at("run/virt-9p.lock").exists(), "{said}");
-    assert!(folder.exists(), "{said}");
+    assert!(directory.exists(), "{said}");
 }

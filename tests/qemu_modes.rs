@@ -1,5 +1,5 @@
-//! The modes that the linter says files and folders will get, against the modes they get: a real
-//! QEMU, a real 9p client, `stat` on the host.
+//! The modes that the linter says files and directories will get, against the modes they get: a
+//! real QEMU, a real 9p client, `stat` on the host.
 
 // A test says what it expects by failing.
 #![allow(
@@ -151,26 +151,26 @@ fn try_out(shares: &Shares, written: Written, text: &str, table: u32, failures: 
     both(shares, written, Some(text), table, table, failures);
 }
 
-/// One QEMU: makes a file and a folder, and compares table, host and linter.
+/// One QEMU: makes a file and a directory, and compares table, host and linter.
 fn both(
     shares: &Shares,
     written: Written,
     text: Option<&str>,
     file: u32,
-    folder: u32,
+    directory: u32,
     failures: &mut Vec<String>,
 ) {
     let share = shares.path("a");
     empty(&share);
     let words = words(written, text, &share);
     let mut qemu = Emulated::start(&words, std::path::Path::new(&shares.path("b")));
-    let made = [make_file(&mut qemu.guest), make_folder(&mut qemu.guest)];
+    let made = [make_file(&mut qemu.guest), make_directory(&mut qemu.guest)];
     drop(qemu);
 
     let report = linter::check(&xml(&words), &versions(), shares.root());
     let things = [
         ("fmode", "file", file, 0o600),
-        ("dmode", "folder", folder, 0o700),
+        ("dmode", "directory", directory, 0o700),
     ];
     for ((key, name, expected, owner), made) in things.into_iter().zip(made) {
         let forgotten = matches!(written, Written::Virtfs(_));
@@ -226,10 +226,10 @@ fn make_file(guest: &mut Guest) -> Result<(), u32> {
     Ok(())
 }
 
-/// Makes a folder, and another one in it.
-fn make_folder(guest: &mut Guest) -> Result<(), u32> {
-    guest.mkdir("folder", 0o705)?;
-    guest.mkdir("folder/inner", 0o705)
+/// Makes a directory, and another one in it.
+fn make_directory(guest: &mut Guest) -> Result<(), u32> {
+    guest.mkdir("directory", 0o705)?;
+    guest.mkdir("directory/inner", 0o705)
 }
 
 /// The words of a share.

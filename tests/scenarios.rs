@@ -1,5 +1,5 @@
 //! Whole calls of the program on scratch hosts: see `tests/support/scenario.rs` for how the
-//! folders below `tests/scenarios` read. Each is a test with its folder's name:
+//! directories below `tests/scenarios` read. Each is a test with its directory's name:
 //! `cargo test --test scenarios NAME`. Those that need root want `-- --include-ignored`.
 #![allow(
     missing_docs,
@@ -16,16 +16,20 @@ mod harness;
 mod scenario;
 
 use harness::Trial;
-use scenario::{compare, folders, needs_root};
+use scenario::{compare, directories, needs_root};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let folders = folders("scenarios");
-    assert!(!folders.is_empty(), "there are no scenarios");
-    let trials = folders.into_iter().map(|folder| Trial {
-        name: folder.file_name().unwrap().to_string_lossy().into_owned(),
-        ignored: needs_root(&folder),
-        run: Box::new(move || compare(&folder)),
+    let directories = directories("scenarios");
+    assert!(!directories.is_empty(), "there are no scenarios");
+    let trials = directories.into_iter().map(|directory| Trial {
+        name: directory
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned(),
+        ignored: needs_root(&directory),
+        run: Box::new(move || compare(&directory)),
     });
     harness::main(&trials.collect::<Vec<_>>())
 }

@@ -1,13 +1,13 @@
 //! Our rules and profiles beside those of the real `virt-aa-helper`, the program of libvirt that
 //! writes AppArmor rules for native shares.
 //!
-//! A raw share must get what the same folder would get as a native `<filesystem>`, must be refused
-//! where that is refused, and what we write must live through all that the helper does to a domain's
-//! profile between start and stop.
+//! A raw share must get what the same directory would get as a native `<filesystem>`, must be
+//! refused where that is refused, and what we write must live through all that the helper does to a
+//! domain's profile between start and stop.
 //!
 //! Needs libvirt's helper and template (Debian: libvirt-daemon-system), `apparmor_parser`, and root
-//! with `unshare --mount`, because the helper knows its folder by one name only and that folder is
-//! replaced, for it alone, by a temporary one:
+//! with `unshare --mount`, because the helper knows its directory by one name only and that
+//! directory is replaced, for it alone, by a temporary one:
 //!
 //! ```text
 //! cargo test --test virt_aa_helper -- --ignored
@@ -51,7 +51,7 @@ fn share(path: impl Into<String>, readonly: bool) -> Share {
     Share { path, readonly }
 }
 
-/// The same folder as a share of libvirt's own.
+/// The same directory as a share of libvirt's own.
 fn native(share: &Share) -> String {
     let readonly = if share.readonly { "<readonly/>" } else { "" };
     let path = xml_escape(&share.path);
@@ -138,13 +138,13 @@ fn our_answer(share: &Share) -> Result<BTreeSet<String>, String> {
     }
 }
 
-/// A folder below which shares may be: neither a system path nor in anybody's home.
+/// A directory below which shares may be: neither a system path nor in anybody's home.
 fn scratch() -> tempfile::TempDir {
     let everybody = fs::Permissions::from_mode(0o755);
     tempfile::Builder::new()
         .permissions(everybody)
         .tempdir_in("/var/tmp")
-        .expect("a folder in /var/tmp")
+        .expect("a directory in /var/tmp")
 }
 
 #[test]
@@ -152,14 +152,14 @@ fn scratch() -> tempfile::TempDir {
 fn plain_share_gets_the_rules_of_a_native_one() {
     let scratch = scratch();
     let base = scratch.path().to_str().unwrap();
-    for folder in [
+    for directory in [
         "plain",
         "a-b_c.d",
         "n/e/s/t/e/d",
         ".hidden",
         "UPPER.lower-0",
     ] {
-        fs::create_dir_all(scratch.path().join(folder)).unwrap();
+        fs::create_dir_all(scratch.path().join(directory)).unwrap();
     }
     symlink(scratch.path().join("plain"), scratch.path().join("link")).unwrap();
     symlink("n/e/../e/s", scratch.path().join("relative-link")).unwrap();
@@ -246,7 +246,7 @@ fn unusual_share_is_allowed_what_a_native_one_is() {
     }
 }
 
-/// What the helper says to a folder as a native share, and what we say to it.
+/// What the helper says to a directory as a native share, and what we say to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Answer {
     /// Refused by both.
@@ -259,9 +259,9 @@ enum Answer {
 }
 use Answer::{No, OnlyNatively, Yes};
 
-/// libvirt's lists (`valid_path`, facts L4.2), and what we refuse beyond them: folder, writable, read-only. A
-/// prefix in libvirt's list ends in a slash, so that it refuses what is in the folder and grants the
-/// folder itself; that is no reason for us to do so.
+/// libvirt's lists (`valid_path`, facts L4.2), and what we refuse beyond them: directory, writable,
+/// read-only. A prefix in libvirt's list ends in a slash, so that it refuses what is in the
+/// directory and grants the directory itself; that is no reason for us to do so.
 const SYSTEM: &[(&str, Answer, Answer)] = &[
     ("/etc/apparmor.d", No, No),
     ("/etc/apparmor.d/libvirt", No, No),
@@ -461,13 +461,14 @@ fn clean(rules: &BTreeSet<String>) -> BTreeSet<String> {
 // ---------------------------------------------------------------------------------------------
 // The life of a profile
 
-/// Runs the helper where its folder is that of a temporary host, and `apparmor_parser` one that
+/// Runs the helper where its directory is that of a temporary host, and `apparmor_parser` one that
 /// notes how it was called and compiles without loading. Nobody else sees either.
 struct Libvirt {
     host: Host,
 }
 
-/// `$1` the folder to show as the helper's, `$2` the parser to show as the real one, then the helper.
+/// `$1` the directory to show as the helper's, `$2` the parser to show as the real one, then the
+/// helper.
 const ON_A_TEMPORARY_HOST: &str = r#"
 mount --bind "$1" /etc/apparmor.d/libvirt
 mount --bind "$2" "$(readlink -f /sbin/apparmor_parser)"
@@ -541,7 +542,7 @@ fn call(flag: &str) -> String {
 
 /// A domain with a raw share and a native one, and the host it is on.
 fn domain_on(libvirt: &Libvirt) -> String {
-    libvirt.host.create_folder(b"/srv/raw share");
+    libvirt.host.create_directory(b"/srv/raw share");
     let native = native(&share("/var/tmp", true));
     domain_xml(&native, &[share("/srv/raw share", false)])
 }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use virt_9p::convert::{Context, Converted, Direction, Request, convert, tree};
+use virt_9p::convert::{Conversion, Converted, Direction, ConvertRequest, convert, tree};
 use virt_9p::inspect::{inspect, without_mark};
 use virt_9p::version::{Assumptions, DeviceForm};
 
@@ -27,14 +27,14 @@ fn converted(text: &str, to: Direction) -> Option<Converted> {
     let assume = Assumptions::default();
     let found = inspect(text, None, assume).ok()?;
     let tree = tree::read(text).ok()?;
-    let request = Request {
+    let request = ConvertRequest {
         to,
         targets: std::collections::BTreeSet::new(),
         fmode: Some(0o644),
         dmode: Some(0o755),
         device: Some(DeviceForm::Text),
     };
-    let converted = convert(&Context {
+    let converted = convert(&Conversion {
         text,
         domain: &found.domain,
         line: &found.line,

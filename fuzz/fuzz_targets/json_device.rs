@@ -3,16 +3,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use serde_json::Value as Json;
+use serde_json::JsonValue as Json;
 use virt_9p::domain::{Arg, Domain};
 use virt_9p::qemu::command_line::CommandLine;
-use virt_9p::qemu::json::{self, Value};
-use virt_9p::qemu::spell;
+use virt_9p::qemu::device_json::{self, JsonValue};
+use virt_9p::qemu::device_spelling;
 use virt_9p::text::Span;
 
 fuzz_target!(|text: &str| {
     let other = serde_json::from_str::<Json>(text);
-    match json::object(text) {
+    match device_json::object(text) {
         Ok(members) => {
             for member in &members {
                 assert!(text.get(member.key_range.clone()).is_some());
@@ -20,15 +20,15 @@ fuzz_target!(|text: &str| {
                 if let Ok(Json::Object(object)) = &other {
                     let expected = object.get(&member.key).expect("the same keys");
                     match &member.value {
-                        Value::String(text) => assert_eq!(expected.as_str(), Some(text.as_str())),
-                        Value::Bool(on) => assert_eq!(expected.as_bool(), Some(*on)),
-                        Value::Integer(number) => {
+                        JsonValue::String(text) => assert_eq!(expected.as_str(), Some(text.as_str())),
+                        JsonValue::Bool(on) => assert_eq!(expected.as_bool(), Some(*on)),
+                        JsonValue::Integer(number) => {
                             // -0 is a fraction to the other reader, and no number of a device.
                             if let Some(expected) = expected.as_i64() {
                                 assert_eq!(i128::from(expected), *number);
                             }
                         }
-                        Value::Other => assert!(!expected.is_string() && !expected.is_boolean()),
+                        JsonValue::Other => assert!(!expected.is_string() && !expected.is_boolean()),
                     }
                 }
             }
@@ -49,7 +49,7 @@ fuzz_target!(|text: &str| {
         ..Domain::default()
     };
     for device in &CommandLine::read(&domain).devices {
-        let spelled = spell::as_json(device);
-        json::object(&spelled).unwrap_or_else(|error| panic!("{spelled}: {error:?}"));
+        let spelled = device_spelling::as_json(device);
+        device_json::object(&spelled).unwrap_or_else(|error| panic!("{spelled}: {error:?}"));
     }
 });

@@ -7,13 +7,13 @@ use virt_9p::domain::{Arg, Domain, Place};
 use virt_9p::lint;
 use virt_9p::qemu::command_line::CommandLine;
 use virt_9p::qemu::index::Index;
-use virt_9p::qemu::opts::{self, Form};
+use virt_9p::qemu::option_string::{self, Form};
 use virt_9p::qemu::shares::shares;
 use virt_9p::text::Span;
 use virt_9p::version::Assumptions;
 
 fuzz_target!(|text: &str| {
-    let read = opts::parse(text, "implied", 0);
+    let read = option_string::parse(text, "implied", 0);
     for opt in &read {
         let key = text.get(opt.key_range.clone()).expect("a place in the text");
         let value = text.get(opt.value_range.clone()).expect("a place in the text");
@@ -26,7 +26,7 @@ fuzz_target!(|text: &str| {
             Form::Flag => assert_eq!(key.strip_prefix("no").unwrap_or(key), opt.key),
         }
     }
-    let back = opts::parse(&format!("a=1,key={}", opts::escape(text)), "implied", 0);
+    let back = option_string::parse(&format!("a=1,key={}", option_string::escape(text)), "implied", 0);
     assert_eq!((back.len(), back[1].value.as_str()), (2, text));
 
     let word = |value: &str| Arg::new(value.to_owned(), Span::default(), false);

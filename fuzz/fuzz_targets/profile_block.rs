@@ -8,10 +8,10 @@ use virt_9p::apparmor::rules::Grants;
 use virt_9p::domain::Uuid;
 
 fuzz_target!(|input: (&[u8], &[u8])| {
-    let (folder, profile) = input;
+    let (directory, profile) = input;
     let uuid = Uuid::parse("c7a5fdbd-edaf-9455-926a-d65c16db1809").expect("a UUID");
     let mut grants = Grants::default();
-    grants.add(&[b"/srv/", folder].concat(), folder.len() % 2 == 1);
+    grants.add(&[b"/srv/", directory].concat(), directory.len() % 2 == 1);
     let Ok(rules) = grants.render() else { return };
 
     let bare = block::edit(profile, &uuid, "");

@@ -20,7 +20,7 @@ complete -c virt-9p -n $none -a hook -d 'What libvirt calls, by hand'
 complete -c virt-9p -n $none -s V -l version -d 'Show the version'
 
 complete -c virt-9p -s h -l help -d 'Show help'
-complete -c virt-9p -l root -x -a '(__fish_complete_directories)' -d 'Put a folder before every path of the host'
+complete -c virt-9p -l root -x -a '(__fish_complete_directories)' -d 'Put a directory before every path of the host'
 
 complete -c virt-9p -n $looks -l libvirt -x -d 'Assume this libvirt (X.Y.Z)'
 complete -c virt-9p -n $looks -l qemu -x -d 'Assume this QEMU (X.Y.Z)'
@@ -33,7 +33,7 @@ set -l convert "__fish_seen_subcommand_from convert"
 complete -c virt-9p -n $convert -l to -x -a 'native commandline' -d 'The spelling wanted'
 complete -c virt-9p -n $convert -l target -x -d 'Only the share with this tag'
 complete -c virt-9p -n $convert -l fmode -x -a '0600 0640 0644 0660 0664' -d 'Mode of files'
-complete -c virt-9p -n $convert -l dmode -x -a '0700 0750 0755 0770 0775' -d 'Mode of folders'
+complete -c virt-9p -n $convert -l dmode -x -a '0700 0750 0755 0770 0775' -d 'Mode of directories'
 complete -c virt-9p -n $convert -l device -x -a 'text json' -d 'How to write the device'
 complete -c virt-9p -n $convert -l diff -d 'Print a diff'
 complete -c virt-9p -n $convert -l output -r -F -d 'Write to a file'

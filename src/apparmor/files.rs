@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::apparmor::block::{self, Damage};
 use crate::host::Root;
 
-/// One lock for all VMs. Not the profile folder and not /run/lock: those any local user can
+/// One lock for all VMs. Not the profile directory and not /run/lock: those any local user can
 /// open, and so hold a lock on.
 pub const LOCK: &str = "/run/virt-9p.lock";
 

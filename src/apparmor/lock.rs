@@ -106,13 +106,13 @@ fn try_hold(file: &File, path: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// When the folder of profiles changed last: each holder of the lock changes it, so that the
+/// When the directory of profiles changed last: each holder of the lock changes it, so that the
 /// others see that things go on. (Nothing is written to the lock itself: with nothing to write
 /// there is nothing that could be led to another file.)
 fn last_change(root: &Root) -> Option<(i64, i64)> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = root.open(PROFILES, flags, Mode::empty()).ok()?;
-    let stat = rustix::fs::fstat(folder).ok()?;
+    let directory = root.open(PROFILES, flags, Mode::empty()).ok()?;
+    let stat = rustix::fs::fstat(directory).ok()?;
     Some((
         stat.st_mtime,
         i64::try_from(stat.st_mtime_nsec).unwrap_or(0),

@@ -58,7 +58,7 @@ impl Pattern {
             && only.iter().zip(name).all(|(piece, byte)| *piece == Piece::Byte(*byte)))
     }
 
-    /// The fixed beginnings of those alternatives whose last part has a wildcard: the folders
+    /// The fixed beginnings of those alternatives whose last part has a wildcard: the directories
     /// that it opens, rather than single files.
     pub fn opened(&self) -> impl Iterator<Item = Vec<u8>> {
         self.alternatives
@@ -96,14 +96,14 @@ fn with_variables(text: &str) -> String {
 
 /// A piece, or what makes alternatives.
 #[derive(Debug, Clone, PartialEq)]
-enum Token {
+enum PatternToken {
     Piece(Piece),
     Open,
     Comma,
     Close,
 }
 
-fn tokens(text: &[u8]) -> Vec<Token> {
+fn tokens(text: &[u8]) -> Vec<PatternToken> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {
@@ -111,35 +111,35 @@ fn tokens(text: &[u8]) -> Vec<Token> {
             b'\\' => {
                 let (byte, after) = unescape(after);
                 rest = after;
-                out.push(Token::Piece(Piece::Byte(byte)));
+                out.push(PatternToken::Piece(Piece::Byte(byte)));
                 continue;
             }
-            b'{' => Token::Open,
-            b',' => Token::Comma,
-            b'}' => Token::Close,
-            b'?' => Token::Piece(Piece::One),
+            b'{' => PatternToken::Open,
+            b',' => PatternToken::Comma,
+            b'}' => PatternToken::Close,
+            b'?' => PatternToken::Piece(Piece::One),
             b'*' => {
                 // All there is between two slashes, or behind the last, stands for at least one
                 // byte, and that no slash (convert_aaregex_to_pcre).
                 let alone = matches!(rest.iter().find(|byte| **byte != b'*'), None | Some(b'/'));
-                if alone && out.last() == Some(&Token::Piece(Piece::Byte(b'/'))) {
-                    out.push(Token::Piece(Piece::One));
+                if alone && out.last() == Some(&PatternToken::Piece(Piece::Byte(b'/'))) {
+                    out.push(PatternToken::Piece(Piece::One));
                 }
                 if let Some(after) = after.strip_prefix(b"*") {
                     rest = after;
-                    out.push(Token::Piece(Piece::Path));
+                    out.push(PatternToken::Piece(Piece::Path));
                     continue;
                 }
-                Token::Piece(Piece::Name)
+                PatternToken::Piece(Piece::Name)
             }
             b'[' => {
                 let end = find_byte(after, b']').unwrap_or(after.len());
                 let (inside, after) = after.split_at(end);
                 rest = after.strip_prefix(b"]").unwrap_or(after);
-                out.push(Token::Piece(class(inside)));
+                out.push(PatternToken::Piece(class(inside)));
                 continue;
             }
-            byte => Token::Piece(Piece::Byte(*byte)),
+            byte => PatternToken::Piece(Piece::Byte(*byte)),
         };
         rest = after;
         out.push(piece);
@@ -148,7 +148,7 @@ fn tokens(text: &[u8]) -> Vec<Token> {
 }
 
 /// Multiplies braces out, the first pair first.
-fn expand(tokens: &[Token], out: &mut Vec<Vec<Piece>>) {
+fn expand(tokens: &[PatternToken], out: &mut Vec<Vec<Piece>>) {
     if out.len() >= MOST_ALTERNATIVES {
         return;
     }
@@ -171,30 +171,30 @@ fn expand(tokens: &[Token], out: &mut Vec<Vec<Piece>>) {
 }
 
 /// Outside of a pair of braces these are bytes like others.
-fn piece(token: &Token) -> Piece {
+fn piece(token: &PatternToken) -> Piece {
     match token {
-        Token::Piece(piece) => piece.clone(),
-        Token::Open => Piece::Byte(b'{'),
-        Token::Comma => Piece::Byte(b','),
-        Token::Close => Piece::Byte(b'}'),
+        PatternToken::Piece(piece) => piece.clone(),
+        PatternToken::Open => Piece::Byte(b'{'),
+        PatternToken::Comma => Piece::Byte(b','),
+        PatternToken::Close => Piece::Byte(b'}'),
     }
 }
 
 /// Where the first pair of braces opens, its commas, and where it closes.
-fn braces(tokens: &[Token]) -> Option<(usize, Vec<usize>, usize)> {
+fn braces(tokens: &[PatternToken]) -> Option<(usize, Vec<usize>, usize)> {
     let (mut open, mut depth, mut commas) = (0, 0_usize, Vec::new());
     for (at, token) in tokens.iter().enumerate() {
         match token {
-            Token::Open => {
+            PatternToken::Open => {
                 if depth == 0 {
                     open = at;
                 }
                 depth += 1;
             }
-            Token::Close if depth == 1 => return Some((open, commas, at)),
-            Token::Close => depth = depth.saturating_sub(1),
-            Token::Comma if depth == 1 => commas.push(at),
-            Token::Comma | Token::Piece(_) => {}
+            PatternToken::Close if depth == 1 => return Some((open, commas, at)),
+            PatternToken::Close => depth = depth.saturating_sub(1),
+            PatternToken::Comma if depth == 1 => commas.push(at),
+            PatternToken::Comma | PatternToken::Piece(_) => {}
         }
     }
     None

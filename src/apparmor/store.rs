@@ -14,14 +14,14 @@ use crate::apparmor::files::{PROFILES, StoreError, TEMPLATE, TEMPORARY, foreign,
 use crate::apparmor::lock::{Lock, Patience};
 use crate::domain::Uuid;
 use crate::host::temporary::{Temporary, sync_names};
-use crate::host::{Root, attributes, whole};
+use crate::host::{Root, attributes, read_at_most};
 
 /// libvirt's own limit for a profile (MAX_FILE_LEN).
 const MOST_BYTES: u64 = 10 << 20;
 
 /// What became of the profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum ProfileChange {
     /// It says what it should; nothing was written.
     None,
     /// It was made.
@@ -44,7 +44,7 @@ pub fn apply(
     uuid: &Uuid,
     rules: &str,
     patience: Patience,
-) -> Result<Change, StoreError> {
+) -> Result<ProfileChange, StoreError> {
     let leftovers = !rules.is_empty() && !leftovers(root, uuid).is_empty();
     if !leftovers && let Planned::Nothing(change) = plan(root, uuid, rules)? {
         return Ok(change);
@@ -61,19 +61,21 @@ pub fn apply(
     match plan(root, uuid, rules)? {
         Planned::Nothing(change) => Ok(change),
         Planned::Write { new, old } => {
-            let change = old.as_ref().map_or(Change::Created, |_| Change::Replaced);
+            let change = old
+                .as_ref()
+                .map_or(ProfileChange::Created, |_| ProfileChange::Replaced);
             replace(&turn, root, uuid, &new, old.as_ref()).map(|()| change)
         }
     }
 }
 
 /// Takes our block out of the profile of `uuid`, and temporary files that a crash left. For these
-/// the folder has to be listed, which a start that waits for nothing does not do: it looks at the
-/// one profile, and what a crash left goes when the guest stops.
+/// the directory has to be listed, which a start that waits for nothing does not do: it looks at
+/// the one profile, and what a crash left goes when the guest stops.
 ///
 /// # Errors
 /// As [`apply`].
-pub fn strip(root: &Root, uuid: &Uuid, patience: Patience) -> Result<Change, StoreError> {
+pub fn strip(root: &Root, uuid: &Uuid, patience: Patience) -> Result<ProfileChange, StoreError> {
     if patience == Patience::Seconds && !leftovers(root, uuid).is_empty() {
         sweep(&Lock::acquire(root, patience)?, root, uuid);
     }
@@ -90,7 +92,7 @@ enum Turn {
 }
 
 enum Planned {
-    Nothing(Change),
+    Nothing(ProfileChange),
     Write {
         new: Vec<u8>,
         /// What it replaces.
@@ -105,11 +107,11 @@ fn plan(root: &Root, uuid: &Uuid, rules: &str) -> Result<Planned, StoreError> {
     match current {
         Some((current, old)) => {
             if rules.is_empty() && !block::has_block(&current) {
-                return Ok(Planned::Nothing(Change::None));
+                return Ok(Planned::Nothing(ProfileChange::None));
             }
             let wanted = block::edit(&current, uuid, rules).map_err(damaged)?;
             Ok(if wanted == current {
-                Planned::Nothing(Change::None)
+                Planned::Nothing(ProfileChange::None)
             } else {
                 Planned::Write {
                     new: wanted,
@@ -117,9 +119,9 @@ fn plan(root: &Root, uuid: &Uuid, rules: &str) -> Result<Planned, StoreError> {
                 }
             })
         }
-        None if rules.is_empty() => Ok(Planned::Nothing(Change::None)),
+        None if rules.is_empty() => Ok(Planned::Nothing(ProfileChange::None)),
         None => Ok(match from_template(root, uuid, rules)? {
-            None => Planned::Nothing(Change::NoTemplate),
+            None => Planned::Nothing(ProfileChange::NoTemplate),
             Some(new) => Planned::Write { new, old: None },
         }),
     }
@@ -146,7 +148,7 @@ pub fn from_template(root: &Root, uuid: &Uuid, rules: &str) -> Result<Option<Vec
     if let Some(why) = foreign(root, &meta) {
         return Err(StoreError::Unfit(path, why));
     }
-    let template = whole(file, meta.len(), MOST_BYTES).map_err(failed)?;
+    let template = read_at_most(file, meta.len(), MOST_BYTES).map_err(failed)?;
     block::create(&template, uuid, rules)
         .map(Some)
         .map_err(|damage| StoreError::Damaged(root.path(TEMPLATE), damage))
@@ -180,7 +182,7 @@ fn read_profile(root: &Root, uuid: &Uuid) -> Result<Option<(Vec<u8>, File)>, Sto
         }
         Err(error) => return Err(error),
     };
-    let content = whole(&file, meta.len(), MOST_BYTES + 1)
+    let content = read_at_most(&file, meta.len(), MOST_BYTES + 1)
         .map_err(|error| StoreError::Io("read", path.clone(), error))?;
     if content.len() as u64 > MOST_BYTES {
         return Err(StoreError::Unfit(
@@ -197,8 +199,8 @@ fn leftovers(root: &Root, uuid: &Uuid) -> Vec<String> {
     names.unwrap_or_default()
 }
 
-/// The folder of profiles, held open.
-fn folder(root: &Root) -> Result<OwnedFd, Errno> {
+/// The directory of profiles, held open.
+fn directory(root: &Root) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     root.open(PROFILES, flags, Mode::empty())
 }
@@ -214,9 +216,9 @@ fn sweep(_held: &Lock, root: &Root, uuid: &Uuid) {
     if names.is_empty() {
         return;
     }
-    if let Ok(folder) = folder(root) {
+    if let Ok(directory) = directory(root) {
         for name in names {
-            let _ = rustix::fs::unlinkat(&folder, name, AtFlags::empty());
+            let _ = rustix::fs::unlinkat(&directory, name, AtFlags::empty());
         }
     }
 }
@@ -235,9 +237,9 @@ fn replace(
         let target = target.clone();
         move |error: io::Error| StoreError::Io(what, target, error)
     };
-    let folder = folder(root).map_err(|error| failed("write")(error.into()))?;
+    let directory = directory(root).map_err(|error| failed("write")(error.into()))?;
     let mut temporary =
-        Temporary::create(folder.as_fd(), &temporary_prefix(uuid)).map_err(failed("write"))?;
+        Temporary::create(directory.as_fd(), &temporary_prefix(uuid)).map_err(failed("write"))?;
     // By hand, so that the umask has no say.
     access(old, temporary.file()).map_err(failed("write"))?;
     temporary.write(content).map_err(failed("write"))?;
@@ -245,7 +247,7 @@ fn replace(
     temporary
         .replace(name.as_ref())
         .map_err(failed("replace"))?;
-    sync_names(folder.as_fd());
+    sync_names(directory.as_fd());
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Folders that no guest is let at: libvirt's own list (virt-aa-helper.c, valid_path), and what
+//! Directories that no guest is let at: libvirt's own list (virt-aa-helper.c, valid_path), and what
 //! contains them.
 
 /// Below these nothing is granted.
@@ -48,7 +48,7 @@ const EXCEPTED: [&str; 3] = [
 /// contains one of them.
 const SECRET: [&str; 3] = ["/etc/", "/proc/", "/sys/"];
 
-/// What a folder has to do with the system's own.
+/// What a directory has to do with the system's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum System {
     /// It is, or lies below, this one.
@@ -57,9 +57,9 @@ pub enum System {
     Contains(&'static str),
 }
 
-/// What is said of a folder that has to do with the system's own.
+/// What is said of a directory that has to do with the system's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Judgement {
+pub struct SystemPath {
     /// What it has to do with them.
     pub what: System,
     /// Whether it is granted all the same.
@@ -68,16 +68,16 @@ pub struct Judgement {
     pub natively: bool,
 }
 
-/// Judges the folder of this name (the kernel's own, so without symlinks); nothing where it is
+/// Judges the directory of this name (the kernel's own, so without symlinks); nothing where it is
 /// none of the system's.
 ///
-/// What virt-aa-helper refuses a native `<filesystem>` is refused. Beyond that: a folder that is
+/// What virt-aa-helper refuses a native `<filesystem>` is refused. Beyond that: a directory that is
 /// itself one of the list, a writable one that contains one of them, and a read-only one that
 /// contains what holds secrets.
-pub fn judge(name: &[u8], readonly: bool) -> Option<Judgement> {
-    let mut folder = name.to_vec();
-    if !folder.ends_with(b"/") {
-        folder.push(b'/');
+pub fn system_path(name: &[u8], readonly: bool) -> Option<SystemPath> {
+    let mut directory = name.to_vec();
+    if !directory.ends_with(b"/") {
+        directory.push(b'/');
     }
     let starts = |name: &[u8], list: &[&'static str]| {
         list.iter()
@@ -91,30 +91,30 @@ pub fn judge(name: &[u8], readonly: bool) -> Option<Judgement> {
     // So to libvirt /etc is not below /etc/.
     let natively =
         starts(name, &RESTRICTED).is_none() && (readonly || starts(name, &READ_ONLY).is_none());
-    let refused = |what| Judgement {
+    let refused = |what| SystemPath {
         what,
         granted: false,
         natively,
     };
-    if let Some(prefix) = starts(&folder, &RESTRICTED) {
+    if let Some(prefix) = starts(&directory, &RESTRICTED) {
         return Some(refused(System::Below(prefix)));
     }
     let contained = |list: &[&'static str]| {
         list.iter()
             .copied()
-            .find(|prefix| prefix.as_bytes().starts_with(&folder))
+            .find(|prefix| prefix.as_bytes().starts_with(&directory))
             .map(System::Contains)
     };
     if readonly {
         let secret = contained(&SECRET).map(refused);
         return secret.or_else(|| {
-            contained(&RESTRICTED).map(|what| Judgement {
+            contained(&RESTRICTED).map(|what| SystemPath {
                 granted: true,
                 ..refused(what)
             })
         });
     }
-    starts(&folder, &READ_ONLY)
+    starts(&directory, &READ_ONLY)
         .map(System::Below)
         .or_else(|| contained(&RESTRICTED))
         .or_else(|| contained(&READ_ONLY))
@@ -167,7 +167,7 @@ mod tests {
             ("/home", false, None),
         ];
         for (name, readonly, expected) in all {
-            let judged = judge(name.as_bytes(), readonly)
+            let judged = system_path(name.as_bytes(), readonly)
                 .map(|judged| (judged.what, judged.granted, judged.natively));
             assert_eq!(judged, expected, "{name} {readonly}");
         }

@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::convert::edit::Edit;
-use crate::convert::{self, Context, Converted, Direction, Refusal, Request, diff, tree};
+use crate::convert::{self, Conversion, ConvertRequest, Converted, Direction, Refusal, diff, tree};
 use crate::host::versions;
 use crate::inspect::{self, Inspection};
 use crate::lint::finding::{Finding, Level};
 use crate::lint::modes;
 use crate::ordered;
 use crate::output::{self, Data, complain};
-use crate::qemu::opts::{Form, Opt};
+use crate::qemu::option_string::{Form, Opt};
 use crate::report::terminal::{self, About};
 use crate::text::{Lines, count, visible};
 use crate::version::DeviceForm;
@@ -54,7 +54,7 @@ when the input cannot be read.
                         to <filesystem>, or to raw arguments
   --target TAG          the share of this mount tag; can be repeated; default: all
   --fmode MODE          the mode of new files, such as 0644
-  --dmode MODE          the mode of new folders, such as 0755
+  --dmode MODE          the mode of new directories, such as 0755
   --device text|json    how to write -device; default: what fits libvirt and QEMU
   --diff                show what would change, as a unified diff
   --output FILE         write the result to FILE (for its owner alone, when new)
@@ -136,7 +136,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         file != "-" || !matches!(output, Output::InPlace),
         "--in-place wants a file, and standard input is none"
     );
-    let request = Request {
+    let request = ConvertRequest {
         to,
         targets,
         fmode,
@@ -202,7 +202,7 @@ fn mode(key: modes::Key, text: &str) -> anyhow::Result<u16> {
 fn convert(
     input: &Input,
     options: &mut Options,
-    request: &Request,
+    request: &ConvertRequest,
 ) -> anyhow::Result<Option<Converted>> {
     let before = input.inspect(options)?;
     let mut assume = options.assume;
@@ -210,7 +210,7 @@ fn convert(
         versions::complete(root, &before.domain, &mut assume);
     }
     let tree = tree::read(input.text()).map_err(|error| input.unreadable(&error))?;
-    let converted = convert::convert(&Context {
+    let converted = convert::convert(&Conversion {
         text: input.text(),
         domain: &before.domain,
         line: &before.line,

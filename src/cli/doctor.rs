@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::doctor::guests::Given;
-use crate::doctor::{self, Verdict};
+use crate::doctor::{self, Grade};
 use crate::output::{self, Data};
 use crate::report;
 
@@ -75,6 +75,6 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     if given.len() < files.len() {
         return Ok(ExitCode::from(2));
     }
-    let failed = lines.iter().any(|line| line.verdict == Verdict::Fail);
+    let failed = lines.iter().any(|line| line.verdict == Grade::Fail);
     Ok(ExitCode::from(u8::from(failed)))
 }

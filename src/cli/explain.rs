@@ -14,7 +14,7 @@ pub const COMMAND: Command = Command {
     arguments: "[CODE]",
     summary: "say what a finding means; without CODE, list them",
     about: "\
-Shows what QEMU and libvirt do, how to mend it, an example, and the versions it
+Shows what QEMU and libvirt do, how to fix it, an example, and the versions it
 is about. CODE is the word in brackets of a finding: error[mode-not-octal].
 ",
     options: "",
@@ -80,7 +80,7 @@ fn explanation(code: Code) -> String {
             entry.example.options
         ));
     }
-    if let Some(fixed) = entry.example.mended() {
+    if let Some(fixed) = entry.example.fixed_part() {
         out.push_str(&format!("\nInstead:\n{}", indented(fixed)));
     }
     if let Some(since) = entry.since {

@@ -131,7 +131,7 @@ fn unread(name: &str, error: &io::Error) -> anyhow::Error {
             InputError::because(format!("{shown}: there is no such file"), note)
         }
         ErrorKind::IsADirectory => InputError::because(
-            format!("{shown} is a folder"),
+            format!("{shown} is a directory"),
             "name the files in it, such as /etc/libvirt/qemu/*.xml".to_owned(),
         ),
         ErrorKind::PermissionDenied => InputError::because(

@@ -85,7 +85,7 @@ impl Options {
             let dir = PathBuf::from(parser.value()?);
             anyhow::ensure!(
                 dir.is_dir(),
-                "--root {}: there is no such folder",
+                "--root {}: there is no such directory",
                 dir.display()
             );
             self.root = Root::below(std::path::absolute(dir)?);

@@ -1,8 +1,8 @@
 //! Writing a result to a file so that there is the old or the new one at any time, never a part.
 //!
-//! Where the file is, is found out once ([`Place`]), and whose it is and who may read it is asked
-//! of the open file: a name may lead elsewhere each time it is used. In a directory that others
-//! can write, no link is followed and no owner is taken over.
+//! Where the file is, is found out once ([`FilePlace`]), and whose it is and who may read it is
+//! asked of the open file: a name may lead elsewhere each time it is used. In a directory that
+//! others can write, no link is followed and no owner is taken over.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -14,7 +14,7 @@ use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use crate::host::attributes;
-use crate::host::place::{NoPlace, Place};
+use crate::host::file_place::{FilePlace, NoPlace};
 use crate::host::temporary::{Temporary, sync_names};
 use crate::text::visible;
 
@@ -25,7 +25,7 @@ const PREFIX: &str = ".virt-9p-";
 
 /// An open file, which can be replaced by another with the same attributes.
 pub struct Original {
-    place: Place,
+    place: FilePlace,
     file: File,
     stat: Stat,
     shown: String,
@@ -46,7 +46,7 @@ impl Original {
         }
     }
 
-    fn at(place: Place, shown: String) -> anyhow::Result<Self> {
+    fn at(place: FilePlace, shown: String) -> anyhow::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = fs::openat(place.directory(), place.name(), flags, Mode::empty())
             .map_err(std::io::Error::from)?;
@@ -100,8 +100,8 @@ impl Original {
     }
 }
 
-fn find(path: &Path) -> anyhow::Result<Place> {
-    Place::find(path).map_err(|error| match error {
+fn find(path: &Path) -> anyhow::Result<FilePlace> {
+    FilePlace::find(path).map_err(|error| match error {
         NoPlace::Failed(error) => std::io::Error::from(error).into(),
         link => link.into(),
     })
@@ -169,7 +169,7 @@ pub fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Opens what is no file to write to it.
-fn stream(place: &Place, kind: FileType) -> anyhow::Result<File> {
+fn stream(place: &FilePlace, kind: FileType) -> anyhow::Result<File> {
     let mut flags = OFlags::WRONLY | OFlags::CLOEXEC;
     if kind == FileType::Symlink {
         // One of /proc to an open file, which goes on where it ends.

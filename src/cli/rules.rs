@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::inspect::Confinement;
 use crate::lint::finding::{Finding, Level};
-use crate::lint::paths::Verdict;
+use crate::lint::paths::GrantVerdict;
 use crate::output::{self, Data, complain};
 use crate::report::stderr;
 
@@ -40,10 +40,9 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     let found = input.inspect(&options)?;
     // What is not opened is not, also where AppArmor is off and nobody is refused.
     let refused = |finding: &Finding| {
-        found
-            .shares
-            .iter()
-            .any(|judged| matches!(&judged.verdict, Verdict::Refused(why) if **why == *finding))
+        found.shares.iter().any(
+            |judged| matches!(&judged.verdict, GrantVerdict::Refused(why) if **why == *finding),
+        )
     };
     let refusals: Vec<_> = found
         .findings

@@ -11,7 +11,7 @@ use crate::text::{Lines, Span};
 const AROUND: usize = 3;
 
 /// Some lines of the old text and what comes in their place.
-struct Change<'t> {
+struct ChangedLines<'t> {
     /// Number of the first line, from 0.
     line: usize,
     old: Vec<&'t str>,
@@ -34,7 +34,7 @@ pub fn unified(name: &str, text: &str, edits: &[Edit]) -> Option<String> {
         };
         let from = first.line.saturating_sub(AROUND);
         let to = (last.line + last.old.len() + AROUND).min(all.len());
-        let grown: isize = hunk.iter().map(Change::grown).sum();
+        let grown: isize = hunk.iter().map(ChangedLines::grown).sum();
         let length = to - from;
         let _ = writeln!(
             out,
@@ -63,7 +63,7 @@ pub fn unified(name: &str, text: &str, edits: &[Edit]) -> Option<String> {
     Some(out)
 }
 
-impl Change<'_> {
+impl ChangedLines<'_> {
     fn grown(&self) -> isize {
         let count = |length: usize| isize::try_from(length).unwrap_or(isize::MAX);
         count(self.new.len()) - count(self.old.len())
@@ -71,7 +71,7 @@ impl Change<'_> {
 }
 
 /// The lines that each edit touches; edits that touch the same line together.
-fn changes<'t>(text: &str, all: &[&'t str], edits: &[Edit]) -> Option<Vec<Change<'t>>> {
+fn changes<'t>(text: &str, all: &[&'t str], edits: &[Edit]) -> Option<Vec<ChangedLines<'t>>> {
     let places = Lines::new(text);
     let line_of = |at: usize| places.number(at) - 1;
     // First and last line, and the edits in them.
@@ -109,7 +109,7 @@ fn changes<'t>(text: &str, all: &[&'t str], edits: &[Edit]) -> Option<Vec<Change
 }
 
 /// A change without the lines at both ends that stay as they are; nothing when all do.
-fn trimmed<'t>(line: usize, old: &[&'t str], new: &str) -> Option<Change<'t>> {
+fn trimmed<'t>(line: usize, old: &[&'t str], new: &str) -> Option<ChangedLines<'t>> {
     let new: Vec<&str> = new.split_inclusive('\n').collect();
     let pairs = old.iter().zip(&new);
     let before = pairs.take_while(|(old, new)| old == new).count();
@@ -118,7 +118,7 @@ fn trimmed<'t>(line: usize, old: &[&'t str], new: &str) -> Option<Change<'t>> {
     let after = pairs.take_while(|(old, new)| old == new).count();
     let old = old.get(..old.len() - after)?;
     let new = new.get(..new.len() - after)?;
-    (!old.is_empty() || !new.is_empty()).then(|| Change {
+    (!old.is_empty() || !new.is_empty()).then(|| ChangedLines {
         line: line + before,
         old: old.to_vec(),
         new: new.iter().map(|line| (*line).to_owned()).collect(),
@@ -126,7 +126,7 @@ fn trimmed<'t>(line: usize, old: &[&'t str], new: &str) -> Option<Change<'t>> {
 }
 
 /// Changes whose surroundings touch, together.
-fn hunks<'a, 't>(changes: &'a [Change<'t>]) -> impl Iterator<Item = &'a [Change<'t>]> {
+fn hunks<'a, 't>(changes: &'a [ChangedLines<'t>]) -> impl Iterator<Item = &'a [ChangedLines<'t>]> {
     changes.chunk_by(|one, next| next.line <= one.line + one.old.len() + 2 * AROUND)
 }
 

@@ -1,30 +1,30 @@
 //! `<filesystem>` to raw arguments and back, by byte-range edits: every other byte stays.
 //!
-//! The way: [`tree`] knows where elements stand; [`element`] and [`pair`] read a share out of
-//! either form into a [`share::Share`], which is what both forms can say, and refuse what only one
-//! can; [`to_commandline`] and [`to_native`] decide ids, addresses and places, and give edits, in
-//! which [`arguments`] and [`element`] write the share;
-//! [`edit`] carries them out. If any share that was asked for is refused, none is converted.
+//! The way: [`tree`] knows where elements stand; [`filesystem`] and [`read_arguments`] read a share
+//! out of either form into a [`portable::PortableShare`], which is what both forms can say, and
+//! refuse what only one can; [`to_commandline`] and [`to_native`] decide ids, addresses and places,
+//! and give edits, in which [`write_arguments`] and [`filesystem`] write the share; [`edit`]
+//! carries them out. If any share that was asked for is refused, none is converted.
 
-pub mod arguments;
-pub mod buses;
 pub mod diff;
 pub mod edit;
-pub mod element;
-pub mod indent;
-pub mod names;
-pub mod pair;
-pub mod share;
+pub mod filesystem;
+pub mod layout;
+pub mod named_buses;
+pub mod portable;
+pub mod read_arguments;
+pub mod share_ids;
 pub mod to_commandline;
 pub mod to_native;
 pub mod tree;
+pub mod write_arguments;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::convert::edit::Edit;
-use crate::convert::indent::Style;
-use crate::convert::tree::Node;
+use crate::convert::layout::Style;
+use crate::convert::tree::XmlNode;
 use crate::domain::{Domain, Place};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
@@ -44,14 +44,14 @@ pub enum Direction {
 
 /// What is asked for.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ConvertRequest {
     /// Which way.
     pub to: Direction,
     /// Mount tags; none means all shares.
     pub targets: BTreeSet<String>,
     /// The mode of files, instead of what the share has.
     pub fmode: Option<u16>,
-    /// The mode of folders, likewise.
+    /// The mode of directories, likewise.
     pub dmode: Option<u16>,
     /// How a raw device is to be written, instead of what fits the host.
     pub device: Option<DeviceForm>,
@@ -59,7 +59,7 @@ pub struct Request {
 
 /// The domain and what is asked of it.
 #[derive(Clone, Copy)]
-pub struct Context<'a> {
+pub struct Conversion<'a> {
     /// The document, without byte order mark.
     pub text: &'a str,
     /// What was read of it.
@@ -69,11 +69,11 @@ pub struct Context<'a> {
     /// What [`crate::inspect`] found in it.
     pub findings: &'a [Finding],
     /// Its elements.
-    pub tree: &'a Node,
+    pub tree: &'a XmlNode,
     /// What is known of the host.
     pub assume: &'a Assumptions,
     /// What is asked for.
-    pub request: &'a Request,
+    pub request: &'a ConvertRequest,
 }
 
 /// Why something is not converted, and where it stands.
@@ -115,7 +115,7 @@ pub struct Converted {
 ///
 /// # Errors
 /// With everything that stands in the way.
-pub fn convert(context: &Context) -> Result<Converted, Vec<Refusal>> {
+pub fn convert(context: &Conversion) -> Result<Converted, Vec<Refusal>> {
     let style = Style::of(context.text, context.tree);
     let plan = match context.request.to {
         Direction::CommandLine => to_commandline::plan(context, &style)?,
@@ -138,9 +138,9 @@ pub fn convert(context: &Context) -> Result<Converted, Vec<Refusal>> {
 /// What is found in the result and was not there before: as many of each code and level as are
 /// new. Findings move when the text changes, so places say nothing.
 ///
-/// What a share's folder is like on this host is no matter of how the XML names it: such findings
-/// come out as warnings, whatever they were. [`Code::PathSystem`] is not among them, because what
-/// is refused a raw share and what a native one differ there.
+/// What a share's directory is like on this host is no matter of how the XML names it: such
+/// findings come out as warnings, whatever they were. [`Code::PathSystem`] is not among them,
+/// because what is refused a raw share and what a native one differ there.
 pub fn introduced(before: &[Finding], after: &[Finding]) -> Vec<Finding> {
     let mut known: BTreeMap<(&str, Level), usize> = BTreeMap::new();
     for finding in before {
@@ -155,7 +155,7 @@ pub fn introduced(before: &[Finding], after: &[Finding]) -> Vec<Finding> {
             _ => new.push(Finding {
                 level: match finding.code {
                     Code::PathMissing
-                    | Code::PathNotFolder
+                    | Code::PathNotDirectory
                     | Code::PathUnreachable
                     | Code::PathUnstable => finding.level.min(Level::Warning),
                     _ => finding.level,
@@ -167,7 +167,7 @@ pub fn introduced(before: &[Finding], after: &[Finding]) -> Vec<Finding> {
     new
 }
 
-impl Request {
+impl ConvertRequest {
     /// Whether a share of this mount tag is to be converted.
     pub fn wants(&self, tag: &str) -> bool {
         self.targets.is_empty() || self.targets.contains(tag)

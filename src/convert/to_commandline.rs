@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::convert::buses::Buses;
 use crate::convert::edit::Edit;
-use crate::convert::indent::Style;
-use crate::convert::names::Names;
-use crate::convert::share::{Access, Address, Share};
-use crate::convert::tree::{self, Node};
-use crate::convert::{Context, Plan, Refusal, Refusals, arguments, element};
+use crate::convert::layout::Style;
+use crate::convert::named_buses::NamedBuses;
+use crate::convert::portable::{Access, Address, PortableShare};
+use crate::convert::share_ids::ShareIds;
+use crate::convert::tree::{self, XmlNode};
+use crate::convert::{Conversion, Plan, Refusal, Refusals, filesystem, write_arguments};
 use crate::domain::MOST_XML;
 use crate::domain::xml::{QEMU_NAMESPACE, attribute};
 use crate::domain::{Device, Place};
@@ -25,19 +25,19 @@ use crate::version::{DeviceForm, Version};
 struct Leaving<'a> {
     /// Index into `Domain::devices`.
     index: usize,
-    node: &'a Node,
-    share: Share,
+    node: &'a XmlNode,
+    share: PortableShare,
 }
 
 /// Plans the conversion of the shares that are wanted.
 ///
 /// # Errors
 /// With everything that stands in the way.
-pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
+pub fn plan(context: &Conversion, style: &Style) -> Result<Plan, Vec<Refusal>> {
     let mut refused = Refusals::default();
     let mut leaving = Vec::new();
     let mut tags = Vec::new();
-    let buses = Buses::of(context.domain);
+    let buses = NamedBuses::of(context.domain);
     let nodes = nodes(context);
     for (index, device) in context.domain.devices.iter().enumerate() {
         let Some(tag) = tag(device) else { continue };
@@ -57,7 +57,7 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
         let Some(node) = nodes.get(&device.span) else {
             continue;
         };
-        match element::read(&buses, device, node) {
+        match filesystem::read(&buses, device, node) {
             Ok(share) => leaving.push(Leaving { index, node, share }),
             Err(refusals) => refused.extend(refusals),
         }
@@ -71,7 +71,7 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
         modes(context, &mut leaving.share, &mut notes);
     }
     refused.extend(addresses(context, &mut leaving));
-    let mut names = Names::of(context.domain, context.line);
+    let mut names = ShareIds::of(context.domain, context.line);
     let known = context.assume.device_form(&context.domain.capabilities);
     let mut words = Vec::new();
     let mut size = 0;
@@ -84,8 +84,8 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
         let id = share.alias.as_deref().unwrap_or(&fsdev);
         let form = form.unwrap_or(DeviceForm::Text);
         let (fsdev, device) = (
-            arguments::fsdev(share, &fsdev),
-            arguments::device(share, &fsdev, id, address, form),
+            write_arguments::fsdev(share, &fsdev),
+            write_arguments::device(share, &fsdev, id, address, form),
         );
         // A bus may have a name of megabytes, and each share on it has it in its argument.
         size += fsdev.len() + device.len();
@@ -119,7 +119,7 @@ fn tag(device: &Device) -> Option<&str> {
 }
 
 /// The elements of `<devices>` by where they stand.
-fn nodes<'a>(context: &Context<'a>) -> BTreeMap<Span, &'a Node> {
+fn nodes<'a>(context: &Conversion<'a>) -> BTreeMap<Span, &'a XmlNode> {
     let devices = context.tree.children.iter();
     let devices = devices.filter(|child| child.is("devices"));
     let all = devices.flat_map(|devices| &devices.children);
@@ -128,7 +128,7 @@ fn nodes<'a>(context: &Context<'a>) -> BTreeMap<Span, &'a Node> {
 
 /// libvirt numbers its shares by their order (`fs0`, `fs1` …). What names one by its number would
 /// afterwards name another.
-fn bound_to_numbers(context: &Context) -> Vec<Refusal> {
+fn bound_to_numbers(context: &Conversion) -> Vec<Refusal> {
     let index = Index::new(context.domain, context.line);
     let is_share = |device: Option<usize>| {
         let device = device.and_then(|device| context.domain.devices.get(device));
@@ -167,7 +167,7 @@ fn bound_to_numbers(context: &Context) -> Vec<Refusal> {
 }
 
 /// The modes asked for, or what to know when there are none.
-fn modes(context: &Context, share: &mut Share, notes: &mut Vec<String>) {
+fn modes(context: &Conversion, share: &mut PortableShare, notes: &mut Vec<String>) {
     let request = context.request;
     if share.access != Access::Mapped {
         if request.fmode.is_some() || request.dmode.is_some() {
@@ -189,7 +189,7 @@ fn modes(context: &Context, share: &mut Share, notes: &mut Vec<String>) {
     // In a read-only share nothing is created that could get a mode.
     if !missing.is_empty() && !share.readonly {
         notes.push(format!(
-            "share {} does not say which modes its new files and folders get on the host; without them it is \
+            "share {} does not say which modes its new files and directories get on the host; without them it is \
              0600 and 0700, for the QEMU user alone. To let others read: {}",
             quoted(&share.tag),
             missing.join(" ")
@@ -199,9 +199,9 @@ fn modes(context: &Context, share: &mut Share, notes: &mut Vec<String>) {
 
 /// Gives an address to each share that libvirt has not given one yet: a slot of the root bus that
 /// libvirt is unlikely to hand out.
-fn addresses(context: &Context, leaving: &mut [Leaving]) -> Vec<Refusal> {
+fn addresses(context: &Conversion, leaving: &mut [Leaving]) -> Vec<Refusal> {
     let domain = context.domain;
-    let none = |node: &Node, why: &str| {
+    let none = |node: &XmlNode, why: &str| {
         Refusal::at(node.tag, why)
             .help("define the domain, and convert what `virsh dumpxml --inactive` prints")
     };
@@ -246,9 +246,9 @@ fn addresses(context: &Context, leaving: &mut [Leaving]) -> Vec<Refusal> {
 /// Text or JSON. QEMU creates all text devices first, so a text one finds the root bus always, and
 /// a bus of libvirt's only where libvirt writes text, too (facts Q0).
 fn form(
-    context: &Context,
+    context: &Conversion,
     known: Option<DeviceForm>,
-    node: &Node,
+    node: &XmlNode,
     address: &Address,
 ) -> Result<DeviceForm, Refusal> {
     let on_root = address.index == 0;
@@ -292,7 +292,7 @@ fn form(
 }
 
 /// Adds the words: to the last block, or in a new one at the end of the domain.
-fn add(context: &Context, style: &Style, words: &[String]) -> Vec<Edit> {
+fn add(context: &Conversion, style: &Style, words: &[String]) -> Vec<Edit> {
     let (text, tree) = (context.text, context.tree);
     let arg = |prefix: &str, word: &String| format!("<{prefix}arg value={}/>", attribute(word));
     if let Some(block) = tree::blocks(tree).next_back() {
@@ -327,7 +327,7 @@ fn prefix_of(written: &str) -> &str {
 }
 
 /// `qemu`, unless `<domain>` means something else by it.
-fn free_prefix(domain: &Node) -> String {
+fn free_prefix(domain: &XmlNode) -> String {
     let mut prefix = "qemu".to_owned();
     let mut number = 0;
     while domain.declared(&prefix).is_some() {
@@ -338,7 +338,7 @@ fn free_prefix(domain: &Node) -> String {
 }
 
 /// Declares QEMU's namespace in the start tag of `<domain>`, behind what is there.
-fn declare(text: &str, domain: &Node, prefix: &str) -> Edit {
+fn declare(text: &str, domain: &XmlNode, prefix: &str) -> Edit {
     let tag = domain.tag.of(text);
     let inside = tag.trim_end_matches('>').trim_end_matches('/').trim_end();
     Edit::insert(

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use crate::convert::edit::Edit;
-use crate::convert::indent::{Style, blank};
-use crate::convert::pair::{Pair, Reader};
-use crate::convert::tree::{self, Node};
-use crate::convert::{Context, Plan, Refusal, Refusals, element};
+use crate::convert::layout::{Style, blank};
+use crate::convert::read_arguments::{Pair, RawShares};
+use crate::convert::tree::{self, XmlNode};
+use crate::convert::{Conversion, Plan, Refusal, Refusals, filesystem};
 use crate::ordered;
 use crate::pci::build::{Wish, wish};
 use crate::qemu::command_line::RawDevice;
@@ -17,9 +17,9 @@ use crate::text::{Span, quoted};
 ///
 /// # Errors
 /// With everything that stands in the way.
-pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
+pub fn plan(context: &Conversion, style: &Style) -> Result<Plan, Vec<Refusal>> {
     let line = context.line;
-    let reader = Reader::new(context);
+    let reader = RawShares::new(context);
     let mut refused = Refusals::default();
     let (mut pairs, mut staying, mut tags) = (Vec::new(), Vec::new(), Vec::new());
     for device in &line.devices {
@@ -74,7 +74,7 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
         plan.edits = remove(context, style, &pairs);
         let lines: Vec<String> = pairs
             .iter()
-            .flat_map(|pair| element::write(&pair.share, style.step))
+            .flat_map(|pair| filesystem::write(&pair.share, style.step))
             .collect();
         match place(context, style, &lines) {
             Some(edit) => plan.edits.push(edit),
@@ -88,7 +88,7 @@ pub fn plan(context: &Context, style: &Style) -> Result<Plan, Vec<Refusal>> {
 }
 
 /// Arguments that libvirt does not see are no shares, but somebody takes them for such.
-fn lost(context: &Context, tags: &[&str]) -> Option<Refusal> {
+fn lost(context: &Conversion, tags: &[&str]) -> Option<Refusal> {
     let lost = context.domain.lost.first().filter(|_| tags.is_empty())?;
     Some(
         Refusal::at(
@@ -125,7 +125,7 @@ fn without_address(
 }
 
 /// Takes the words of the pairs away, and blocks in which nothing is left.
-fn remove(context: &Context, style: &Style, pairs: &[Pair]) -> Vec<Edit> {
+fn remove(context: &Conversion, style: &Style, pairs: &[Pair]) -> Vec<Edit> {
     // QEMU takes the argument from the word after the option, so the option is the word before.
     let arguments = pairs.iter().flat_map(|pair| pair.args);
     let words = ordered::set(arguments.flat_map(|arg| [arg.saturating_sub(1), arg]));
@@ -149,7 +149,7 @@ fn remove(context: &Context, style: &Style, pairs: &[Pair]) -> Vec<Edit> {
 }
 
 /// Whether nothing stands in the block but what goes: no other argument, no comment.
-fn is_emptied(text: &str, block: &Node, gone: &BTreeSet<Span>) -> bool {
+fn is_emptied(text: &str, block: &XmlNode, gone: &BTreeSet<Span>) -> bool {
     let mut at = block.tag.end;
     for child in &block.children {
         if !gone.contains(&child.span) || !blank(text, Span::new(at, child.span.start)) {
@@ -161,7 +161,7 @@ fn is_emptied(text: &str, block: &Node, gone: &BTreeSet<Span>) -> bool {
 }
 
 /// Behind the last `<filesystem>`, or at the end of `<devices>`.
-fn place(context: &Context, style: &Style, lines: &[String]) -> Option<Edit> {
+fn place(context: &Conversion, style: &Style, lines: &[String]) -> Option<Edit> {
     let devices = context.tree.all("devices").next()?;
     Some(match devices.all("filesystem").next_back() {
         Some(last) => style.after(last, lines),

@@ -12,7 +12,7 @@ const LEVELS: usize = 4;
 
 /// An element.
 #[derive(Debug)]
-pub struct Node {
+pub struct XmlNode {
     /// Its namespace.
     pub ns: Ns,
     /// Its name without prefix.
@@ -24,22 +24,22 @@ pub struct Node {
     /// Attributes: name, value, where the value stands.
     pub attributes: Vec<(String, String, Span)>,
     /// The elements in it.
-    pub children: Vec<Node>,
+    pub children: Vec<XmlNode>,
 }
 
 /// Reads the elements of `text`.
 ///
 /// # Errors
 /// When it is not well-formed XML.
-pub fn read(text: &str) -> Result<Node, XmlError> {
+pub fn read(text: &str) -> Result<XmlNode, XmlError> {
     let mut xml = Xml::new(text, Origin::File);
     let root = xml.root()?;
     node(&mut xml, &root, LEVELS)
 }
 
 /// Reads the element just opened to its end, and, `levels` deep, those in it.
-fn node(xml: &mut Xml, element: &Element, levels: usize) -> Result<Node, XmlError> {
-    let mut children: Vec<Node> = Vec::new();
+fn node(xml: &mut Xml, element: &Element, levels: usize) -> Result<XmlNode, XmlError> {
+    let mut children: Vec<XmlNode> = Vec::new();
     xml.children(|xml, child| {
         if levels > 0 {
             children.push(node(xml, child, levels - 1)?);
@@ -47,7 +47,7 @@ fn node(xml: &mut Xml, element: &Element, levels: usize) -> Result<Node, XmlErro
         Ok(())
     })?;
     let attributes = xml.attributes(element)?;
-    Ok(Node {
+    Ok(XmlNode {
         ns: element.ns,
         name: element.name.to_owned(),
         tag: element.tag,
@@ -60,7 +60,7 @@ fn node(xml: &mut Xml, element: &Element, levels: usize) -> Result<Node, XmlErro
     })
 }
 
-impl Node {
+impl XmlNode {
     /// Whether it is libvirt's own element `name`.
     pub fn is(&self, name: &str) -> bool {
         self.ns == Ns::None && self.name == name
@@ -83,7 +83,7 @@ impl Node {
     }
 
     /// libvirt's own elements of this name in it.
-    pub fn all<'n>(&'n self, name: &'n str) -> impl DoubleEndedIterator<Item = &'n Node> {
+    pub fn all<'n>(&'n self, name: &'n str) -> impl DoubleEndedIterator<Item = &'n XmlNode> {
         self.children.iter().filter(move |child| child.is(name))
     }
 
@@ -124,7 +124,7 @@ impl Node {
 }
 
 /// The elements that hold raw arguments, in the order of `Domain::args`.
-pub fn args(domain: &Node) -> Vec<&Node> {
+pub fn args(domain: &XmlNode) -> Vec<&XmlNode> {
     let blocks = blocks(domain);
     blocks
         .flat_map(|block| &block.children)
@@ -133,7 +133,7 @@ pub fn args(domain: &Node) -> Vec<&Node> {
 }
 
 /// Every `<commandline>` that libvirt reads.
-pub fn blocks(domain: &Node) -> impl DoubleEndedIterator<Item = &Node> {
+pub fn blocks(domain: &XmlNode) -> impl DoubleEndedIterator<Item = &XmlNode> {
     let children = domain.children.iter();
     children.filter(|child| child.is_qemu("commandline"))
 }

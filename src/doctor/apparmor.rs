@@ -4,7 +4,7 @@ use std::io;
 
 use crate::apparmor::files::{StoreError, TEMPLATE};
 use crate::apparmor::store;
-use crate::doctor::{Line, Subject};
+use crate::doctor::{CheckLine, Subject};
 use crate::domain::Uuid;
 use crate::host::{Root, confine, profiles};
 
@@ -12,10 +12,10 @@ use crate::host::{Root, confine, profiles};
 const FILE: &str = "/etc/apparmor.d/usr.sbin.virt-9p";
 
 /// Looks at all of it.
-pub fn look(root: &Root, enabled: bool) -> Vec<Line> {
+pub fn lines(root: &Root, enabled: bool) -> Vec<CheckLine> {
     const WHAT: &str = "that AppArmor is enabled";
     if !enabled {
-        return vec![Line::warn(
+        return vec![CheckLine::warn(
             Subject::AppArmor,
             WHAT,
             "it is not: guests are not confined, and virt-9p checks their shares and writes nothing",
@@ -27,7 +27,7 @@ pub fn look(root: &Root, enabled: bool) -> Vec<Line> {
         .symlink_metadata()
         .is_ok();
     vec![
-        Line::pass(Subject::AppArmor, WHAT),
+        CheckLine::pass(Subject::AppArmor, WHAT),
         template(store_template(root)),
         own(there, disabled, profiles::loaded(root, confine::PROFILE)),
     ]
@@ -42,11 +42,11 @@ fn store_template(root: &Root) -> Result<Option<Vec<u8>>, StoreError> {
     }
 }
 
-fn template(made: Result<Option<Vec<u8>>, StoreError>) -> Line {
+fn template(made: Result<Option<Vec<u8>>, StoreError>) -> CheckLine {
     let what = "for libvirt's template of guest profiles";
     match made {
-        Ok(Some(_)) => Line::pass(Subject::AppArmor, what),
-        Ok(None) => Line::warn(
+        Ok(Some(_)) => CheckLine::pass(Subject::AppArmor, what),
+        Ok(None) => CheckLine::warn(
             Subject::AppArmor,
             what,
             format!(
@@ -54,8 +54,10 @@ fn template(made: Result<Option<Vec<u8>>, StoreError>) -> Line {
                 TEMPLATE
             ),
         ),
-        Err(StoreError::Io(_, _, error)) => Line::unseen(Subject::AppArmor, what, &error),
-        Err(error) => Line::fail(
+        Err(StoreError::Io(_, _, error)) => {
+            CheckLine::not_looked_at(Subject::AppArmor, what, &error)
+        }
+        Err(error) => CheckLine::fail(
             Subject::AppArmor,
             what,
             format!("{error}: {}", error.help()),
@@ -63,11 +65,11 @@ fn template(made: Result<Option<Vec<u8>>, StoreError>) -> Line {
     }
 }
 
-fn own(there: bool, disabled: bool, loaded: io::Result<Option<String>>) -> Line {
+fn own(there: bool, disabled: bool, loaded: io::Result<Option<String>>) -> CheckLine {
     let what = "that virt-9p's own profile is enforced";
-    let warn = |hint: String| Line::warn(Subject::AppArmor, what, hint);
+    let warn = |hint: String| CheckLine::warn(Subject::AppArmor, what, hint);
     match loaded {
-        Ok(Some(mode)) if mode == "enforce" => Line::pass(Subject::AppArmor, what),
+        Ok(Some(mode)) if mode == "enforce" => CheckLine::pass(Subject::AppArmor, what),
         Ok(Some(mode)) => warn(format!(
             "it is loaded in {mode} mode and forbids nothing: aa-enforce {FILE}"
         )),
@@ -82,6 +84,6 @@ fn own(there: bool, disabled: bool, loaded: io::Result<Option<String>>) -> Line 
             "{} is not there: mount securityfs",
             profiles::LOADED
         )),
-        Err(error) => Line::unseen(Subject::AppArmor, what, &error),
+        Err(error) => CheckLine::not_looked_at(Subject::AppArmor, what, &error),
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use crate::apparmor::block::{self, Damage};
 use crate::apparmor::files::{PROFILES, StoreError, TEMPORARY};
 use crate::apparmor::store;
-use crate::doctor::{Line, Subject};
+use crate::doctor::{CheckLine, Subject};
 use crate::domain::Uuid;
 use crate::host::{Root, guests};
 
@@ -21,10 +21,10 @@ enum State {
 }
 
 /// Looks at every profile.
-pub fn look(root: &Root) -> Vec<Line> {
+pub fn lines(root: &Root) -> Vec<CheckLine> {
     let names = match root.names(PROFILES) {
         Ok(names) => names,
-        Err(error) => return vec![Line::unseen(Subject::Profiles, FIT, &error)],
+        Err(error) => return vec![CheckLine::not_looked_at(Subject::Profiles, FIT, &error)],
     };
     let profiles: Vec<(Uuid, State)> = names
         .iter()
@@ -57,25 +57,25 @@ fn state(root: &Root, uuid: &Uuid) -> State {
     }
 }
 
-fn fit(profiles: &[(Uuid, State)]) -> Vec<Line> {
-    let lines: Vec<Line> = profiles
+fn fit(profiles: &[(Uuid, State)]) -> Vec<CheckLine> {
+    let lines: Vec<CheckLine> = profiles
         .iter()
         .filter_map(|(_, state)| match state {
             State::Bad(StoreError::Io(_, _, error)) => {
-                Some(Line::unseen(Subject::Profiles, FIT, error))
+                Some(CheckLine::not_looked_at(Subject::Profiles, FIT, error))
             }
             State::Bad(
                 error @ StoreError::Damaged(
                     _,
                     Damage::NoEnd(_) | Damage::NoBegin(_) | Damage::Foreign(_),
                 ),
-            ) => Some(Line::fail(
+            ) => Some(CheckLine::fail(
                 Subject::Profiles,
                 FIT,
                 format!("{error}: {}", error.help()),
             )),
             // It may be the profile of a guest without shares, which starts all the same.
-            State::Bad(error) => Some(Line::warn(
+            State::Bad(error) => Some(CheckLine::warn(
                 Subject::Profiles,
                 FIT,
                 format!("{error}: {}", error.help()),
@@ -84,13 +84,13 @@ fn fit(profiles: &[(Uuid, State)]) -> Vec<Line> {
         })
         .collect();
     if lines.is_empty() {
-        vec![Line::pass(Subject::Profiles, FIT)]
+        vec![CheckLine::pass(Subject::Profiles, FIT)]
     } else {
         lines
     }
 }
 
-fn stale(profiles: &[(Uuid, State)], running: io::Result<Vec<Uuid>>) -> Line {
+fn stale(profiles: &[(Uuid, State)], running: io::Result<Vec<Uuid>>) -> CheckLine {
     let what = "that only running guests have shares in their profiles";
     let blocks: Vec<&Uuid> = profiles
         .iter()
@@ -99,7 +99,9 @@ fn stale(profiles: &[(Uuid, State)], running: io::Result<Vec<Uuid>>) -> Line {
         .collect();
     // Without blocks it does not matter what runs.
     let running = match running {
-        Err(error) if !blocks.is_empty() => return Line::unseen(Subject::Profiles, what, &error),
+        Err(error) if !blocks.is_empty() => {
+            return CheckLine::not_looked_at(Subject::Profiles, what, &error);
+        }
         running => running.unwrap_or_default(),
     };
     let mut alive = BTreeSet::new();
@@ -110,19 +112,19 @@ fn stale(profiles: &[(Uuid, State)], running: io::Result<Vec<Uuid>>) -> Line {
         .map(|uuid| format!("{PROFILES}/libvirt-{uuid}"))
         .collect();
     if stale.is_empty() {
-        return Line::pass(Subject::Profiles, what);
+        return CheckLine::pass(Subject::Profiles, what);
     }
-    Line::warn(
+    CheckLine::warn(
         Subject::Profiles,
         what,
         format!(
-            "the guest is not running, as after a crash of the host; nothing is open by that, and its next start or stop mends it: {}",
+            "the guest is not running, as after a crash of the host; nothing is open by that, and its next start or stop fixes it: {}",
             stale.join(", ")
         ),
     )
 }
 
-fn leftovers(names: &[String]) -> Line {
+fn leftovers(names: &[String]) -> CheckLine {
     let what = "for temporary files that a crash left";
     let left: Vec<String> = names
         .iter()
@@ -130,9 +132,9 @@ fn leftovers(names: &[String]) -> Line {
         .map(|name| crate::text::visible(&format!("{PROFILES}/{name}")))
         .collect();
     if left.is_empty() {
-        return Line::pass(Subject::Profiles, what);
+        return CheckLine::pass(Subject::Profiles, what);
     }
-    Line::warn(
+    CheckLine::warn(
         Subject::Profiles,
         what,
         format!(

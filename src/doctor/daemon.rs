@@ -1,19 +1,19 @@
 //! The daemon: running, aware of the hook, and confined.
 
-use crate::doctor::{Line, Subject};
+use crate::doctor::{CheckLine, Subject};
 use crate::host::daemon::{Daemon, NAMES};
-use crate::host::hooks::Entry;
+use crate::host::hooks_directory::HookEntry;
 use crate::host::profiles;
 use crate::host::systemd::{Logged, Unit};
 
 /// What there is to judge.
-pub struct Facts<'f> {
+pub struct DaemonFacts<'f> {
     /// The daemon that runs QEMU guests.
     pub running: Option<&'f Daemon>,
     /// What systemd knows of [`units`].
     pub units: Vec<Unit>,
     /// Everything in libvirt's places for hooks.
-    pub entries: &'f [Entry],
+    pub entries: &'f [HookEntry],
     /// Whether AppArmor is on.
     pub apparmor: bool,
     /// The log of a unit between two times.
@@ -34,12 +34,12 @@ pub fn units() -> Vec<String> {
 }
 
 /// Judges all of it.
-pub fn judge(facts: &Facts) -> Vec<Line> {
+pub fn lines(facts: &DaemonFacts) -> Vec<CheckLine> {
     let Some(daemon) = facts.running else {
         return vec![absent(facts)];
     };
     let mut lines = vec![
-        Line::pass(Subject::Daemon, WHAT)
+        CheckLine::pass(Subject::Daemon, WHAT)
             .saying(format!("{}, process {}", daemon.name, daemon.pid)),
     ];
     lines.extend(aware(facts, daemon));
@@ -50,7 +50,7 @@ pub fn judge(facts: &Facts) -> Vec<Line> {
 }
 
 /// No process of one: it may only be needed later.
-fn absent(facts: &Facts) -> Line {
+fn absent(facts: &DaemonFacts) -> CheckLine {
     let active = |kind: &str| {
         let mut units = facts.units.iter();
         units.find(|unit| unit.active && unit.name.ends_with(kind))
@@ -61,14 +61,14 @@ fn absent(facts: &Facts) -> Line {
             "{} is active, but its process cannot be seen: needs root",
             unit.name
         );
-        return Line::warn(Subject::Daemon, WHAT, hint);
+        return CheckLine::warn(Subject::Daemon, WHAT, hint);
     }
     match active(".socket") {
-        Some(unit) => Line::pass(Subject::Daemon, WHAT).saying(format!(
+        Some(unit) => CheckLine::pass(Subject::Daemon, WHAT).saying(format!(
             "not running; {} starts it, and it then sees every hook",
             unit.name
         )),
-        None => Line::warn(
+        None => CheckLine::warn(
             Subject::Daemon,
             WHAT,
             "not running: systemctl start libvirtd, or virtqemud.socket where the daemons are modular",
@@ -81,7 +81,7 @@ fn absent(facts: &Facts) -> Line {
 ///
 /// That a hook is younger is not yet a failure: an upgrade replaces it, and SIGHUP by hand leaves
 /// no trace.
-fn aware(facts: &Facts, daemon: &Daemon) -> Option<Line> {
+fn aware(facts: &DaemonFacts, daemon: &Daemon) -> Option<CheckLine> {
     let name = daemon.name;
     let what = format!("that {name} has looked for hooks since there is one");
     let runnable = facts
@@ -95,17 +95,17 @@ fn aware(facts: &Facts, daemon: &Daemon) -> Option<Line> {
         .iter()
         .find(|unit| unit.active && unit.name == service)
         .and_then(|unit| unit.changed);
-    let warn = |hint: String| Some(Line::warn(Subject::Daemon, what.clone(), hint));
+    let warn = |hint: String| Some(CheckLine::warn(Subject::Daemon, what.clone(), hint));
     let Some(started) = daemon.started else {
         return match changed {
-            Some(changed) if changed >= first => Some(Line::pass(Subject::Daemon, what)),
+            Some(changed) if changed >= first => Some(CheckLine::pass(Subject::Daemon, what)),
             _ => warn(format!(
                 "not known when it started: systemctl reload {name}"
             )),
         };
     };
     if started >= first {
-        return Some(Line::pass(Subject::Daemon, what));
+        return Some(CheckLine::pass(Subject::Daemon, what));
     }
     let Some(changed) = changed.filter(|changed| *changed >= first) else {
         return warn(format!(
@@ -114,11 +114,11 @@ fn aware(facts: &Facts, daemon: &Daemon) -> Option<Line> {
         ));
     };
     if changed > started + STARTING {
-        return Some(Line::pass(Subject::Daemon, what));
+        return Some(CheckLine::pass(Subject::Daemon, what));
     }
     // That time may be the end of its start, or a reload that it did not take.
     match reload(&(facts.log)(&service, started, changed + 2), changed) {
-        Reload::Taken => Some(Line::pass(Subject::Daemon, what)),
+        Reload::Taken => Some(CheckLine::pass(Subject::Daemon, what)),
         Reload::Ignored => warn(format!(
             "{name} ignored the reload, because its drivers had not started, so the hook is perhaps never called: systemctl reload \
              {name}, which touches no guest"
@@ -155,14 +155,14 @@ fn reload(log: &[Logged], changed: i64) -> Reload {
 }
 
 /// libvirt confines guests only where it is confined itself (use_apparmor, facts L3.3).
-fn confined(daemon: &Daemon) -> Line {
+fn confined(daemon: &Daemon) -> CheckLine {
     let what = format!("that AppArmor confines {}", daemon.name);
     let Some(label) = &daemon.label else {
-        return Line::warn(Subject::Daemon, what, "its label cannot be read");
+        return CheckLine::warn(Subject::Daemon, what, "its label cannot be read");
     };
     match profiles::label(label) {
-        Some(_) => Line::pass(Subject::Daemon, what).saying(label.clone()),
-        None => Line::warn(
+        Some(_) => CheckLine::pass(Subject::Daemon, what).saying(label.clone()),
+        None => CheckLine::warn(
             Subject::Daemon,
             what,
             format!(
@@ -176,21 +176,21 @@ fn confined(daemon: &Daemon) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::hooks::{Content, Program};
+    use crate::host::hooks_directory::{Content, Program};
 
     const STARTED: i64 = 1_000_000_000;
     const RELOADED: &str = "host systemd[1]: Reloaded Virtualization daemon.";
     const IGNORED: &str = "host libvirtd[4711]: Drivers are not initialized, reload ignored";
 
     /// The verdict for a hook that came, and a unit that changed, so long after the daemon started.
-    fn verdict(since: i64, changed: Option<i64>, log: &[(i64, &str)]) -> Line {
+    fn verdict(since: i64, changed: Option<i64>, log: &[(i64, &str)]) -> CheckLine {
         let daemon = Daemon {
             name: "libvirtd",
             pid: 4711,
             started: Some(STARTED),
             label: None,
         };
-        let entry = Entry {
+        let entry = HookEntry {
             place: "/etc/libvirt/hooks/qemu".into(),
             link: None,
             since: STARTED + since,
@@ -201,7 +201,7 @@ mod tests {
                 content: Content::Same,
             }),
         };
-        let facts = Facts {
+        let facts = DaemonFacts {
             running: None,
             units: vec![Unit {
                 name: "libvirtd.service".into(),
@@ -225,13 +225,13 @@ mod tests {
 
     #[test]
     fn a_reload_counts_when_it_was_one_and_the_daemon_took_it() {
-        use crate::doctor::Verdict::{Pass, Warn};
+        use crate::doctor::Grade::{Pass, Warn};
         /// Hook, unit, log; verdict, and what is said.
         type Case<'c> = (
             i64,
             Option<i64>,
             &'c [(i64, &'c str)],
-            crate::doctor::Verdict,
+            crate::doctor::Grade,
             &'c str,
         );
         let cases: [Case; 11] = [

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::doctor::shell::{self, Kind, Node, Part, Redirection, Word};
+use crate::doctor::shell::{self, CommandKind, Redirection, ShellCommand, ShellWord, WordPart};
 
 /// What comes of a script at `prepare begin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ScriptOutcome {
     /// It never names virt-9p.
     Stranger,
     /// It calls the program at this path.
@@ -43,7 +43,7 @@ pub enum Call {
 
 /// Follows `script`, which was called as `name`; `errexit` is whether its first line has the shell
 /// end at the first command that fails.
-pub fn follow(script: &str, name: &str, errexit: bool) -> Outcome {
+pub fn follow(script: &str, name: &str, errexit: bool) -> ScriptOutcome {
     let tree = shell::read(script);
     let mut ends = Vec::new();
     let mut seen = None;
@@ -52,10 +52,10 @@ pub fn follow(script: &str, name: &str, errexit: bool) -> Outcome {
         let stop = run.node(&tree).err();
         let Some(called) = run.called else {
             return match stop {
-                _ if !names_us(script) => Outcome::Stranger,
-                Some(Stop::Unclear(line, text)) => Outcome::Unclear(line, text),
-                Some(Stop::Ended(line, _)) => Outcome::Never(Some(line)),
-                None => Outcome::Never(None),
+                _ if !names_us(script) => ScriptOutcome::Stranger,
+                Some(Stop::Unclear(line, text)) => ScriptOutcome::Unclear(line, text),
+                Some(Stop::Ended(line, _)) => ScriptOutcome::Never(Some(line)),
+                None => ScriptOutcome::Never(None),
             };
         };
         ends.push(match stop {
@@ -66,14 +66,14 @@ pub fn follow(script: &str, name: &str, errexit: bool) -> Outcome {
         seen = Some(called);
     }
     let Some((program, call)) = seen else {
-        return Outcome::Stranger;
+        return ScriptOutcome::Stranger;
     };
     let call = match (call, ends.as_slice()) {
         (Call::Hook, [Some(1..), _]) => Call::Failing,
         (Call::Hook, [_, Some(0)]) => Call::Deaf,
         (call, _) => call,
     };
-    Outcome::Calls { program, call }
+    ScriptOutcome::Calls { program, call }
 }
 
 /// Whether it is in there, outside of comments.
@@ -84,7 +84,7 @@ fn names_us(script: &str) -> bool {
 
 /// The value of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Value {
+enum Known {
     Text(String),
     /// The domain XML.
     Xml,
@@ -93,7 +93,7 @@ enum Value {
 
 /// What there is on standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Input {
+enum StdinState {
     Xml,
     /// Nothing any more: who has read it.
     Gone(usize),
@@ -113,15 +113,15 @@ type Flow = Result<(), Stop>;
 struct Run {
     /// Whether virt-9p would end with 1.
     refuses: bool,
-    variables: BTreeMap<String, Value>,
+    variables: BTreeMap<String, Known>,
     functions: Vec<String>,
     /// `set -e`, where it counts.
     errexit: bool,
-    input: Input,
+    input: StdinState,
     /// Whether that is another command's output.
     fed: bool,
     /// What the last command has printed, for a pipe.
-    output: Value,
+    output: Known,
     status: Option<i32>,
     called: Option<(String, Call)>,
 }
@@ -176,7 +176,7 @@ const QUIET: [&str; 40] = [
 
 impl Run {
     fn new(name: &str, refuses: bool, errexit: bool) -> Self {
-        let text = |(name, value): (&str, &str)| (name.to_owned(), Value::Text(value.to_owned()));
+        let text = |(name, value): (&str, &str)| (name.to_owned(), Known::Text(value.to_owned()));
         let words = [
             ("0", name),
             ("2", "prepare"),
@@ -189,58 +189,58 @@ impl Run {
             variables: words.into_iter().map(text).collect(),
             functions: Vec::new(),
             errexit,
-            input: Input::Xml,
+            input: StdinState::Xml,
             fed: false,
-            output: Value::Unknown,
+            output: Known::Unknown,
             status: Some(0),
             called: None,
         }
     }
 
-    fn node(&mut self, node: &Node) -> Flow {
+    fn node(&mut self, node: &ShellCommand) -> Flow {
         match &node.kind {
-            Kind::Simple(assigned, words, redirections) => {
+            CommandKind::Simple(assigned, words, redirections) => {
                 self.simple(node.line, assigned, words, redirections)?;
             }
-            Kind::Test(words) => {
+            CommandKind::Test(words) => {
                 let values = self.values(words, node.line)?;
                 self.status = test(&values);
             }
-            Kind::List(nodes) => {
+            CommandKind::List(nodes) => {
                 for node in nodes {
                     self.node(node)?;
                     let counts = matches!(
                         node.kind,
-                        Kind::Simple(..) | Kind::Pipe(_) | Kind::Subshell(_)
+                        CommandKind::Simple(..) | CommandKind::Pipe(_) | CommandKind::Subshell(_)
                     );
                     if self.errexit && counts && self.status.is_some_and(|status| status != 0) {
                         return Err(Stop::Ended(node.line, self.status));
                     }
                 }
             }
-            Kind::Pipe(nodes) => self.pipe(nodes)?,
-            Kind::And(left, right) => {
+            CommandKind::Pipe(nodes) => self.pipe(nodes)?,
+            CommandKind::And(left, right) => {
                 self.asked(left)?;
                 self.either(left, self.status.map(|status| status == 0), right)?;
             }
-            Kind::Or(left, right) => {
+            CommandKind::Or(left, right) => {
                 self.asked(left)?;
                 self.either(left, self.status.map(|status| status != 0), right)?;
             }
-            Kind::Not(inner) => {
+            CommandKind::Not(inner) => {
                 self.asked(inner)?;
                 self.status = self.status.map(|status| i32::from(status == 0));
             }
-            Kind::If(branches, otherwise) => self.conditional(branches, otherwise)?,
-            Kind::Case(word, arms) => self.case(node, word, arms)?,
-            Kind::Loop(variable, body) => {
+            CommandKind::If(branches, otherwise) => self.conditional(branches, otherwise)?,
+            CommandKind::Case(word, arms) => self.case(node, word, arms)?,
+            CommandKind::Loop(variable, body) => {
                 if let Some(variable) = variable {
-                    self.variables.insert(variable.clone(), Value::Unknown);
+                    self.variables.insert(variable.clone(), Known::Unknown);
                 }
                 self.either(node, None, body)?;
                 self.status = None;
             }
-            Kind::Subshell(inner) => {
+            CommandKind::Subshell(inner) => {
                 let variables = self.variables.clone();
                 let ended = self.node(inner);
                 self.variables = variables;
@@ -250,14 +250,14 @@ impl Run {
                     other => other?,
                 }
             }
-            Kind::Function(name) => self.functions.push(name.clone()),
-            Kind::Unread(text) => return Err(Stop::Unclear(node.line, text.clone())),
+            CommandKind::Function(name) => self.functions.push(name.clone()),
+            CommandKind::Unread(text) => return Err(Stop::Unclear(node.line, text.clone())),
         }
         Ok(())
     }
 
     /// Runs what is a condition: there a failure ends nothing.
-    fn asked(&mut self, node: &Node) -> Flow {
+    fn asked(&mut self, node: &ShellCommand) -> Flow {
         let errexit = std::mem::replace(&mut self.errexit, false);
         self.node(node)?;
         self.errexit = errexit;
@@ -265,7 +265,12 @@ impl Run {
     }
 
     /// Runs `node`, or not. Where that is not known it must make no difference.
-    fn either(&mut self, condition: &Node, runs: Option<bool>, node: &Node) -> Flow {
+    fn either(
+        &mut self,
+        condition: &ShellCommand,
+        runs: Option<bool>,
+        node: &ShellCommand,
+    ) -> Flow {
         match runs {
             Some(true) => self.node(node),
             Some(false) => Ok(()),
@@ -278,7 +283,7 @@ impl Run {
     }
 
     /// Goes on where another run, which has begun as this one, leads to the same.
-    fn same(&mut self, condition: &Node, flow: Flow, mut other: Run) -> Flow {
+    fn same(&mut self, condition: &ShellCommand, flow: Flow, mut other: Run) -> Flow {
         if flow.is_err() || other.input != self.input || other.called != self.called {
             return Err(match flow {
                 Err(Stop::Unclear(line, text)) => Stop::Unclear(line, text),
@@ -287,18 +292,22 @@ impl Run {
         }
         for (name, value) in &mut self.variables {
             if other.variables.remove(name).as_ref() != Some(&*value) {
-                *value = Value::Unknown;
+                *value = Known::Unknown;
             }
         }
         let more = other.variables.into_keys();
         self.variables
-            .extend(more.map(|name| (name, Value::Unknown)));
+            .extend(more.map(|name| (name, Known::Unknown)));
         self.functions.append(&mut other.functions);
         self.status = None;
         Ok(())
     }
 
-    fn conditional(&mut self, branches: &[(Node, Node)], otherwise: &Option<Box<Node>>) -> Flow {
+    fn conditional(
+        &mut self,
+        branches: &[(ShellCommand, ShellCommand)],
+        otherwise: &Option<Box<ShellCommand>>,
+    ) -> Flow {
         let Some(((condition, then), more)) = branches.split_first() else {
             self.status = Some(0);
             return otherwise.as_ref().map_or(Ok(()), |node| self.node(node));
@@ -316,10 +325,15 @@ impl Run {
         }
     }
 
-    fn case(&mut self, node: &Node, word: &Word, arms: &[(Vec<Word>, Node)]) -> Flow {
+    fn case(
+        &mut self,
+        node: &ShellCommand,
+        word: &ShellWord,
+        arms: &[(Vec<ShellWord>, ShellCommand)],
+    ) -> Flow {
         let line = node.line;
         let value = self.value(word, line)?;
-        let Value::Text(text) = value else {
+        let Known::Text(text) = value else {
             for (_, arm) in arms {
                 self.either(node, None, arm)?;
             }
@@ -339,7 +353,7 @@ impl Run {
         Ok(())
     }
 
-    fn pipe(&mut self, nodes: &[Node]) -> Flow {
+    fn pipe(&mut self, nodes: &[ShellCommand]) -> Flow {
         let Some((last, before)) = nodes.split_last() else {
             return Ok(());
         };
@@ -349,7 +363,7 @@ impl Run {
             let mut side = outer.clone();
             side.input = self.input.clone();
             side.fed |= position > 0;
-            side.output = Value::Unknown;
+            side.output = Known::Unknown;
             side.node(node)?;
             if position == 0 {
                 left = side.input;
@@ -359,8 +373,8 @@ impl Run {
                 return Err(Stop::Unclear(node.line, "virt-9p before a |".to_owned()));
             }
             self.input = match side.output {
-                Value::Xml => Input::Xml,
-                _ => Input::Unknown,
+                Known::Xml => StdinState::Xml,
+                _ => StdinState::Unknown,
             };
         }
         self.fed = true;
@@ -378,8 +392,8 @@ impl Run {
     fn simple(
         &mut self,
         line: usize,
-        assigned: &[(String, Word)],
-        words: &[Word],
+        assigned: &[(String, ShellWord)],
+        words: &[ShellWord],
         redirections: &[Redirection],
     ) -> Flow {
         let mut status = Some(0);
@@ -388,7 +402,7 @@ impl Run {
             if word
                 .parts
                 .iter()
-                .any(|part| matches!(part, Part::Command(_)))
+                .any(|part| matches!(part, WordPart::Command(_)))
             {
                 status = None;
             }
@@ -402,10 +416,10 @@ impl Run {
         let inner = match from {
             None => None,
             Some(one) if one.operator == "<<<" => Some(match self.value(&one.word, line)? {
-                Value::Xml => Input::Xml,
-                _ => Input::Unknown,
+                Known::Xml => StdinState::Xml,
+                _ => StdinState::Unknown,
             }),
-            Some(_) => Some(Input::Unknown),
+            Some(_) => Some(StdinState::Unknown),
         };
         let outer = self.input.clone();
         let is_redirected = inner.is_some();
@@ -415,13 +429,13 @@ impl Run {
         let prints = redirections
             .iter()
             .all(|one| !matches!(one.operator, ">" | ">>" | ">|" | "&>" | "&>>"));
-        self.output = Value::Unknown;
+        self.output = Known::Unknown;
         self.status = status;
         if !values.is_empty() {
             self.command(line, words, &values, is_redirected || self.fed)?;
         }
         if !prints {
-            self.output = Value::Unknown;
+            self.output = Known::Unknown;
         }
         if is_redirected {
             self.input = outer;
@@ -429,9 +443,15 @@ impl Run {
         Ok(())
     }
 
-    fn command(&mut self, line: usize, words: &[Word], values: &[Value], redirected: bool) -> Flow {
+    fn command(
+        &mut self,
+        line: usize,
+        words: &[ShellWord],
+        values: &[Known],
+        redirected: bool,
+    ) -> Flow {
         let text = |position: usize| match values.get(position) {
-            Some(Value::Text(text)) => Some(text.as_str()),
+            Some(Known::Text(text)) => Some(text.as_str()),
             _ => None,
         };
         let shown = || {
@@ -470,7 +490,7 @@ impl Run {
             "exit" => {
                 let status = match arguments {
                     [] => self.status,
-                    [Value::Text(status)] => status.parse().ok(),
+                    [Known::Text(status)] => status.parse().ok(),
                     _ => None,
                 };
                 return Err(Stop::Ended(line, status));
@@ -495,41 +515,41 @@ impl Run {
             }
             "[" | "test" => {
                 let inner = match arguments {
-                    [inner @ .., Value::Text(end)] if name == "[" && end == "]" => inner,
+                    [inner @ .., Known::Text(end)] if name == "[" && end == "]" => inner,
                     inner => inner,
                 };
                 self.status = test(inner);
             }
             "echo" | "printf" => {
                 self.status = Some(0);
-                if arguments.contains(&Value::Xml) {
-                    self.output = Value::Xml;
+                if arguments.contains(&Known::Xml) {
+                    self.output = Known::Xml;
                 }
             }
             "cat" | "tee" => {
                 let reads = name == "tee"
                     || arguments.iter().all(|word| {
-                        matches!(word, Value::Text(word) if word == "-" || word == "/dev/stdin")
+                        matches!(word, Known::Text(word) if word == "-" || word == "/dev/stdin")
                     });
                 self.status = Some(0);
                 if reads {
                     self.output = match &self.input {
-                        Input::Xml => Value::Xml,
-                        _ => Value::Unknown,
+                        StdinState::Xml => Known::Xml,
+                        _ => Known::Unknown,
                     };
-                    self.input = Input::Gone(line);
-                } else if arguments.contains(&Value::Text("/dev/stdin".to_owned())) {
+                    self.input = StdinState::Gone(line);
+                } else if arguments.contains(&Known::Text("/dev/stdin".to_owned())) {
                     return Err(unclear());
                 }
             }
             // A line of it at least, and more with dash's buffer.
-            "read" if self.input == Input::Xml => self.input = Input::Gone(line),
+            "read" if self.input == StdinState::Xml => self.input = StdinState::Gone(line),
             _ if self.functions.iter().any(|function| function == name) => return Err(unclear()),
             _ if QUIET.contains(&name) && !arguments.is_empty() => {
                 let asks_for_us = matches!(name, "command" | "type" | "which")
                     && arguments
                         .iter()
-                        .any(|word| matches!(word, Value::Text(word) if word.ends_with("virt-9p")));
+                        .any(|word| matches!(word, Known::Text(word) if word.ends_with("virt-9p")));
                 let is_question = name != "command" || matches!(text(1), Some("-v" | "-V"));
                 if !is_question {
                     return Err(unclear());
@@ -537,7 +557,7 @@ impl Run {
                 self.status = asks_for_us.then_some(0);
             }
             // Whoever gets another input, or finds nothing there any more, can take nothing away.
-            _ if redirected || matches!(self.input, Input::Gone(_)) => {
+            _ if redirected || matches!(self.input, StdinState::Gone(_)) => {
                 let is_language = matches!(
                     name,
                     "set"
@@ -556,7 +576,7 @@ impl Run {
                 );
                 let is_us = values
                     .iter()
-                    .any(|value| matches!(value, Value::Text(word) if word.ends_with("virt-9p")));
+                    .any(|value| matches!(value, Known::Text(word) if word.ends_with("virt-9p")));
                 if is_language || is_us {
                     return Err(unclear());
                 }
@@ -567,7 +587,7 @@ impl Run {
         Ok(())
     }
 
-    fn call(&mut self, line: usize, command: &str, words: &[Word], named: bool) -> Flow {
+    fn call(&mut self, line: usize, command: &str, words: &[ShellWord], named: bool) -> Flow {
         let (as_hook, words) = match words.split_first() {
             Some((first, rest)) if first.raw == "hook" => (true, rest),
             _ => (named, words),
@@ -589,9 +609,9 @@ impl Run {
             return Err(Stop::Unclear(line, words));
         } else {
             match self.input {
-                Input::Xml => Call::Hook,
-                Input::Gone(reader) => Call::Empty(reader),
-                Input::Unknown => {
+                StdinState::Xml => Call::Hook,
+                StdinState::Gone(reader) => Call::Empty(reader),
+                StdinState::Unknown => {
                     let text = "the standard input of virt-9p".to_owned();
                     return Err(Stop::Unclear(line, text));
                 }
@@ -606,7 +626,7 @@ impl Run {
         if !matches!(self.called, Some((_, Call::Hook))) {
             self.called = Some((program.to_owned(), call));
         }
-        self.input = Input::Gone(line);
+        self.input = StdinState::Gone(line);
         self.status = Some(match as_hook {
             true => i32::from(self.refuses),
             false => 2,
@@ -614,51 +634,51 @@ impl Run {
         Ok(())
     }
 
-    fn values(&mut self, words: &[Word], line: usize) -> Result<Vec<Value>, Stop> {
+    fn values(&mut self, words: &[ShellWord], line: usize) -> Result<Vec<Known>, Stop> {
         words.iter().map(|word| self.value(word, line)).collect()
     }
 
-    fn value(&mut self, word: &Word, line: usize) -> Result<Value, Stop> {
+    fn value(&mut self, word: &ShellWord, line: usize) -> Result<Known, Stop> {
         let mut all = Some(String::new());
         let mut xml = false;
         for part in &word.parts {
             let value = match part {
-                Part::Text(text, _) => Value::Text(text.clone()),
-                Part::Variable(name) if name == "?" => match self.status {
-                    Some(status) => Value::Text(status.to_string()),
-                    None => Value::Unknown,
+                WordPart::Text(text, _) => Known::Text(text.clone()),
+                WordPart::Variable(name) if name == "?" => match self.status {
+                    Some(status) => Known::Text(status.to_string()),
+                    None => Known::Unknown,
                 },
-                Part::Variable(name) => {
+                WordPart::Variable(name) => {
                     let known = self.variables.get(name).cloned();
-                    known.unwrap_or(Value::Unknown)
+                    known.unwrap_or(Known::Unknown)
                 }
-                Part::Command(script) => self.substitution(script, line)?,
-                Part::Other => Value::Unknown,
+                WordPart::Command(script) => self.substitution(script, line)?,
+                WordPart::Other => Known::Unknown,
             };
             match value {
                 // Texts that grow without end are nobody's.
-                Value::Text(text) => {
+                Known::Text(text) => {
                     all = all.map(|all| all + &text).filter(|all| all.len() < 4096);
                 }
-                Value::Xml => {
+                Known::Xml => {
                     xml = true;
                 }
-                Value::Unknown => all = None,
+                Known::Unknown => all = None,
             }
         }
         Ok(match all {
-            Some(text) if xml && text.trim().is_empty() => Value::Xml,
-            Some(text) if !xml => Value::Text(text),
-            _ => Value::Unknown,
+            Some(text) if xml && text.trim().is_empty() => Known::Xml,
+            Some(text) if !xml => Known::Text(text),
+            _ => Known::Unknown,
         })
     }
 
     /// `$(cat)`, `$(</dev/stdin)`, and what else reads or not.
-    fn substitution(&mut self, script: &Node, line: usize) -> Result<Value, Stop> {
-        if let Kind::List(nodes) = &script.kind
+    fn substitution(&mut self, script: &ShellCommand, line: usize) -> Result<Known, Stop> {
+        if let CommandKind::List(nodes) = &script.kind
             && let [
-                Node {
-                    kind: Kind::Simple(assigned, words, redirections),
+                ShellCommand {
+                    kind: CommandKind::Simple(assigned, words, redirections),
                     ..
                 },
             ] = nodes.as_slice()
@@ -672,17 +692,17 @@ impl Run {
             && words.is_empty()
         {
             if word.raw != "/dev/stdin" {
-                return Ok(Value::Unknown);
+                return Ok(Known::Unknown);
             }
             let value = match self.input {
-                Input::Xml => Value::Xml,
-                _ => Value::Unknown,
+                StdinState::Xml => Known::Xml,
+                _ => Known::Unknown,
             };
-            self.input = Input::Gone(line);
+            self.input = StdinState::Gone(line);
             return Ok(value);
         }
         let mut inner = self.clone();
-        inner.output = Value::Unknown;
+        inner.output = Known::Unknown;
         match inner.node(script) {
             Err(stop @ Stop::Unclear(..)) => return Err(stop),
             Err(Stop::Ended(..)) | Ok(()) => {}
@@ -695,7 +715,7 @@ impl Run {
     }
 
     /// The texts between the `*` of a pattern; nothing where it is more than that.
-    fn pattern(&mut self, word: &Word, line: usize) -> Result<Option<Vec<String>>, Stop> {
+    fn pattern(&mut self, word: &ShellWord, line: usize) -> Result<Option<Vec<String>>, Stop> {
         let mut pieces = vec![String::new()];
         let mut append = |text: &str, ends: bool| {
             if ends {
@@ -707,8 +727,8 @@ impl Run {
         };
         for part in &word.parts {
             match part {
-                Part::Text(text, true) if text.contains(['?', '[']) => return Ok(None),
-                Part::Text(text, true) => {
+                WordPart::Text(text, true) if text.contains(['?', '[']) => return Ok(None),
+                WordPart::Text(text, true) => {
                     for (position, piece) in text.split('*').enumerate() {
                         append(piece, position > 0);
                     }
@@ -716,8 +736,8 @@ impl Run {
                 other => {
                     let parts = vec![other.clone()];
                     let raw = String::new();
-                    match self.value(&Word { parts, raw }, line)? {
-                        Value::Text(text) => append(&text, false),
+                    match self.value(&ShellWord { parts, raw }, line)? {
+                        Known::Text(text) => append(&text, false),
                         _ => return Ok(None),
                     }
                 }
@@ -727,7 +747,7 @@ impl Run {
     }
 }
 
-fn unclear(line: usize, word: &Word) -> Stop {
+fn unclear(line: usize, word: &ShellWord) -> Stop {
     Stop::Unclear(line, word.raw.clone())
 }
 
@@ -753,15 +773,15 @@ fn matches(pieces: &[String], text: &str) -> bool {
 }
 
 /// test(1), and `[[ ]]` with plain words: its status, where it is known.
-fn test(values: &[Value]) -> Option<i32> {
+fn test(values: &[Known]) -> Option<i32> {
     let word = |position: usize| match values.get(position) {
-        Some(Value::Text(text)) => Some(text.as_str()),
+        Some(Known::Text(text)) => Some(text.as_str()),
         _ => None,
     };
     for (operator, decides) in [("||", true), ("&&", false), ("-o", true), ("-a", false)] {
         let at = values
             .iter()
-            .position(|value| matches!(value, Value::Text(text) if text == operator));
+            .position(|value| matches!(value, Known::Text(text) if text == operator));
         if let Some(at) = at {
             let left = test(values.get(..at)?)? == 0;
             let right = test(values.get(at + 1..)?);
@@ -780,8 +800,8 @@ fn test(values: &[Value]) -> Option<i32> {
             let is_ours = word(1).is_some_and(|path| path.ends_with("/virt-9p"));
             match word(0)? {
                 "-x" | "-e" | "-f" if is_ours => true,
-                "-n" if values.get(1) == Some(&Value::Xml) => true,
-                "-z" if values.get(1) == Some(&Value::Xml) => false,
+                "-n" if values.get(1) == Some(&Known::Xml) => true,
+                "-z" if values.get(1) == Some(&Known::Xml) => false,
                 "-n" => !word(1)?.is_empty(),
                 "-z" => word(1)?.is_empty(),
                 _ => return None,

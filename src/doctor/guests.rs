@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::doctor::workaround::Shared;
-use crate::doctor::{Line, NEEDS_ROOT, Subject};
-use crate::host::folder::NoFolder;
+use crate::doctor::{CheckLine, NEEDS_ROOT, Subject};
+use crate::host::directory::NoDirectory;
 use crate::host::{Root, guests, qemu_user};
 use crate::inspect::{self, Inspection};
 use crate::lint::catalogue::Code;
@@ -33,7 +33,7 @@ pub struct Given {
 #[derive(Default)]
 pub struct Found {
     /// What was looked at.
-    pub lines: Vec<Line>,
+    pub lines: Vec<CheckLine>,
     /// Their shares.
     pub shares: Vec<Shared>,
     /// Whether there may be one with raw 9p arguments.
@@ -53,7 +53,7 @@ pub fn given(root: &Root, given: &[Given]) -> Found {
         let name = &guest.inspected.domain.name;
         let file = (named(name) > 1).then(|| guest.file.clone());
         let subject = Subject::Guest(name.clone(), file);
-        found.lines.extend(judge(root, guest, &subject));
+        found.lines.extend(guest_lines(root, guest, &subject));
         found.shares.extend(shared(&guest.inspected));
         found.any |= is_ours(&guest.inspected);
     }
@@ -67,7 +67,7 @@ pub fn defined(root: &Root) -> Found {
         Ok(files) => files,
         Err(error) => {
             return Found {
-                lines: vec![Line::unseen(Subject::Libvirt, what, &error)],
+                lines: vec![CheckLine::not_looked_at(Subject::Libvirt, what, &error)],
                 any: true,
                 ..Found::default()
             };
@@ -81,7 +81,7 @@ pub fn defined(root: &Root) -> Found {
                 inspected,
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => bad.push(Line::unseen(
+            Err(error) => bad.push(CheckLine::not_looked_at(
                 Subject::Libvirt,
                 format!("the guest in {}", visible(file)),
                 &error,
@@ -95,7 +95,7 @@ pub fn defined(root: &Root) -> Found {
     } else {
         numbers
     };
-    let mut lines = vec![Line::pass(Subject::Libvirt, what).saying(seen)];
+    let mut lines = vec![CheckLine::pass(Subject::Libvirt, what).saying(seen)];
     let unseen = !bad.is_empty();
     lines.append(&mut bad);
     let mut found = given(root, &found);
@@ -122,18 +122,18 @@ fn shared(inspected: &Inspection) -> impl Iterator<Item = Shared> {
     inspected.shares.iter().filter_map(|judged| {
         Some(Shared {
             guest: inspected.domain.name.clone(),
-            folder: judged.facts.folder.as_ref().ok()?.name.clone(),
+            directory: judged.facts.directory.as_ref().ok()?.name.clone(),
         })
     })
 }
 
-fn judge(root: &Root, guest: &Given, subject: &Subject) -> Vec<Line> {
+fn guest_lines(root: &Root, guest: &Given, subject: &Subject) -> Vec<CheckLine> {
     let inspected = &guest.inspected;
     let subject = || subject.clone();
     if !is_ours(inspected) {
-        return vec![Line::pass(subject(), "its raw 9p arguments").saying("it has none")];
+        return vec![CheckLine::pass(subject(), "its raw 9p arguments").saying("it has none")];
     }
-    // What a user that is not root cannot see of folders says nothing about QEMU.
+    // What a user that is not root cannot see of directories says nothing about QEMU.
     let blind = !rustix::process::geteuid().is_root();
     let configuration = root.text(qemu_user::CONFIGURATION);
     let closed = configuration.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
@@ -145,7 +145,7 @@ fn judge(root: &Root, guest: &Given, subject: &Subject) -> Vec<Line> {
         lines.extend(attributes(subject(), share, facts, blind));
         told.extend(found.iter().map(key));
     }
-    // What is about folders stands in their own lines.
+    // What is about directories stands in their own lines.
     let rest: Vec<&Finding> = inspected
         .findings
         .iter()
@@ -161,7 +161,7 @@ fn key(finding: &Finding) -> (Code, (usize, usize, usize)) {
     (finding.code, finding.place.key())
 }
 
-fn arguments(subject: Subject, file: &str, findings: &[&Finding]) -> Line {
+fn arguments(subject: Subject, file: &str, findings: &[&Finding]) -> CheckLine {
     let what = "its raw 9p arguments";
     let of = |level: Level| {
         findings
@@ -180,23 +180,23 @@ fn arguments(subject: Subject, file: &str, findings: &[&Finding]) -> Line {
         )
     };
     if errors > 0 {
-        Line::fail(
+        CheckLine::fail(
             subject,
             what,
             hint(of(Level::Error).next(), errors, "error"),
         )
     } else if warnings > 0 {
-        Line::warn(
+        CheckLine::warn(
             subject,
             what,
             hint(of(Level::Warning).next(), warnings, "warning"),
         )
     } else {
-        Line::pass(subject, what)
+        CheckLine::pass(subject, what)
     }
 }
 
-/// Whether QEMU gets at the folder.
+/// Whether QEMU gets at the directory.
 fn usable(
     closed: bool,
     subject: Subject,
@@ -204,10 +204,10 @@ fn usable(
     facts: &ShareFacts,
     found: &[Finding],
     blind: bool,
-) -> Line {
+) -> CheckLine {
     let what = format!("that QEMU can use {}", visible(&share.path));
-    if blind && matches!(facts.folder, Err(NoFolder::Failed(_))) {
-        return Line::warn(subject, what, NEEDS_ROOT);
+    if blind && matches!(facts.directory, Err(NoDirectory::Failed(_))) {
+        return CheckLine::warn(subject, what, NEEDS_ROOT);
     }
     let worst = found
         .iter()
@@ -220,42 +220,51 @@ fn usable(
             .map_or(String::new(), |help| format!(": {help}"));
         let hint = format!("{}{help}", finding.message);
         return if finding.level == Level::Error {
-            Line::fail(subject, what, hint)
+            CheckLine::fail(subject, what, hint)
         } else {
-            Line::warn(subject, what, hint)
+            CheckLine::warn(subject, what, hint)
         };
     }
     match &facts.reach {
-        _ if closed => Line::warn(subject, what, NEEDS_ROOT),
+        _ if closed => CheckLine::warn(subject, what, NEEDS_ROOT),
         Some((user, _)) => {
-            Line::pass(subject, what).saying(format!("as user {}", visible(&user.name)))
+            CheckLine::pass(subject, what).saying(format!("as user {}", visible(&user.name)))
         }
-        None => Line::warn(
+        None => CheckLine::warn(
             subject,
             what,
-            "the user that QEMU runs as is in no local file, so whether it may pass the folders on the way is not known",
+            "the user that QEMU runs as is in no local file, so whether it may pass the directories on the way is not known",
         ),
     }
 }
 
-/// Whether the folder takes the attributes that security_model=mapped keeps owners and modes in.
-fn attributes(subject: Subject, share: &Share, facts: &ShareFacts, blind: bool) -> Option<Line> {
+/// Whether the directory takes the attributes that security_model=mapped keeps owners and modes in.
+fn attributes(
+    subject: Subject,
+    share: &Share,
+    facts: &ShareFacts,
+    blind: bool,
+) -> Option<CheckLine> {
     let what = format!("that {} takes user attributes", visible(&share.path));
-    let folder = facts.folder.as_ref().ok().filter(|_| share.wants_xattr)?;
-    Some(match folder.user_xattr {
-        Some(true) => Line::pass(subject, what),
-        Some(false) => Line::fail(
+    let directory = facts
+        .directory
+        .as_ref()
+        .ok()
+        .filter(|_| share.wants_xattr)?;
+    Some(match directory.user_xattr {
+        Some(true) => CheckLine::pass(subject, what),
+        Some(false) => CheckLine::fail(
             subject,
             what,
             "its file system has none, and creating anything in the share fails: write `security_model=mapped-file`",
         ),
-        None if blind => Line::warn(subject, what, NEEDS_ROOT),
-        None => Line::warn(subject, what, "its file system does not tell"),
+        None if blind => CheckLine::warn(subject, what, NEEDS_ROOT),
+        None => CheckLine::warn(subject, what, "its file system does not tell"),
     })
 }
 
 /// What to type in the guest, for each share that has a device.
-fn mounts(subject: &Subject, line: &CommandLine) -> Vec<Line> {
+fn mounts(subject: &Subject, line: &CommandLine) -> Vec<CheckLine> {
     let tags = line
         .devices
         .iter()
@@ -271,7 +280,7 @@ fn mounts(subject: &Subject, line: &CommandLine) -> Vec<Line> {
         } else {
             format!("'{}'", visible(tag).replace('\'', "'\\''"))
         };
-        Line::note(
+        CheckLine::note(
             subject.clone(),
             format!("To mount {} in the guest", quoted(tag)),
             format!(

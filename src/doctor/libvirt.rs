@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::doctor::{Line, Subject};
+use crate::doctor::{CheckLine, Subject};
 use crate::text::visible;
 use crate::version::Version;
 
@@ -13,13 +13,15 @@ const NATIVE: Version = Version(6, 10, 0);
 const MODES: Version = Version(2, 10, 0);
 
 /// Judges the installed libvirt, and the emulators that it has looked at.
-pub fn judge(
+pub fn lines(
     libvirt: Option<Version>,
     emulators: io::Result<Vec<(Option<String>, Version)>>,
-) -> Vec<Line> {
+) -> Vec<CheckLine> {
     let mut lines = vec![match libvirt {
-        Some(version) => Line::pass(Subject::Libvirt, "for libvirt").saying(version.to_string()),
-        None => Line::warn(
+        Some(version) => {
+            CheckLine::pass(Subject::Libvirt, "for libvirt").saying(version.to_string())
+        }
+        None => CheckLine::warn(
             Subject::Libvirt,
             "for libvirt",
             "its library is not where packages install it: version not known",
@@ -28,14 +30,14 @@ pub fn judge(
     lines.push(qemu(emulators));
     lines.extend(libvirt.map(|version| {
         if version >= NATIVE {
-            Line::note(
+            CheckLine::note(
                 Subject::Libvirt,
                 "It sets file modes by itself",
                 "<filesystem accessmode='mapped' fmode='0644' dmode='0755'> needs no raw arguments; \
                  virt-9p convert --to native rewrites them",
             )
         } else {
-            Line::note(
+            CheckLine::note(
                 Subject::Libvirt,
                 format!("Before {NATIVE} it sets no file modes"),
                 "raw arguments are the way",
@@ -45,11 +47,11 @@ pub fn judge(
     lines
 }
 
-fn qemu(emulators: io::Result<Vec<(Option<String>, Version)>>) -> Line {
+fn qemu(emulators: io::Result<Vec<(Option<String>, Version)>>) -> CheckLine {
     let what = "for QEMU";
     let emulators = match emulators {
         Ok(emulators) => emulators,
-        Err(error) => return Line::unseen(Subject::Libvirt, what, &error),
+        Err(error) => return CheckLine::not_looked_at(Subject::Libvirt, what, &error),
     };
     let mut shown: Vec<String> = Vec::new();
     for (path, version) in &emulators {
@@ -64,13 +66,13 @@ fn qemu(emulators: io::Result<Vec<(Option<String>, Version)>>) -> Line {
     }
     let shown = shown.join(", ");
     match emulators.iter().map(|(_, version)| version).min() {
-        None => Line::pass(Subject::Libvirt, what)
+        None => CheckLine::pass(Subject::Libvirt, what)
             .saying("libvirt has looked at none yet, it does at the first start of a guest"),
-        Some(version) if *version < MODES => Line::fail(
+        Some(version) if *version < MODES => CheckLine::fail(
             Subject::Libvirt,
             what,
             format!("{shown}; before {MODES} it knows no fmode and dmode"),
         ),
-        Some(_) => Line::pass(Subject::Libvirt, what).saying(shown),
+        Some(_) => CheckLine::pass(Subject::Libvirt, what).saying(shown),
     }
 }

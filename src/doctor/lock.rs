@@ -6,18 +6,18 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::apparmor::files::{LOCK, StoreError};
 use crate::apparmor::lock;
-use crate::doctor::{Line, Subject};
+use crate::doctor::{CheckLine, Subject};
 use crate::host::{Root, daemon};
 
 /// Looks at it. A lock that is not there yet is made at the first start of a guest with shares.
-pub fn look(root: &Root) -> Vec<Line> {
+pub fn lines(root: &Root) -> Vec<CheckLine> {
     let meta = match std::fs::symlink_metadata(root.path(LOCK)) {
         Ok(meta) => Some(meta),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return vec![Line::unseen(Subject::Lock, FIT, &error)],
+        Err(error) => return vec![CheckLine::not_looked_at(Subject::Lock, FIT, &error)],
     };
     let fit = fit(root, meta.as_ref());
-    if fit.verdict == crate::doctor::Verdict::Fail {
+    if fit.verdict == crate::doctor::Grade::Fail {
         return vec![fit];
     }
     let holder = || {
@@ -33,9 +33,9 @@ pub fn look(root: &Root) -> Vec<Line> {
 const FIT: &str = "that nobody else can hold the lock";
 
 /// An unprivileged user that can open it could hold up every start.
-fn fit(root: &Root, meta: Option<&Metadata>) -> Line {
+fn fit(root: &Root, meta: Option<&Metadata>) -> CheckLine {
     let Some(meta) = meta else {
-        return Line::pass(Subject::Lock, FIT);
+        return CheckLine::pass(Subject::Lock, FIT);
     };
     let wrong = if !meta.is_file() {
         "is not a regular file".to_owned()
@@ -46,19 +46,22 @@ fn fit(root: &Root, meta: Option<&Metadata>) -> Line {
     } else if meta.nlink() != 1 {
         format!("has {} hard links", meta.nlink())
     } else {
-        return Line::pass(Subject::Lock, FIT);
+        return CheckLine::pass(Subject::Lock, FIT);
     };
-    Line::fail(
+    CheckLine::fail(
         Subject::Lock,
         FIT,
         format!("{LOCK} {wrong}: remove it, virt-9p makes a new one"),
     )
 }
 
-fn free(free: Result<(), StoreError>, holder: impl Fn() -> Option<(u32, Option<String>)>) -> Line {
+fn free(
+    free: Result<(), StoreError>,
+    holder: impl Fn() -> Option<(u32, Option<String>)>,
+) -> CheckLine {
     let what = "that the lock is free";
     match free {
-        Ok(()) => Line::pass(Subject::Lock, what),
+        Ok(()) => CheckLine::pass(Subject::Lock, what),
         Err(StoreError::Locked(_)) => {
             let who = match holder() {
                 Some((pid, Some(command))) => {
@@ -67,7 +70,7 @@ fn free(free: Result<(), StoreError>, holder: impl Fn() -> Option<(u32, Option<S
                 Some((pid, None)) => format!("process {pid}"),
                 None => "another process".to_owned(),
             };
-            Line::fail(
+            CheckLine::fail(
                 Subject::Lock,
                 what,
                 format!(
@@ -77,14 +80,14 @@ fn free(free: Result<(), StoreError>, holder: impl Fn() -> Option<(u32, Option<S
         }
         // A user that is not root need not be able to open it; the kernel's list tells who holds it.
         Err(StoreError::Io(_, _, error)) => match holder() {
-            Some((pid, _)) => Line::warn(
+            Some((pid, _)) => CheckLine::warn(
                 Subject::Lock,
                 what,
                 format!("process {pid} holds it at this moment"),
             ),
-            None => Line::unseen(Subject::Lock, what, &error),
+            None => CheckLine::not_looked_at(Subject::Lock, what, &error),
         },
-        Err(error) => Line::fail(Subject::Lock, what, format!("{error}: {}", error.help())),
+        Err(error) => CheckLine::fail(Subject::Lock, what, format!("{error}: {}", error.help())),
     }
 }
 

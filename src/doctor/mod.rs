@@ -9,7 +9,7 @@ mod blocks;
 mod daemon;
 mod follow;
 pub mod guests;
-mod hook;
+mod installed_hook;
 mod libvirt;
 mod lock;
 mod shebang;
@@ -19,7 +19,7 @@ pub mod workaround;
 use std::io;
 
 use crate::apparmor::policy;
-use crate::host::{Root, daemon as processes, hooks, profiles, systemd, versions};
+use crate::host::{Root, daemon as processes, hooks_directory, profiles, systemd, versions};
 
 /// What a line is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Subject {
 
 /// How it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum Grade {
     /// Nothing was looked at: advice.
     Note,
     /// In order.
@@ -55,22 +55,22 @@ pub enum Verdict {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct CheckLine {
     /// What it is about.
     pub subject: Subject,
     /// What was looked at; goes on from "Checking". Or what there is advice on.
     pub looked_at: String,
     /// How it stands.
-    pub verdict: Verdict,
+    pub verdict: Grade,
     /// What was seen, and what to do or type.
     pub hint: Option<String>,
     /// Whether it is about all guests, with raw shares or without.
     pub every_guest: bool,
 }
 
-impl Line {
-    fn new(subject: Subject, looked_at: impl Into<String>, verdict: Verdict) -> Self {
-        Line {
+impl CheckLine {
+    fn new(subject: Subject, looked_at: impl Into<String>, verdict: Grade) -> Self {
+        CheckLine {
             subject,
             looked_at: looked_at.into(),
             verdict,
@@ -81,39 +81,39 @@ impl Line {
 
     /// It stops guests that have no raw shares, too.
     fn for_every_guest(self) -> Self {
-        Line {
+        CheckLine {
             every_guest: true,
             ..self
         }
     }
 
     fn pass(subject: Subject, looked_at: impl Into<String>) -> Self {
-        Line::new(subject, looked_at, Verdict::Pass)
+        CheckLine::new(subject, looked_at, Grade::Pass)
     }
 
     fn note(subject: Subject, about: impl Into<String>, hint: impl Into<String>) -> Self {
-        Line::new(subject, about, Verdict::Note).saying(hint)
+        CheckLine::new(subject, about, Grade::Note).saying(hint)
     }
 
     fn warn(subject: Subject, looked_at: impl Into<String>, hint: impl Into<String>) -> Self {
-        Line::new(subject, looked_at, Verdict::Warn).saying(hint)
+        CheckLine::new(subject, looked_at, Grade::Warn).saying(hint)
     }
 
     fn fail(subject: Subject, looked_at: impl Into<String>, hint: impl Into<String>) -> Self {
-        Line::new(subject, looked_at, Verdict::Fail).saying(hint)
+        CheckLine::new(subject, looked_at, Grade::Fail).saying(hint)
     }
 
     /// Something that could not be looked at.
-    fn unseen(subject: Subject, looked_at: impl Into<String>, error: &io::Error) -> Self {
+    fn not_looked_at(subject: Subject, looked_at: impl Into<String>, error: &io::Error) -> Self {
         let why = match error.kind() {
             io::ErrorKind::PermissionDenied => NEEDS_ROOT.to_owned(),
             _ => format!("not looked at: {error}"),
         };
-        Line::warn(subject, looked_at, why)
+        CheckLine::warn(subject, looked_at, why)
     }
 
     fn saying(self, hint: impl Into<String>) -> Self {
-        Line {
+        CheckLine {
             hint: Some(hint.into()),
             ..self
         }
@@ -123,12 +123,12 @@ impl Line {
 const NEEDS_ROOT: &str = "not looked at: needs root";
 
 /// Looks at the host and at the guests in `given`, or else at all persistent ones.
-pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<Line> {
+pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<CheckLine> {
     let enabled = root.apparmor_enabled();
     let libvirt = versions::libvirt(root);
     let running = processes::running(root);
     let daemon = running.as_ref().map_or("libvirtd", |daemon| daemon.name);
-    let entries = hooks::entries(root);
+    let entries = hooks_directory::entries(root);
     let found = match given {
         Some(given) => guests::given(root, given),
         None => guests::defined(root),
@@ -136,32 +136,32 @@ pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<Line> {
 
     let policy = enabled.then(|| match profiles::of_daemon(root, daemon) {
         Some(text) => policy::rules(&text),
-        None => policy::rules(hook::USUAL_POLICY),
+        None => policy::rules(installed_hook::USUAL_POLICY),
     });
-    let mut lines = hook::judge(&hook::Facts {
+    let mut lines = installed_hook::lines(&installed_hook::HookFacts {
         entries: entries.as_deref(),
         libvirt,
         daemon: running.as_ref().map(|daemon| daemon.name),
         policy: policy.as_deref(),
-        program: &|path| hooks::program(root, path),
+        program: &|path| hooks_directory::program(root, path),
     });
-    lines.extend(daemon::judge(&daemon::Facts {
+    lines.extend(daemon::lines(&daemon::DaemonFacts {
         running: running.as_ref(),
         units: systemd::units(root, &daemon::units()),
         entries: entries.as_deref().unwrap_or_default(),
         apparmor: enabled,
         log: &|unit, since, until| systemd::log(root, unit, since, until),
     }));
-    lines.extend(apparmor::look(root, enabled));
-    lines.extend(workaround::look(root, &found.shares));
-    lines.extend(libvirt::judge(libvirt, versions::emulators(root)));
-    lines.extend(blocks::look(root));
-    lines.extend(lock::look(root));
+    lines.extend(apparmor::lines(root, enabled));
+    lines.extend(workaround::lines(root, &found.shares));
+    lines.extend(libvirt::lines(libvirt, versions::emulators(root)));
+    lines.extend(blocks::lines(root));
+    lines.extend(lock::lines(root));
     lines.extend(found.lines);
     if !found.any {
         // Nothing that is wrong for shares is wrong where nobody has any.
         for line in lines.iter_mut().filter(|line| !line.every_guest) {
-            line.verdict = line.verdict.min(Verdict::Warn);
+            line.verdict = line.verdict.min(Grade::Warn);
         }
     }
     lines

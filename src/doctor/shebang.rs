@@ -1,8 +1,8 @@
 //! What the kernel makes of the beginning of a file that libvirt executes. There is no shell in
 //! between that would help out: execve(2) runs what it says, or fails, and with it every start.
 
-use crate::doctor::follow::{self, Outcome};
-use crate::host::hooks::{Content, Program};
+use crate::doctor::follow::{self, ScriptOutcome};
+use crate::host::hooks_directory::{Content, Program};
 use crate::text::{quoted, visible};
 
 /// What the kernel reads of a file to find out what it is (BINPRM_BUF_SIZE, since Linux 5.1).
@@ -150,7 +150,7 @@ fn why(file: &Program, program: &dyn Fn(&str) -> Option<Program>, left: usize) -
 
 /// What a script comes to, read as a shell's where its first line names a shell, or where there
 /// is no such line.
-pub fn follow(text: &str, place: &str) -> Outcome {
+pub fn follow(text: &str, place: &str) -> ScriptOutcome {
     const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "mksh"];
     let (interpreter, options) = match read(text) {
         Shebang::Interpreter { name, argument } => {
@@ -174,8 +174,8 @@ pub fn follow(text: &str, place: &str) -> Outcome {
     let mut lines = text.lines().zip(1..);
     let found =
         lines.find(|(line, _)| !line.trim_start().starts_with('#') && line.contains("virt-9p"));
-    found.map_or(Outcome::Stranger, |(line, number)| {
-        Outcome::Unclear(number, format!("{} in {interpreter}", line.trim()))
+    found.map_or(ScriptOutcome::Stranger, |(line, number)| {
+        ScriptOutcome::Unclear(number, format!("{} in {interpreter}", line.trim()))
     })
 }
 

@@ -9,31 +9,31 @@ const MOST_BYTES: usize = 64 << 10;
 
 /// A part of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Part {
+pub enum WordPart {
     /// As it stands; whether a `*` in it is one.
     Text(String, bool),
     /// `$name`, `${name}`, `$1`, `$?`, `$@`.
     Variable(String),
     /// `$(…)`: the script in it.
-    Command(Box<Node>),
+    Command(Box<ShellCommand>),
     /// An expansion that is not read.
     Other,
 }
 
 /// A word, with its text for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+pub struct ShellWord {
     /// What it is made of.
-    pub parts: Vec<Part>,
+    pub parts: Vec<WordPart>,
     /// As it stands in the script.
     pub raw: String,
 }
 
-impl Word {
+impl ShellWord {
     /// The word, when nothing in it was quoted or is expanded.
     fn plain(&self) -> &str {
         match self.parts.as_slice() {
-            [Part::Text(text, true)] => text,
+            [WordPart::Text(text, true)] => text,
             _ => "",
         }
     }
@@ -41,64 +41,64 @@ impl Word {
 
 /// A command, with the line that it begins in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub struct ShellCommand {
     /// Counted from 1.
     pub line: usize,
     /// What it is.
-    pub kind: Kind,
+    pub kind: CommandKind,
 }
 
-impl Node {
+impl ShellCommand {
     /// How its first line begins, for messages.
     pub fn shown(&self) -> String {
-        let words = |words: &[Word]| {
+        let words = |words: &[ShellWord]| {
             let words: Vec<&str> = words.iter().map(|word| word.raw.as_str()).collect();
             words.join(" ")
         };
         match &self.kind {
-            Kind::Simple(_, all, _) => words(all),
-            Kind::Test(all) => format!("[[ {} ]]", words(all)),
-            Kind::Case(word, _) => format!("case {} in", word.raw),
-            Kind::Loop(..) => "the loop".to_owned(),
-            Kind::List(nodes) | Kind::Pipe(nodes) => {
-                nodes.first().map_or(String::new(), Node::shown)
+            CommandKind::Simple(_, all, _) => words(all),
+            CommandKind::Test(all) => format!("[[ {} ]]", words(all)),
+            CommandKind::Case(word, _) => format!("case {} in", word.raw),
+            CommandKind::Loop(..) => "the loop".to_owned(),
+            CommandKind::List(nodes) | CommandKind::Pipe(nodes) => {
+                nodes.first().map_or(String::new(), ShellCommand::shown)
             }
-            Kind::And(left, _) | Kind::Or(left, _) => left.shown(),
-            Kind::Not(inner) | Kind::Subshell(inner) => inner.shown(),
-            Kind::If(branches, _) => {
+            CommandKind::And(left, _) | CommandKind::Or(left, _) => left.shown(),
+            CommandKind::Not(inner) | CommandKind::Subshell(inner) => inner.shown(),
+            CommandKind::If(branches, _) => {
                 let first = branches.first().map(|(condition, _)| condition.shown());
                 format!("if {}", first.unwrap_or_default())
             }
-            Kind::Function(name) | Kind::Unread(name) => name.clone(),
+            CommandKind::Function(name) | CommandKind::Unread(name) => name.clone(),
         }
     }
 }
 
 /// What a command is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum CommandKind {
     /// Assignments, words, redirections.
-    Simple(Vec<(String, Word)>, Vec<Word>, Vec<Redirection>),
+    Simple(Vec<(String, ShellWord)>, Vec<ShellWord>, Vec<Redirection>),
     /// `[[ … ]]`: the words, operators among them.
-    Test(Vec<Word>),
+    Test(Vec<ShellWord>),
     /// One after the other.
-    List(Vec<Node>),
+    List(Vec<ShellCommand>),
     /// `a | b`
-    Pipe(Vec<Node>),
+    Pipe(Vec<ShellCommand>),
     /// `a && b`
-    And(Box<Node>, Box<Node>),
+    And(Box<ShellCommand>, Box<ShellCommand>),
     /// `a || b`
-    Or(Box<Node>, Box<Node>),
+    Or(Box<ShellCommand>, Box<ShellCommand>),
     /// `! a`
-    Not(Box<Node>),
+    Not(Box<ShellCommand>),
     /// Conditions with what is done then, and what else.
-    If(Vec<(Node, Node)>, Option<Box<Node>>),
+    If(Vec<(ShellCommand, ShellCommand)>, Option<Box<ShellCommand>>),
     /// A word, and patterns with what is done then.
-    Case(Word, Vec<(Vec<Word>, Node)>),
+    Case(ShellWord, Vec<(Vec<ShellWord>, ShellCommand)>),
     /// A loop: its variable, condition and body as one list.
-    Loop(Option<String>, Box<Node>),
+    Loop(Option<String>, Box<ShellCommand>),
     /// `( … )`
-    Subshell(Box<Node>),
+    Subshell(Box<ShellCommand>),
     /// `name() …`
     Function(String),
     /// Up to here it could be read; what stands there.
@@ -111,14 +111,14 @@ pub struct Redirection {
     /// `<` and its kin begin with it.
     pub operator: &'static str,
     /// Where to or from.
-    pub word: Word,
+    pub word: ShellWord,
 }
 
 /// Reads a script.
-pub fn read(script: &str) -> Node {
+pub fn read(script: &str) -> ShellCommand {
     if script.len() > MOST_BYTES {
-        let unread = Kind::Unread("a script of more than 64 KiB".to_owned());
-        return Node {
+        let unread = CommandKind::Unread("a script of more than 64 KiB".to_owned());
+        return ShellCommand {
             line: 1,
             kind: unread,
         };
@@ -126,7 +126,7 @@ pub fn read(script: &str) -> Node {
     read_at(script, 1, 0)
 }
 
-fn read_at(script: &str, line: usize, depth: usize) -> Node {
+fn read_at(script: &str, line: usize, depth: usize) -> ShellCommand {
     let mut lexer = Lexer {
         rest: script,
         line,
@@ -153,34 +153,34 @@ fn read_at(script: &str, line: usize, depth: usize) -> Node {
             .map(|token| (token.line, token.shown()))
             .or(end),
         Err(Unreadable) => {
-            let shown = parser.tokens.peek().map(Token::shown);
+            let shown = parser.tokens.peek().map(ShellToken::shown);
             Some((parser.line, shown.unwrap_or_default()))
         }
     };
-    nodes.extend(unread.map(|(line, text)| Node {
+    nodes.extend(unread.map(|(line, text)| ShellCommand {
         line,
-        kind: Kind::Unread(text),
+        kind: CommandKind::Unread(text),
     }));
-    Node {
+    ShellCommand {
         line,
-        kind: Kind::List(nodes),
+        kind: CommandKind::List(nodes),
     }
 }
 
 struct Unreadable;
 
-struct Token {
+struct ShellToken {
     line: usize,
     kind: Lexeme,
 }
 
 enum Lexeme {
-    Word(Word),
+    Word(ShellWord),
     Operator(&'static str),
     Newline,
 }
 
-impl Token {
+impl ShellToken {
     fn shown(&self) -> String {
         match &self.kind {
             Lexeme::Word(word) => word.raw.clone(),
@@ -223,7 +223,7 @@ impl<'s> Lexer<'s> {
         Some(c)
     }
 
-    fn next(&mut self) -> Result<Option<Token>, Unreadable> {
+    fn next(&mut self) -> Result<Option<ShellToken>, Unreadable> {
         loop {
             if self.eat(" ") || self.eat("\t") || self.eat("\\\n") {
                 continue;
@@ -259,10 +259,10 @@ impl<'s> Lexer<'s> {
             }
             Lexeme::Word(word)
         };
-        Ok(Some(Token { line, kind }))
+        Ok(Some(ShellToken { line, kind }))
     }
 
-    fn word(&mut self) -> Result<Word, Unreadable> {
+    fn word(&mut self) -> Result<ShellWord, Unreadable> {
         let before = self.rest;
         let mut parts = Vec::new();
         while let Some(c) = self.rest.chars().next() {
@@ -273,11 +273,11 @@ impl<'s> Lexer<'s> {
                     let (text, _) = self.rest.split_once('\'').ok_or(Unreadable)?;
                     self.eat(text);
                     self.take();
-                    parts.push(Part::Text(text.to_owned(), false));
+                    parts.push(WordPart::Text(text.to_owned(), false));
                 }
                 '"' => {
                     self.take();
-                    parts.push(Part::Text(String::new(), false));
+                    parts.push(WordPart::Text(String::new(), false));
                     while !self.eat("\"") {
                         self.piece(&mut parts, true)?;
                     }
@@ -286,14 +286,14 @@ impl<'s> Lexer<'s> {
             }
         }
         let raw = before.get(..before.len() - self.rest.len()).unwrap_or("");
-        Ok(Word {
+        Ok(ShellWord {
             parts,
             raw: raw.to_owned(),
         })
     }
 
     /// A character, an escape or an expansion.
-    fn piece(&mut self, parts: &mut Vec<Part>, quoted: bool) -> Result<(), Unreadable> {
+    fn piece(&mut self, parts: &mut Vec<WordPart>, quoted: bool) -> Result<(), Unreadable> {
         match self.take().ok_or(Unreadable)? {
             '\\' => match self.take().ok_or(Unreadable)? {
                 '\n' => {}
@@ -314,7 +314,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// What stands behind a `$`.
-    fn expansion(&mut self) -> Result<Part, Unreadable> {
+    fn expansion(&mut self) -> Result<WordPart, Unreadable> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if self.rest.starts_with("((") {
             return Err(Unreadable);
@@ -326,7 +326,7 @@ impl<'s> Lexer<'s> {
             if self.depth >= MOST_DEPTH {
                 return Err(Unreadable);
             }
-            return Ok(Part::Command(Box::new(read_at(
+            return Ok(WordPart::Command(Box::new(read_at(
                 inner,
                 line,
                 self.depth + 1,
@@ -342,9 +342,9 @@ impl<'s> Lexer<'s> {
             let is_default = rest.is_empty() || rest.starts_with(":-") || rest.starts_with('-');
             return Ok(
                 if is_default && !name.is_empty() && name.chars().all(is_name) {
-                    Part::Variable(name.to_owned())
+                    WordPart::Variable(name.to_owned())
                 } else {
-                    Part::Other
+                    WordPart::Other
                 },
             );
         }
@@ -357,8 +357,8 @@ impl<'s> Lexer<'s> {
         let name = self.rest.get(..length).unwrap_or("");
         self.eat(name);
         Ok(match name {
-            "" => Part::Text("$".to_owned(), false),
-            name => Part::Variable(name.to_owned()),
+            "" => WordPart::Text("$".to_owned(), false),
+            name => WordPart::Variable(name.to_owned()),
         })
     }
 
@@ -388,15 +388,15 @@ impl<'s> Lexer<'s> {
     }
 }
 
-fn text(parts: &mut Vec<Part>, c: char, bare: bool) {
+fn text(parts: &mut Vec<WordPart>, c: char, bare: bool) {
     match parts.last_mut() {
-        Some(Part::Text(text, is_bare)) if *is_bare == bare => text.push(c),
-        _ => parts.push(Part::Text(c.into(), bare)),
+        Some(WordPart::Text(text, is_bare)) if *is_bare == bare => text.push(c),
+        _ => parts.push(WordPart::Text(c.into(), bare)),
     }
 }
 
 struct Parser {
-    tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
+    tokens: std::iter::Peekable<std::vec::IntoIter<ShellToken>>,
     /// Of the token that was last looked at.
     line: usize,
     depth: usize,
@@ -426,7 +426,7 @@ impl Parser {
     /// The next token as a word that may be one of the language's own.
     fn keyword(&mut self) -> &str {
         match self.tokens.peek() {
-            Some(Token {
+            Some(ShellToken {
                 kind: Lexeme::Word(word),
                 line,
             }) => {
@@ -454,7 +454,7 @@ impl Parser {
     }
 
     fn newlines(&mut self) {
-        while let Some(Token {
+        while let Some(ShellToken {
             kind: Lexeme::Newline,
             ..
         }) = self.tokens.peek()
@@ -463,9 +463,9 @@ impl Parser {
         }
     }
 
-    fn word(&mut self) -> Option<Word> {
+    fn word(&mut self) -> Option<ShellWord> {
         match self.tokens.peek() {
-            Some(Token {
+            Some(ShellToken {
                 kind: Lexeme::Word(_),
                 ..
             }) => match self.tokens.next()?.kind {
@@ -477,7 +477,7 @@ impl Parser {
     }
 
     /// Commands up to what closes the construct around them; those before a mistake are kept.
-    fn list(&mut self, nodes: &mut Vec<Node>) -> Result<(), Unreadable> {
+    fn list(&mut self, nodes: &mut Vec<ShellCommand>) -> Result<(), Unreadable> {
         loop {
             self.newlines();
             if self.tokens.peek().is_none()
@@ -496,7 +496,7 @@ impl Parser {
     }
 
     /// A list as one command.
-    fn block(&mut self) -> Result<Node, Unreadable> {
+    fn block(&mut self) -> Result<ShellCommand, Unreadable> {
         self.depth += 1;
         if self.depth > MOST_DEPTH {
             return Err(Unreadable);
@@ -505,11 +505,11 @@ impl Parser {
         let mut nodes = Vec::new();
         self.list(&mut nodes)?;
         self.depth -= 1;
-        let kind = Kind::List(nodes);
-        Ok(Node { line, kind })
+        let kind = CommandKind::List(nodes);
+        Ok(ShellCommand { line, kind })
     }
 
-    fn and_or(&mut self) -> Result<Node, Unreadable> {
+    fn and_or(&mut self) -> Result<ShellCommand, Unreadable> {
         let mut left = self.pipe()?;
         // Each is one level of the tree.
         for _ in 0..MOST_DEPTH {
@@ -524,16 +524,16 @@ impl Parser {
             let line = left.line;
             let left_box = Box::new(left);
             let kind = if is_and {
-                Kind::And(left_box, right)
+                CommandKind::And(left_box, right)
             } else {
-                Kind::Or(left_box, right)
+                CommandKind::Or(left_box, right)
             };
-            left = Node { line, kind };
+            left = ShellCommand { line, kind };
         }
         Err(Unreadable)
     }
 
-    fn pipe(&mut self) -> Result<Node, Unreadable> {
+    fn pipe(&mut self) -> Result<ShellCommand, Unreadable> {
         let is_not = self.eat_keyword("!");
         let first = self.command()?;
         let line = first.line;
@@ -544,20 +544,20 @@ impl Parser {
         }
         let node = match all.len() {
             1 => all.remove(0),
-            _ => Node {
+            _ => ShellCommand {
                 line,
-                kind: Kind::Pipe(all),
+                kind: CommandKind::Pipe(all),
             },
         };
         Ok(if is_not {
-            let kind = Kind::Not(Box::new(node));
-            Node { line, kind }
+            let kind = CommandKind::Not(Box::new(node));
+            ShellCommand { line, kind }
         } else {
             node
         })
     }
 
-    fn command(&mut self) -> Result<Node, Unreadable> {
+    fn command(&mut self) -> Result<ShellCommand, Unreadable> {
         let keyword = self.keyword().to_owned();
         let operator = self.operator();
         let line = self.line;
@@ -576,7 +576,7 @@ impl Parser {
                 self.expect("do")?;
                 let body = self.block()?;
                 self.expect("done")?;
-                Kind::Loop(Some(name), Box::new(body))
+                CommandKind::Loop(Some(name), Box::new(body))
             }
             "while" | "until" => {
                 self.tokens.next();
@@ -584,8 +584,8 @@ impl Parser {
                 self.expect("do")?;
                 let body = self.block()?;
                 self.expect("done")?;
-                let both = Kind::List(vec![condition, body]);
-                Kind::Loop(None, Box::new(Node { line, kind: both }))
+                let both = CommandKind::List(vec![condition, body]);
+                CommandKind::Loop(None, Box::new(ShellCommand { line, kind: both }))
             }
             "{" => {
                 self.tokens.next();
@@ -601,18 +601,20 @@ impl Parser {
                 if !self.eat(")") {
                     return Err(Unreadable);
                 }
-                Kind::Subshell(Box::new(body))
+                CommandKind::Subshell(Box::new(body))
             }
             _ => return self.simple(line),
         };
         // A redirection of all of it is not followed.
         match self.operator() {
-            Some(")" | ";" | ";;" | "&&" | "||" | "|" | "&") | None => Ok(Node { line, kind }),
+            Some(")" | ";" | ";;" | "&&" | "||" | "|" | "&") | None => {
+                Ok(ShellCommand { line, kind })
+            }
             Some(_) => Err(Unreadable),
         }
     }
 
-    fn conditional(&mut self) -> Result<Kind, Unreadable> {
+    fn conditional(&mut self) -> Result<CommandKind, Unreadable> {
         let mut branches = Vec::new();
         while self.eat_keyword("if") || self.eat_keyword("elif") {
             let condition = self.block()?;
@@ -628,10 +630,10 @@ impl Parser {
             None
         };
         self.expect("fi")?;
-        Ok(Kind::If(branches, otherwise))
+        Ok(CommandKind::If(branches, otherwise))
     }
 
-    fn case(&mut self) -> Result<Kind, Unreadable> {
+    fn case(&mut self) -> Result<CommandKind, Unreadable> {
         self.tokens.next();
         let word = self.word().ok_or(Unreadable)?;
         self.newlines();
@@ -640,7 +642,7 @@ impl Parser {
         loop {
             self.newlines();
             if self.eat_keyword("esac") {
-                return Ok(Kind::Case(word, arms));
+                return Ok(CommandKind::Case(word, arms));
             }
             self.eat("(");
             let mut patterns = vec![self.word().ok_or(Unreadable)?];
@@ -657,26 +659,26 @@ impl Parser {
         }
     }
 
-    fn test(&mut self) -> Result<Kind, Unreadable> {
+    fn test(&mut self) -> Result<CommandKind, Unreadable> {
         self.tokens.next();
         let mut words = Vec::new();
         while !self.eat_keyword("]]") {
             let token = self.tokens.next().ok_or(Unreadable)?;
             words.push(match token.kind {
                 Lexeme::Word(word) => word,
-                Lexeme::Operator(operator) => Word {
-                    parts: vec![Part::Text(operator.to_owned(), true)],
+                Lexeme::Operator(operator) => ShellWord {
+                    parts: vec![WordPart::Text(operator.to_owned(), true)],
                     raw: operator.to_owned(),
                 },
                 Lexeme::Newline => continue,
             });
         }
-        Ok(Kind::Test(words))
+        Ok(CommandKind::Test(words))
     }
 
-    fn simple(&mut self, line: usize) -> Result<Node, Unreadable> {
+    fn simple(&mut self, line: usize) -> Result<ShellCommand, Unreadable> {
         let (mut assigned, mut redirections) = (Vec::new(), Vec::new());
-        let mut words: Vec<Word> = Vec::new();
+        let mut words: Vec<ShellWord> = Vec::new();
         loop {
             match self.operator() {
                 // `name()`, which nothing else can be.
@@ -692,8 +694,8 @@ impl Parser {
                     }
                     self.command()?;
                     let name = words.remove(0);
-                    let kind = Kind::Function(name.raw);
-                    return Ok(Node { line, kind });
+                    let kind = CommandKind::Function(name.raw);
+                    return Ok(ShellCommand { line, kind });
                 }
                 Some(operator) if operator.contains(['<', '>']) => {
                     self.tokens.next();
@@ -714,14 +716,14 @@ impl Parser {
         if assigned.is_empty() && words.is_empty() && redirections.is_empty() {
             return Err(Unreadable);
         }
-        let kind = Kind::Simple(assigned, words, redirections);
-        Ok(Node { line, kind })
+        let kind = CommandKind::Simple(assigned, words, redirections);
+        Ok(ShellCommand { line, kind })
     }
 }
 
 /// `name=word`
-pub fn assignment(word: &Word) -> Option<(String, Word)> {
-    let Some((Part::Text(first, true), rest)) = word.parts.split_first() else {
+pub fn assignment(word: &ShellWord) -> Option<(String, ShellWord)> {
+    let Some((WordPart::Text(first, true), rest)) = word.parts.split_first() else {
         return None;
     };
     let (name, value) = first.split_once('=')?;
@@ -729,9 +731,9 @@ pub fn assignment(word: &Word) -> Option<(String, Word)> {
         && !name.starts_with(|c: char| c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     is_name.then(|| {
-        let mut parts = vec![Part::Text(value.to_owned(), true)];
+        let mut parts = vec![WordPart::Text(value.to_owned(), true)];
         parts.extend_from_slice(rest);
         let raw = word.raw.clone();
-        (name.to_owned(), Word { parts, raw })
+        (name.to_owned(), ShellWord { parts, raw })
     })
 }

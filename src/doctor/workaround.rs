@@ -5,7 +5,7 @@ use std::io;
 
 use crate::apparmor::files::TEMPLATE;
 use crate::apparmor::policy::{self, Rule};
-use crate::doctor::{Line, Subject};
+use crate::doctor::{CheckLine, Subject};
 use crate::host::Root;
 use crate::text::{quoted, visible};
 
@@ -16,7 +16,7 @@ const FILES: [&str; 3] = [
     TEMPLATE,
 ];
 
-/// A folder of them (libvirt 9.6 and later).
+/// A directory of them (libvirt 9.6 and later).
 const LIBVIRT_QEMU_D: &str = "/etc/apparmor.d/abstractions/libvirt-qemu.d";
 
 /// Where the system keeps its own. libvirt and QEMU need parts of it in every guest, so a rule
@@ -26,28 +26,28 @@ const SYSTEM: [&str; 15] = [
     "tmp", "usr", "var",
 ];
 
-/// A shared folder of a guest that was looked at.
+/// A shared directory of a guest that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shared {
     /// The guest's name.
     pub guest: String,
-    /// The kernel's name for the folder.
-    pub folder: Vec<u8>,
+    /// The kernel's name for the directory.
+    pub directory: Vec<u8>,
 }
 
 /// Reads the files and judges each rule in them.
-pub fn look(root: &Root, shares: &[Shared]) -> Vec<Line> {
+pub fn lines(root: &Root, shares: &[Shared]) -> Vec<CheckLine> {
     let mut files: Vec<String> = FILES.map(str::to_owned).into();
     let mut lines = Vec::new();
     match root.names(LIBVIRT_QEMU_D) {
         Ok(names) => files.extend(names.iter().map(|name| format!("{LIBVIRT_QEMU_D}/{name}"))),
-        Err(error) => lines.push(Line::unseen(Subject::AppArmor, WHAT, &error)),
+        Err(error) => lines.push(CheckLine::not_looked_at(Subject::AppArmor, WHAT, &error)),
     }
     for file in files {
         match root.text(&file) {
-            Ok(text) => lines.extend(judge(&file, &text, shares)),
+            Ok(text) => lines.extend(lines_of_file(&file, &text, shares)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => lines.push(Line::unseen(
+            Err(error) => lines.push(CheckLine::not_looked_at(
                 Subject::AppArmor,
                 format!("{WHAT} by {file}"),
                 &error,
@@ -55,20 +55,20 @@ pub fn look(root: &Root, shares: &[Shared]) -> Vec<Line> {
         }
     }
     if lines.is_empty() {
-        lines.push(Line::pass(Subject::AppArmor, WHAT));
+        lines.push(CheckLine::pass(Subject::AppArmor, WHAT));
     }
     lines
 }
 
-const WHAT: &str = "for folders opened to every guest";
+const WHAT: &str = "for directories opened to every guest";
 
 /// The rules of one file that open a share, or what looks like one, to every guest.
-pub fn judge(file: &str, text: &str, shares: &[Shared]) -> Vec<Line> {
+pub fn lines_of_file(file: &str, text: &str, shares: &[Shared]) -> Vec<CheckLine> {
     policy::rules(text)
         .iter()
         .filter_map(|rule| {
             let reason = opens_share(rule, shares).or_else(|| opens_data(rule))?;
-            Some(Line::warn(
+            Some(CheckLine::warn(
                 Subject::AppArmor,
                 WHAT,
                 format!(
@@ -85,18 +85,18 @@ pub fn judge(file: &str, text: &str, shares: &[Shared]) -> Vec<Line> {
 fn opens_share(rule: &Rule, shares: &[Shared]) -> Option<String> {
     let share = shares
         .iter()
-        .find(|share| rule.opens() && reaches(rule, &share.folder))?;
+        .find(|share| rule.opens() && reaches(rule, &share.directory))?;
     Some(format!(
         "lets every guest into {}, a share of guest {}",
-        visible(&String::from_utf8_lossy(&share.folder)),
+        visible(&String::from_utf8_lossy(&share.directory)),
         quoted(&share.guest)
     ))
 }
 
-/// Whether it lets in at any name in the folder, or at a folder below it. A rule for one file of
-/// a known name does not.
-fn reaches(rule: &Rule, folder: &[u8]) -> bool {
-    let below = [folder.strip_suffix(b"/").unwrap_or(folder), b"/"].concat();
+/// Whether it lets in at any name in the directory, or at a directory below it. A rule for one file
+/// of a known name does not.
+fn reaches(rule: &Rule, directory: &[u8]) -> bool {
+    let below = [directory.strip_suffix(b"/").unwrap_or(directory), b"/"].concat();
     // A name that nobody would write out.
     let any = [below.as_slice(), b"virt9panyname"].concat();
     let deeper = [any.as_slice(), b"/virt9panyname"].concat();
@@ -120,7 +120,7 @@ fn opens_data(rule: &Rule) -> Option<String> {
     ))
 }
 
-/// Whether a fixed beginning lies in one of the system's folders.
+/// Whether a fixed beginning lies in one of the system's directories.
 fn is_system(prefix: &[u8]) -> bool {
     let first = prefix.split(|byte| *byte == b'/').nth(1).unwrap_or(b"");
     // `/lib*` and the like: the beginning of a name, with no slash behind it.
@@ -142,12 +142,12 @@ mod tests {
     fn lines(rule: &str, shares: &[&str]) -> usize {
         let shares: Vec<Shared> = shares
             .iter()
-            .map(|folder| Shared {
+            .map(|directory| Shared {
                 guest: "web".into(),
-                folder: folder.as_bytes().to_vec(),
+                directory: directory.as_bytes().to_vec(),
             })
             .collect();
-        judge("f", rule, &shares).len()
+        lines_of_file("f", rule, &shares).len()
     }
 
     #[test]

@@ -125,27 +125,27 @@ pub struct Seclabel {
 }
 
 /// A word of a device. What many say (`interface`, `network`, `virtio`) is one and the same.
-pub type Word = Rc<str>;
+pub type Interned = Rc<str>;
 
 /// One element of `<devices>`. Kept small: there can be as many as ten mebibytes of XML hold.
 #[derive(Debug, Clone, Default)]
 pub struct Device {
     /// Element name: `interface`, `controller`, …
-    pub element: Word,
+    pub element: Interned,
     /// The whole element, from its `<` to its last `>`.
     pub span: Span,
     /// Its start tag.
     pub tag: Span,
     /// `type` attribute.
-    pub kind: Option<Word>,
+    pub kind: Option<Interned>,
     /// `model` attribute, or the `name`/`type` of a `<model>` child.
-    pub model: Option<Word>,
+    pub model: Option<Interned>,
     /// `bus` attribute of the element or of `<target>`.
-    pub bus: Option<Word>,
+    pub bus: Option<Interned>,
     /// `<target dev=…>`.
-    pub target_dev: Option<Word>,
+    pub target_dev: Option<Interned>,
     /// `<alias name=…>`.
-    pub alias: Option<Word>,
+    pub alias: Option<Interned>,
     /// The address of the guest, when it is a PCI one with numbers in it.
     pub pci: Option<PciAddress>,
     /// `index` of a controller.

@@ -5,8 +5,8 @@
 
 use crate::domain::xml::{Attribute, Attributes, Element, Ns, Origin, Xml, XmlError};
 use crate::domain::{
-    Arg, Device, Domain, Filesystem, Located, Lost, LostReason, Override, PciAddress, Seclabel,
-    Uuid, Word,
+    Arg, Device, Domain, Filesystem, Interned, Located, Lost, LostReason, Override, PciAddress,
+    Seclabel, Uuid,
 };
 use crate::text::{Span, find_byte};
 
@@ -35,7 +35,7 @@ pub fn read(text: &str, origin: Origin) -> Result<Domain, XmlError> {
         kind: owned(&xml.attributes(&root)?, "type").unwrap_or_default(),
         ..Domain::default()
     };
-    let mut words = Words::default();
+    let mut words = Interner::default();
     xml.children(|xml, element| top_level(xml, element, &mut domain, &mut words))?;
     xml.finish()?;
     Ok(domain)
@@ -45,7 +45,7 @@ fn top_level(
     xml: &mut Xml,
     element: &Element,
     domain: &mut Domain,
-    words: &mut Words,
+    words: &mut Interner,
 ) -> Result<(), XmlError> {
     match (element.ns, element.name) {
         // Of two the first counts, as for libvirt (string(./uuid[1])) and for find_uuid.
@@ -179,22 +179,22 @@ fn owned(attributes: &Attributes, name: &str) -> Option<String> {
 /// The words of devices, each kept once. No domain of libvirt's has more than a few dozen; of
 /// those that a hostile one has, the first count, so that looking for one takes no longer.
 #[derive(Default)]
-struct Words(Vec<Word>);
+struct Interner(Vec<Interned>);
 
-impl Words {
-    fn word(&mut self, text: &str) -> Word {
+impl Interner {
+    fn word(&mut self, text: &str) -> Interned {
         const MOST: usize = 64;
         if let Some(known) = self.0.iter().find(|word| &***word == text) {
             return known.clone();
         }
-        let word = Word::from(text);
+        let word = Interned::from(text);
         if self.0.len() < MOST {
             self.0.push(word.clone());
         }
         word
     }
 
-    fn of(&mut self, attributes: &Attributes, name: &str) -> Option<Word> {
+    fn of(&mut self, attributes: &Attributes, name: &str) -> Option<Interned> {
         attributes.value(name).map(|value| self.word(value))
     }
 }
@@ -216,7 +216,7 @@ fn seclabel(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(),
     Ok(())
 }
 
-fn device(xml: &mut Xml, element: &Element, words: &mut Words) -> Result<Device, XmlError> {
+fn device(xml: &mut Xml, element: &Element, words: &mut Interner) -> Result<Device, XmlError> {
     let attributes = xml.attributes(element)?;
     let mut device = Device {
         element: words.word(element.name),
@@ -254,17 +254,17 @@ fn is_read(child: &str, device: &Device) -> bool {
     }
 }
 
-fn device_child(name: &str, child: &Attributes, device: &mut Device, words: &mut Words) {
+fn device_child(name: &str, child: &Attributes, device: &mut Device, words: &mut Interner) {
     match name {
         "address" => device.pci = device.pci.or_else(|| pci_address(child)),
-        "alias" => device.alias = child.value("name").map(Word::from),
+        "alias" => device.alias = child.value("name").map(Interned::from),
         "model" => {
             let named = words.of(child, "type");
             device.model = named.or_else(|| words.of(child, "name"));
         }
         "target" => {
             device.bus = device.bus.take().or_else(|| words.of(child, "bus"));
-            device.target_dev = child.value("dev").map(Word::from);
+            device.target_dev = child.value("dev").map(Interned::from);
             device.chassis = child.value("chassis").and_then(number);
         }
         _ => {}

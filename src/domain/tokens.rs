@@ -31,8 +31,8 @@ impl std::error::Error for XmlError {}
 
 /// A piece of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Token<'i> {
-    /// A start tag. That of an empty element, too: its [`Token::End`] comes next.
+pub enum XmlToken<'i> {
+    /// A start tag. That of an empty element, too: its [`XmlToken::End`] comes next.
     Start(Tag<'i>),
     /// An end tag, the one that belongs to the last element open.
     End,
@@ -78,13 +78,13 @@ impl<'i> Tokens<'i> {
         offset(self.reader.buffer_position())
     }
 
-    /// The next one; again and again [`Token::Eof`] at the end.
+    /// The next one; again and again [`XmlToken::Eof`] at the end.
     ///
     /// # Errors
     /// When the document is not well-formed. What comes after an error means nothing.
     // Not an iterator: there is no `None`.
     #[allow(clippy::should_implement_trait, reason = "an Eof, and errors")]
-    pub fn next(&mut self) -> Result<Token<'i>, XmlError> {
+    pub fn next(&mut self) -> Result<XmlToken<'i>, XmlError> {
         let at = self.position();
         let event = self.reader.read_event().map_err(|error| XmlError {
             at: offset(self.reader.error_position()),
@@ -100,16 +100,16 @@ impl<'i> Tokens<'i> {
                         message: "not well-formed XML: a tag without a name".to_owned(),
                     });
                 }
-                Token::Start(Tag {
+                XmlToken::Start(Tag {
                     name,
                     rest: self.own(start.attributes_raw()),
                 })
             }
-            Event::End(_) => Token::End,
-            Event::Text(text) => Token::Text(self.own(&text)),
-            Event::CData(data) => Token::CData(self.own(&data)),
-            Event::GeneralRef(reference) => Token::Reference(self.own(&reference)),
-            Event::Comment(_) | Event::PI(_) => Token::Note,
+            Event::End(_) => XmlToken::End,
+            Event::Text(text) => XmlToken::Text(self.own(&text)),
+            Event::CData(data) => XmlToken::CData(self.own(&data)),
+            Event::GeneralRef(reference) => XmlToken::Reference(self.own(&reference)),
+            Event::Comment(_) | Event::PI(_) => XmlToken::Note,
             Event::Decl(declaration) => match declaration.encoding() {
                 Some(Ok(name)) if !self.is_read_as(&name) => {
                     return Err(XmlError {
@@ -121,7 +121,7 @@ impl<'i> Tokens<'i> {
                         ),
                     });
                 }
-                _ => Token::Head,
+                _ => XmlToken::Head,
             },
             // Defaults of attributes, their types and entities: libxml2 follows them, and gets
             // other values than stand in the tags. libvirt writes none.
@@ -133,8 +133,8 @@ impl<'i> Tokens<'i> {
                         .to_owned(),
                 });
             }
-            Event::DocType(_) => Token::Head,
-            Event::Eof => Token::Eof,
+            Event::DocType(_) => XmlToken::Head,
+            Event::Eof => XmlToken::Eof,
         })
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use quick_xml::events::attributes::AttrError;
 
 use crate::domain::namespaces::Namespaces;
-use crate::domain::tokens::{self, Tag, Token, Tokens};
+use crate::domain::tokens::{self, Tag, Tokens, XmlToken};
 use crate::text::Span;
 
 pub use crate::domain::namespaces::{Ns, POLICY_NAMESPACE, QEMU_NAMESPACE};
@@ -139,12 +139,12 @@ impl<'i> Xml<'i> {
         loop {
             let at = self.position();
             match self.tokens.next()? {
-                Token::Start(tag) => return self.opened(tag, at),
-                Token::Eof => return self.fail(at, "no element in it: not a domain XML"),
-                Token::Text(text) if !text.trim().is_empty() => {
+                XmlToken::Start(tag) => return self.opened(tag, at),
+                XmlToken::Eof => return self.fail(at, "no element in it: not a domain XML"),
+                XmlToken::Text(text) if !text.trim().is_empty() => {
                     return self.fail(at, "text before the first element: not an XML document");
                 }
-                Token::Reference(_) | Token::CData(_) => {
+                XmlToken::Reference(_) | XmlToken::CData(_) => {
                     return self.fail(at, "text before the first element: not an XML document");
                 }
                 _ => {}
@@ -157,9 +157,9 @@ impl<'i> Xml<'i> {
         loop {
             let at = self.position();
             match self.tokens.next()? {
-                Token::Eof => return Ok(()),
-                Token::Text(text) if text.trim().is_empty() => {}
-                Token::Note => {}
+                XmlToken::Eof => return Ok(()),
+                XmlToken::Text(text) if text.trim().is_empty() => {}
+                XmlToken::Note => {}
                 _ => return self.fail(at, "more than one document in it"),
             }
         }
@@ -184,9 +184,9 @@ impl<'i> Xml<'i> {
         while self.depth > level {
             let at = self.position();
             match self.tokens.next()? {
-                Token::Start(_) => self.depth += 1,
-                Token::End => self.depth -= 1,
-                Token::Eof => return self.truncated(at),
+                XmlToken::Start(_) => self.depth += 1,
+                XmlToken::End => self.depth -= 1,
+                XmlToken::Eof => return self.truncated(at),
                 _ => {}
             }
         }
@@ -200,12 +200,12 @@ impl<'i> Xml<'i> {
         loop {
             let at = self.position();
             match self.tokens.next()? {
-                Token::Start(tag) => return self.opened(tag, at).map(Some),
-                Token::End => {
+                XmlToken::Start(tag) => return self.opened(tag, at).map(Some),
+                XmlToken::End => {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok(None);
                 }
-                Token::Eof => return self.truncated(at),
+                XmlToken::Eof => return self.truncated(at),
                 _ => {}
             }
         }
@@ -219,22 +219,22 @@ impl<'i> Xml<'i> {
         loop {
             let at = self.position();
             match self.tokens.next()? {
-                Token::Text(text) if self.origin == Origin::Libvirt => out.push_str(text),
-                Token::Text(text) => out.push_str(&tokens::lines(text)),
-                Token::CData(data) => out.push_str(&tokens::lines(data)),
-                Token::Reference(reference) => match tokens::resolve(reference) {
+                XmlToken::Text(text) if self.origin == Origin::Libvirt => out.push_str(text),
+                XmlToken::Text(text) => out.push_str(&tokens::lines(text)),
+                XmlToken::CData(data) => out.push_str(&tokens::lines(data)),
+                XmlToken::Reference(reference) => match tokens::resolve(reference) {
                     Some(c) => out.push(c),
                     None => return self.unknown_entity(at, reference),
                 },
-                Token::Start(_) => {
+                XmlToken::Start(_) => {
                     self.depth += 1;
                     self.close(level)?;
                 }
-                Token::End => {
+                XmlToken::End => {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok((out, Span::new(start, at)));
                 }
-                Token::Eof => return self.truncated(at),
+                XmlToken::Eof => return self.truncated(at),
                 _ => {}
             }
         }

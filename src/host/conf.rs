@@ -6,19 +6,19 @@
 
 /// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum ConfValue {
     /// In quotes.
     Text(String),
     /// Not in quotes.
     Number(i64),
     /// In brackets.
-    List(Vec<Value>),
+    List(Vec<ConfValue>),
 }
 
-impl Value {
+impl ConfValue {
     fn as_text(&self) -> Option<&str> {
         match self {
-            Value::Text(text) => Some(text),
+            ConfValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -26,7 +26,7 @@ impl Value {
 
 /// What a file sets, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Conf(Vec<(String, Value)>);
+pub struct Conf(Vec<(String, ConfValue)>);
 
 impl Conf {
     /// Reads a file up to its first mistake, where libvirt refuses all of it.
@@ -40,7 +40,7 @@ impl Conf {
     }
 
     /// The value of `name`.
-    pub fn get(&self, name: &str) -> Option<&Value> {
+    pub fn get(&self, name: &str) -> Option<&ConfValue> {
         let mut settings = self.0.iter();
         settings
             .find(|(known, _)| known == name)
@@ -55,7 +55,7 @@ impl Conf {
     /// The value of `name`, where it is a list of strings; a string alone is a list of one.
     pub fn texts(&self, name: &str) -> Option<Vec<&str>> {
         match self.get(name)? {
-            Value::List(list) => list.iter().map(Value::as_text).collect(),
+            ConfValue::List(list) => list.iter().map(ConfValue::as_text).collect(),
             value => value.as_text().map(|text| vec![text]),
         }
     }
@@ -63,7 +63,7 @@ impl Conf {
     /// The value of `name`, where it is a number.
     pub fn number(&self, name: &str) -> Option<i64> {
         match self.get(name)? {
-            Value::Number(number) => Some(*number),
+            ConfValue::Number(number) => Some(*number),
             _ => None,
         }
     }
@@ -73,7 +73,7 @@ impl Conf {
 struct Cursor<'t>(&'t str);
 
 impl<'t> Cursor<'t> {
-    fn setting(&mut self) -> Option<(String, Value)> {
+    fn setting(&mut self) -> Option<(String, ConfValue)> {
         self.separators();
         let name = self.0.split(|c: char| !is_name(c)).next()?;
         if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
@@ -89,7 +89,7 @@ impl<'t> Cursor<'t> {
         ends.then(|| (name.to_owned(), value))
     }
 
-    fn value(&mut self) -> Option<Value> {
+    fn value(&mut self) -> Option<ConfValue> {
         // A list in a list is nothing that any setting takes.
         if self.0.starts_with('[') {
             return self.list();
@@ -97,7 +97,7 @@ impl<'t> Cursor<'t> {
         self.scalar()
     }
 
-    fn scalar(&mut self) -> Option<Value> {
+    fn scalar(&mut self) -> Option<ConfValue> {
         for quote in ["\"\"\"", "\"", "'"] {
             if let Some(rest) = self.0.strip_prefix(quote) {
                 let (text, rest) = rest.split_once(quote)?;
@@ -105,7 +105,7 @@ impl<'t> Cursor<'t> {
                     return None;
                 }
                 self.0 = rest;
-                return Some(Value::Text(text.to_owned()));
+                return Some(ConfValue::Text(text.to_owned()));
             }
         }
         let digits = self.0.strip_prefix('-').unwrap_or(self.0);
@@ -118,17 +118,17 @@ impl<'t> Cursor<'t> {
             .split_at_checked(self.0.len() - digits.len() + length)?;
         let number = number.parse().ok()?;
         self.0 = rest;
-        Some(Value::Number(number))
+        Some(ConfValue::Number(number))
     }
 
-    fn list(&mut self) -> Option<Value> {
+    fn list(&mut self) -> Option<ConfValue> {
         let mut list = Vec::new();
         self.0 = self.0.strip_prefix('[')?;
         loop {
             self.white_space();
             if let Some(rest) = self.0.strip_prefix(']') {
                 self.0 = rest;
-                return Some(Value::List(list));
+                return Some(ConfValue::List(list));
             }
             list.push(self.scalar()?);
             self.white_space();

@@ -62,7 +62,7 @@ fn started(root: &Root, pid: u32) -> Option<i64> {
     Some(boot.trim().parse::<i64>().ok()? + ticks / TICKS)
 }
 
-/// Where AppArmor is not the only module (or on kernels from 5.8) it has a folder of its own.
+/// Where AppArmor is not the only module (or on kernels from 5.8) it has a directory of its own.
 fn label(root: &Root, pid: u32) -> Option<String> {
     ["attr/apparmor/current", "attr/current"]
         .iter()

@@ -15,7 +15,7 @@ const RUNNING: &str = "/run/libvirt/qemu";
 /// The files of persistent guests, as host paths.
 ///
 /// # Errors
-/// When the folder cannot be read.
+/// When the directory cannot be read.
 pub fn defined(root: &Root) -> io::Result<Vec<String>> {
     xml_files(root, DEFINED)
 }
@@ -47,8 +47,8 @@ pub fn running(root: &Root) -> io::Result<Vec<Uuid>> {
     Ok(running)
 }
 
-fn xml_files(root: &Root, folder: &str) -> io::Result<Vec<String>> {
-    let names = root.names(folder)?;
+fn xml_files(root: &Root, directory: &str) -> io::Result<Vec<String>> {
+    let names = root.names(directory)?;
     let files = names.iter().filter(|name| name.ends_with(".xml"));
-    Ok(files.map(|name| format!("{folder}/{name}")).collect())
+    Ok(files.map(|name| format!("{directory}/{name}")).collect())
 }

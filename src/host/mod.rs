@@ -1,4 +1,4 @@
-//! Everything we ask the host, below a root folder that `--root` can move.
+//! Everything we ask the host, below a root directory that `--root` can move.
 //!
 //! Nothing here decides anything: it reads, and hands facts to the pure parts.
 
@@ -7,18 +7,18 @@ pub mod child;
 pub mod conf;
 pub mod confine;
 pub mod daemon;
-pub mod folder;
+pub mod directory;
+pub mod file_place;
 pub mod guests;
-pub mod hooks;
-pub mod look;
+pub mod hooks_directory;
 pub mod mounts;
-pub mod place;
 pub mod profiles;
 pub mod qemu_user;
 pub mod security_driver;
 pub mod stdin;
 pub mod systemd;
 pub mod temporary;
+pub mod timed_look;
 pub mod versions;
 pub mod walk;
 
@@ -32,7 +32,7 @@ use rustix::io::Errno;
 
 use crate::ordered;
 
-/// Where host paths begin: `/`, or the folder of `--root`.
+/// Where host paths begin: `/`, or the directory of `--root`.
 #[derive(Debug, Clone, Default)]
 pub struct Root {
     dir: Option<PathBuf>,
@@ -51,7 +51,7 @@ impl Root {
         self.dir.is_some()
     }
 
-    /// The folder of `--root`.
+    /// The directory of `--root`.
     pub fn dir(&self) -> Option<&Path> {
         self.dir.as_deref()
     }
@@ -123,7 +123,7 @@ impl Root {
         if !meta.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        whole(file, meta.len(), most)
+        read_at_most(file, meta.len(), most)
     }
 
     /// [`Root::read`] as text; bytes that are no UTF-8 are replaced.
@@ -136,7 +136,7 @@ impl Root {
         Ok(String::from_utf8_lossy(&content).into_owned())
     }
 
-    /// The names in a folder of the host, sorted; none where there is no such folder.
+    /// The names in a directory of the host, sorted; none where there is no such directory.
     ///
     /// # Errors
     /// When it is there and cannot be read.
@@ -145,22 +145,24 @@ impl Root {
     }
 
     /// The names that begin with `prefix`. Not by the standard library's iterator: that one panics
-    /// when closing the folder fails.
+    /// when closing the directory fails.
     ///
     /// # Errors
     /// As [`Root::names`].
     pub fn names_with(&self, prefix: &str, absolute: &str) -> io::Result<Vec<String>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = match self.open(absolute, flags, Mode::empty()) {
-            Ok(folder) => folder,
+        let directory = match self.open(absolute, flags, Mode::empty()) {
+            Ok(directory) => directory,
             Err(error) if error == Errno::NOENT => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         };
-        let names = Dir::new(folder)?.map_while(Result::ok).filter_map(|entry| {
-            let name = entry.file_name().to_str().ok()?;
-            let wanted = name.starts_with(prefix) && name != "." && name != "..";
-            wanted.then(|| name.to_owned())
-        });
+        let names = Dir::new(directory)?
+            .map_while(Result::ok)
+            .filter_map(|entry| {
+                let name = entry.file_name().to_str().ok()?;
+                let wanted = name.starts_with(prefix) && name != "." && name != "..";
+                wanted.then(|| name.to_owned())
+            });
         Ok(ordered::set(names).into_iter().collect())
     }
 
@@ -179,7 +181,7 @@ impl Root {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn whole(file: impl Read, size: u64, most: u64) -> io::Result<Vec<u8>> {
+pub fn read_at_most(file: impl Read, size: u64, most: u64) -> io::Result<Vec<u8>> {
     // Room for one byte more than there is, and never so little that it is not used at once.
     const LEAST: u64 = 64;
     let room = size.min(most).saturating_add(1).max(LEAST);

@@ -1,4 +1,4 @@
-//! The user QEMU will run as, and whether file permissions let that user at a folder.
+//! The user QEMU will run as, and whether file permissions let that user at a directory.
 
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use crate::domain::Domain;
 use crate::host::Root;
 use crate::host::conf::Conf;
-use crate::host::folder::{self, Folder};
+use crate::host::directory::{self, Directory};
 
 /// Where the user is set; only root may read it on most hosts.
 pub const CONFIGURATION: &str = "/etc/libvirt/qemu.conf";
@@ -30,14 +30,14 @@ pub struct QemuUser {
     pub files_known: bool,
 }
 
-/// Whether the user gets at a folder.
+/// Whether the user gets at a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
     /// Nothing is in the way.
     Fine,
-    /// Nothing is in the way of reading, but the shared folder is not the user's to write.
+    /// Nothing is in the way of reading, but the shared directory is not the user's to write.
     ReadOnly,
-    /// This folder (host path) stops it; whether it is the shared one itself.
+    /// This directory (host path) stops it; whether it is the shared one itself.
     Stopped(PathBuf, bool),
     /// This one lets a group in, and more groups than local files know may have the user as a
     /// member; whether it is the shared one itself.
@@ -108,12 +108,12 @@ pub fn configuration(root: &Root) -> Conf {
     Conf::read(&root.text(CONFIGURATION).unwrap_or_default())
 }
 
-/// Follows the folders above the share: search permission on each, and read on the last too.
-pub fn reach(root: &Root, user: &QemuUser, folder: &Folder) -> Reach {
+/// Follows the directories above the share: search permission on each, and read on the last too.
+pub fn reach(root: &Root, user: &QemuUser, directory: &Directory) -> Reach {
     if user.uid == 0 {
         return Reach::Fine;
     }
-    let chain = folder::chain(root, folder);
+    let chain = directory::chain(root, directory);
     let above = if root.is_moved() { 1 } else { 0 };
     let last = chain.len().saturating_sub(1);
     let mut reach = Reach::Fine;
@@ -156,7 +156,7 @@ pub fn reach(root: &Root, user: &QemuUser, folder: &Folder) -> Reach {
     reach
 }
 
-/// What a folder allows the user: as what is known of it, and as a member of groups that it is
+/// What a directory allows the user: as what is known of it, and as a member of groups that it is
 /// not known to be in.
 #[derive(Debug, PartialEq, Eq)]
 struct Allowed {
@@ -238,8 +238,8 @@ fn in_userdb(root: &Root, user: &str) -> bool {
         "/usr/lib/userdb",
     ];
     let start = format!("{user}:");
-    let dropped_in = DROP_INS.iter().any(|folder| {
-        let names = root.names_with(&start, folder);
+    let dropped_in = DROP_INS.iter().any(|directory| {
+        let names = root.names_with(&start, directory);
         names.map_or(true, |names| !names.is_empty())
     });
     dropped_in
@@ -253,7 +253,7 @@ fn in_userdb(root: &Root, user: &str) -> bool {
 /// An entry of a POSIX access list: tag, permissions, id (linux/posix_acl_xattr.h).
 type AclEntry = (u16, u32, u32);
 
-/// The access list of a folder, where it has one.
+/// The access list of a directory, where it has one.
 fn acl(path: &Path) -> Result<Option<Vec<AclEntry>>, Errno> {
     const NAME: &str = "system.posix_acl_access";
     // XATTR_SIZE_MAX of Linux; most have a few entries.

@@ -65,8 +65,8 @@ fn ask(root: &Root, program: &str, arguments: &[&str]) -> Option<String> {
         return None;
     }
     // Ubuntu 18.04 has them in /bin.
-    ["/usr/bin", "/bin"].iter().find_map(|folder| {
-        let program = Path::new(folder).join(program);
+    ["/usr/bin", "/bin"].iter().find_map(|directory| {
+        let program = Path::new(directory).join(program);
         child::ask(&program, arguments, PATIENCE).ok()
     })
 }
@@ -186,12 +186,12 @@ mod tests {
 
     #[test]
     fn below_a_moved_root_no_program_is_run() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Root::below(folder.path().to_owned());
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::below(directory.path().to_owned());
         for dir in ["run/systemd/system", "usr/bin"] {
-            std::fs::create_dir_all(folder.path().join(dir)).unwrap();
+            std::fs::create_dir_all(directory.path().join(dir)).unwrap();
         }
-        let program = folder.path().join("usr/bin/systemctl");
+        let program = directory.path().join("usr/bin/systemctl");
         std::fs::write(&program, "#!/bin/sh\necho ActiveState=active\n").unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&program, mode).unwrap();

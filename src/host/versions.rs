@@ -33,15 +33,15 @@ pub fn complete(root: &Root, domain: &Domain, assume: &mut Assumptions) {
 pub fn libvirt(root: &Root) -> Option<Version> {
     let lib = root.path("/usr/lib");
     let multiarch = root.names("/usr/lib").unwrap_or_default().into_iter();
-    let mut folders = vec![root.path("/usr/lib64"), lib.clone()];
-    folders.extend(
+    let mut directories = vec![root.path("/usr/lib64"), lib.clone()];
+    directories.extend(
         multiarch
             .filter(|name| name.ends_with("-linux-gnu"))
             .map(|name| lib.join(name)),
     );
-    folders
+    directories
         .into_iter()
-        .filter_map(|folder: PathBuf| std::fs::read_link(folder.join("libvirt.so.0")).ok())
+        .filter_map(|directory: PathBuf| std::fs::read_link(directory.join("libvirt.so.0")).ok())
         .find_map(|target| {
             let name = target.file_name()?.to_str()?;
             let (number, micro) = name.strip_prefix("libvirt.so.0.")?.split_once('.')?;

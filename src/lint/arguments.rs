@@ -5,8 +5,8 @@ use crate::domain::{LostReason, Place};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::{Context, enough};
+use crate::qemu::argv::Stray;
 use crate::qemu::command_line::{FailedSet, LONGEST_ARG};
-use crate::qemu::words::Stray;
 use crate::text::quoted;
 use crate::version::{DeviceForm, Version};
 
@@ -27,7 +27,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         findings.push(
             Finding::warning(
                 Code::NotModelled,
-                whole(context, *argument),
+                whole_argument(context, *argument),
                 format!(
                     "{} {} can add or change shares and addresses in ways virt-9p does not follow: \
                      what it does is neither checked nor granted",
@@ -87,7 +87,7 @@ fn too_long(context: Context, findings: &mut Vec<Finding>) {
             findings.push(
                 Finding::error(
                     Code::ArgTooLong,
-                    whole(context, index),
+                    whole_argument(context, index),
                     format!(
                         "this argument has {bytes} bytes, and Linux gives a program no argument of more than \
                          {LONGEST_ARG}: QEMU cannot be executed"
@@ -103,7 +103,7 @@ fn stray(context: Context, stray: Stray) -> Option<Finding> {
     let finding = match stray {
         Stray::NoArgument(index) => Finding::error(
             Code::OptionWithoutArgument,
-            whole(context, index),
+            whole_argument(context, index),
             format!(
                 "{} wants an argument and is the last word: QEMU swallows the option that libvirt \
                  writes next, or refuses to start",
@@ -113,7 +113,7 @@ fn stray(context: Context, stray: Stray) -> Option<Finding> {
         .help("add the missing <qemu:arg value='…'/> behind it, or remove it"),
         Stray::Misspelt(index, meant) => Finding::error(
             Code::OptionMisspelt,
-            whole(context, index),
+            whole_argument(context, index),
             format!(
                 "{} is no option of QEMU's, which refuses to start with \"invalid option\"",
                 word(context, index)
@@ -130,7 +130,7 @@ fn stray(context: Context, stray: Stray) -> Option<Finding> {
             );
             let known = context.assume.qemu.is_some_and(|qemu| qemu <= Version(11, 1, 999));
             let certain = (known || is_dash(context, index)).then_some(true);
-            return Finding::error_if(certain, Code::OptionUnknown, whole(context, index), text)
+            return Finding::error_if(certain, Code::OptionUnknown, whole_argument(context, index), text)
                 .map(|finding| finding.help("check the spelling"));
         }
         Stray::Removed(index) => {
@@ -138,14 +138,14 @@ fn stray(context: Context, stray: Stray) -> Option<Finding> {
             return Finding::error_if(
                 gone,
                 Code::OptionUnknown,
-                whole(context, index),
+                whole_argument(context, index),
                 "`-virtfs_synth` was removed before QEMU 5.2, which refuses to start",
             )
             .map(|finding| finding.help("write `-virtfs synth,mount_tag=TAG`"));
         }
         Stray::Lost(index) => Finding::error(
             Code::WordStray,
-            whole(context, index),
+            whole_argument(context, index),
             format!(
                 "{} is the argument of no option, so QEMU takes it for the name of a disk image and refuses to start",
                 word(context, index)
@@ -154,7 +154,7 @@ fn stray(context: Context, stray: Stray) -> Option<Finding> {
         .help("put `-fsdev` or `-device` before it, in a <qemu:arg> of its own; the option before it may have swallowed that"),
         Stray::Image(index) => Finding::warning(
             Code::WordStray,
-            whole(context, index),
+            whole_argument(context, index),
             format!(
                 "{} is neither an option nor the argument of one: QEMU takes it for the name of a \
                  disk image",
@@ -180,7 +180,7 @@ fn sets(context: Context, findings: &mut Vec<Finding>) {
         findings.push(match failed {
             FailedSet::Syntax(index) => Finding::error(
                 Code::SetInvalid,
-                whole(context, *index),
+                whole_argument(context, *index),
                 format!(
                     "`-set` {} is not GROUP.ID.KEY=VALUE: QEMU refuses to start",
                     word(context, *index)
@@ -188,7 +188,7 @@ fn sets(context: Context, findings: &mut Vec<Finding>) {
             ),
             FailedSet::NoTarget(index, group, id) => Finding::error(
                 Code::SetInvalid,
-                whole(context, *index),
+                whole_argument(context, *index),
                 format!(
                     "there is no {group} {} before this `-set`: QEMU refuses to start",
                     quoted(id)
@@ -197,14 +197,14 @@ fn sets(context: Context, findings: &mut Vec<Finding>) {
             .help("put the key into the -fsdev or -device itself"),
             FailedSet::Id(index) => Finding::error(
                 Code::SetInvalid,
-                whole(context, *index),
+                whole_argument(context, *index),
                 "`-set` cannot give an fsdev another id: QEMU refuses to start with \"Invalid \
                  parameter 'id'\"",
             )
             .help("write the id into the -fsdev itself"),
             FailedSet::NoGroup(index, group) => Finding::error(
                 Code::SetInvalid,
-                whole(context, *index),
+                whole_argument(context, *index),
                 format!(
                     "there is no option group {}: QEMU refuses to start",
                     quoted(group)
@@ -239,7 +239,7 @@ fn sets(context: Context, findings: &mut Vec<Finding>) {
 }
 
 /// The whole of word `index`.
-pub fn whole(context: Context, index: usize) -> Place {
+pub fn whole_argument(context: Context, index: usize) -> Place {
     let length = context
         .domain
         .args

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use crate::domain::Place;
-use crate::lint::arguments::whole;
+use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::{Context, enough};
 use crate::pci::machine::{self, Family};
-use crate::qemu::command_line::{Property, RawDevice};
-use crate::qemu::json::Value;
-use crate::qemu::native::{By, NativeFsdev};
-use crate::qemu::number::{Mode, option_number};
-use crate::qemu::opts;
-use crate::qemu::properties::{Kind, virtio_9p_property};
+use crate::qemu::command_line::{RawDevice, RawProperty};
+use crate::qemu::device_json::JsonValue;
+use crate::qemu::device_properties::{ValueKind, virtio_9p_property};
+use crate::qemu::native_fsdevs::{By, NativeFsdev};
+use crate::qemu::numbers::{OptionNumber, option_number};
+use crate::qemu::option_string;
 use crate::text::quoted;
 use crate::version::{DeviceForm, Version};
 
@@ -38,7 +38,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
                     error.message
                 ),
             )
-            .help("mend it: {\"driver\":\"virtio-9p-pci\",\"fsdev\":\"…\",\"mount_tag\":\"…\"}"),
+            .help("fix it: {\"driver\":\"virtio-9p-pci\",\"fsdev\":\"…\",\"mount_tag\":\"…\"}"),
         );
     }
     for (index, device) in context.line.devices.iter().enumerate() {
@@ -87,7 +87,7 @@ fn native_sets(context: Context, findings: &mut Vec<Finding>) {
         set.group == "device" && device.is_some_and(|device| device.is_9p())
     });
     for set in natives {
-        let changed = Property::of_text(set.opt.clone());
+        let changed = RawProperty::of_text(set.opt.clone());
         match set.opt.key.as_str() {
             "driver" | "id" | "bus" | "fsdev" => {}
             "mount_tag" => findings.extend(tag_too_long(&changed, &set.opt.value)),
@@ -101,7 +101,7 @@ fn native_sets(context: Context, findings: &mut Vec<Finding>) {
     }
 }
 
-fn at(property: &Property) -> Place {
+fn at(property: &RawProperty) -> Place {
     Place::Arg(property.arg, property.value_range.clone())
 }
 
@@ -110,7 +110,7 @@ fn id(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fin
         return;
     };
     // One that -set gives is not looked at.
-    if id.arg == device.arg && !opts::id_is_well_formed(text) {
+    if id.arg == device.arg && !option_string::id_is_well_formed(text) {
         // JSON devices were not checked before QEMU 11.1 ("Invalid qdev ID").
         let refused = match (device.form, context.assume.qemu) {
             (DeviceForm::Text, _) => Some(true),
@@ -147,7 +147,7 @@ fn id(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fin
     }
 }
 
-fn duplicate(id: &Property, text: &str, owner: &str) -> Finding {
+fn duplicate(id: &RawProperty, text: &str, owner: &str) -> Finding {
     Finding::error(
         Code::IdDuplicate,
         at(id),
@@ -170,7 +170,7 @@ fn form(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
         findings.push(
             Finding::error(
                 Code::JsonTooNew,
-                whole(context, device.arg),
+                whole_argument(context, device.arg),
                 "QEMU takes JSON in -device since 6.2; this one refuses to start with \"not a valid device model name\"",
             )
             .help("write it as text: `driver,key=value,…`"),
@@ -182,12 +182,12 @@ fn driver(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
     let help = "write `virtio-9p-pci`, or in JSON \"driver\":\"virtio-9p-pci\"";
     let Some(driver) = device
         .last("driver")
-        .filter(|p| matches!(p.value, Value::String(_)))
+        .filter(|p| matches!(p.value, JsonValue::String(_)))
     else {
         findings.push(
             Finding::error(
                 Code::DriverUnknown,
-                whole(context, device.arg),
+                whole_argument(context, device.arg),
                 "no driver is given: QEMU refuses to start",
             )
             .help(help),
@@ -227,7 +227,7 @@ fn driver(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
 fn fsdev(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
     let place = device
         .last("fsdev")
-        .map_or_else(|| whole(context, device.arg), at);
+        .map_or_else(|| whole_argument(context, device.arg), at);
     findings.extend(fsdev_unknown(context, device.text("fsdev"), place));
 }
 
@@ -266,14 +266,14 @@ fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fi
         findings.push(
             Finding::error(
                 Code::TagMissing,
-                whole(context, device.arg),
+                whole_argument(context, device.arg),
                 "no `mount_tag` is given: QEMU refuses to start",
             )
             .help("add mount_tag=NAME; the guest mounts the share by it"),
         );
         return;
     };
-    let Value::String(text) = &tag.value else {
+    let JsonValue::String(text) = &tag.value else {
         return;
     };
     findings.extend(tag_too_long(tag, text));
@@ -294,7 +294,7 @@ fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fi
     }
 }
 
-fn tag_too_long(tag: &Property, text: &str) -> Option<Finding> {
+fn tag_too_long(tag: &RawProperty, text: &str) -> Option<Finding> {
     if text.len() <= LONGEST_TAG {
         return None;
     }
@@ -349,7 +349,7 @@ fn property(
     context: Context,
     form: DeviceForm,
     driver: &str,
-    property: &Property,
+    property: &RawProperty,
 ) -> Option<Finding> {
     // On s390x that alias is virtio-9p-ccw, with properties of its own (devno).
     if driver == "virtio-9p" && machine::family(context.domain) == Family::Other {
@@ -394,10 +394,10 @@ fn property(
         Code::ValueInvalid
     };
     let shown = match &property.value {
-        Value::String(text) => quoted(text),
-        Value::Integer(number) => quoted(&number.to_string()),
-        Value::Bool(on) => quoted(&on.to_string()),
-        Value::Other => "this".to_owned(),
+        JsonValue::String(text) => quoted(text),
+        JsonValue::Integer(number) => quoted(&number.to_string()),
+        JsonValue::Bool(on) => quoted(&on.to_string()),
+        JsonValue::Other => "this".to_owned(),
     };
     Some(
         Finding::error(
@@ -418,42 +418,44 @@ fn property(
 }
 
 /// What the property wants, when the value is not that.
-fn wrong_value(kind: Kind, form: DeviceForm, value: &Value) -> Option<&'static str> {
+fn wrong_value(kind: ValueKind, form: DeviceForm, value: &JsonValue) -> Option<&'static str> {
     let json = form == DeviceForm::Json;
     let number = |text: &str| match option_number(text) {
-        Mode::Number(number) => u32::try_from(number).is_ok(),
+        OptionNumber::Number(number) => u32::try_from(number).is_ok(),
         _ => false,
     };
     let (good, wanted) = match (kind, value) {
-        (Kind::Bool, Value::Bool(_)) => (json, "true or false"),
-        (Kind::Bool, Value::String(text)) if !json => (opts::boolean(text).is_some(), "on or off"),
-        (Kind::Bool, _) => (false, "true or false, without quotes"),
-        (Kind::OnOffAuto, Value::String(text)) => (
+        (ValueKind::Bool, JsonValue::Bool(_)) => (json, "true or false"),
+        (ValueKind::Bool, JsonValue::String(text)) if !json => {
+            (option_string::boolean(text).is_some(), "on or off")
+        }
+        (ValueKind::Bool, _) => (false, "true or false, without quotes"),
+        (ValueKind::OnOffAuto, JsonValue::String(text)) => (
             matches!(text.as_str(), "on" | "off" | "auto"),
             "\"on\", \"off\" or \"auto\"",
         ),
-        (Kind::OnOffAuto, _) => (false, "\"on\", \"off\" or \"auto\""),
-        (Kind::Text, Value::String(_)) => (true, ""),
-        (Kind::Text, _) => (false, "a string"),
-        (Kind::Integer, Value::String(text)) if !json => {
+        (ValueKind::OnOffAuto, _) => (false, "\"on\", \"off\" or \"auto\""),
+        (ValueKind::Text, JsonValue::String(_)) => (true, ""),
+        (ValueKind::Text, _) => (false, "a string"),
+        (ValueKind::Integer, JsonValue::String(text)) if !json => {
             (number(text), "a number below 4294967296")
         }
-        (Kind::Integer, Value::Integer(number)) => (
+        (ValueKind::Integer, JsonValue::Integer(number)) => (
             u32::try_from(*number).is_ok() || *number == -1,
             "a number below 4294967296",
         ),
-        (Kind::Integer, _) => (false, "a number, without quotes"),
+        (ValueKind::Integer, _) => (false, "a number, without quotes"),
         // Sizes take suffixes and fractions; nobody sets one here.
-        (Kind::Size | Kind::Refused, _) => (true, ""),
-        (Kind::Address, Value::String(text)) => (
-            crate::qemu::number::pci_address(text).is_some(),
+        (ValueKind::Size | ValueKind::Refused, _) => (true, ""),
+        (ValueKind::Address, JsonValue::String(text)) => (
+            crate::qemu::numbers::pci_address(text).is_some(),
             "a slot up to 0x1f, or SLOT.FUNCTION with a function up to 7, in hex",
         ),
-        (Kind::Address, Value::Integer(devfn)) => (
+        (ValueKind::Address, JsonValue::Integer(devfn)) => (
             (-1..=255).contains(devfn),
             "a number (slot * 8 + function) from -1 to 255, or a string",
         ),
-        (Kind::Address, _) => (false, "an address"),
+        (ValueKind::Address, _) => (false, "an address"),
     };
     (!good).then_some(wanted)
 }
@@ -461,10 +463,10 @@ fn wrong_value(kind: Kind, form: DeviceForm, value: &Value) -> Option<&'static s
 /// A device cannot be without its legacy and its modern side (virtio-pci.c).
 fn exclusive(device: &RawDevice, findings: &mut Vec<Finding>) {
     let on = |key: &str| match device.last(key).map(|p| &p.value) {
-        Some(Value::String(text)) => {
-            text == "on" || (key == "disable-modern" && opts::boolean(text) == Some(true))
+        Some(JsonValue::String(text)) => {
+            text == "on" || (key == "disable-modern" && option_string::boolean(text) == Some(true))
         }
-        Some(Value::Bool(on)) => *on,
+        Some(JsonValue::Bool(on)) => *on,
         _ => false,
     };
     if let Some(modern) = device

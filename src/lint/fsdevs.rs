@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::Place;
-use crate::lint::arguments::whole;
+use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::modes::{self, Host};
 use crate::lint::{Context, enough, throttling};
 use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, Set};
-use crate::qemu::number::{Mode, option_number};
-use crate::qemu::opts::{self, Form, Opt};
+use crate::qemu::numbers::{OptionNumber, option_number};
+use crate::qemu::option_string::{self, Form, Opt};
 use crate::text::quoted;
 use crate::version::Version;
 
@@ -127,7 +127,7 @@ fn id(context: Context, index: usize, fsdev: &Fsdev, findings: &mut Vec<Finding>
             findings.push(
                 Finding::error(
                     Code::IdMissing,
-                    whole(context, fsdev.arg),
+                    whole_argument(context, fsdev.arg),
                     "this -fsdev has no `id`: no device could name it, and QEMU refuses to start",
                 )
                 .help("add id=NAME here, and fsdev=NAME in the device"),
@@ -135,7 +135,7 @@ fn id(context: Context, index: usize, fsdev: &Fsdev, findings: &mut Vec<Finding>
         }
         return;
     };
-    if !opts::id_is_well_formed(&id.value) {
+    if !option_string::id_is_well_formed(&id.value) {
         findings.push(
             Finding::error(
                 Code::IdInvalid,
@@ -180,7 +180,7 @@ fn driver<'f>(context: Context, fsdev: &'f Fsdev, findings: &mut Vec<Finding>) -
         findings.push(
             Finding::error(
                 Code::FsdriverUnknown,
-                whole(context, fsdev.arg),
+                whole_argument(context, fsdev.arg),
                 "no fsdriver is given: QEMU refuses to start",
             )
             .help("begin the argument with `local,`"),
@@ -204,7 +204,7 @@ fn driver<'f>(context: Context, fsdev: &'f Fsdev, findings: &mut Vec<Finding>) -
                 quoted(&opt.value)
             ),
         )
-        .map(|finding| finding.help("write `local` to share a folder of the host")),
+        .map(|finding| finding.help("write `local` to share a directory of the host")),
     );
     Some(opt.value.as_str()).filter(|driver| *driver == "proxy")
 }
@@ -327,10 +327,15 @@ fn repeated(opt: &Opt) -> Finding {
 
 /// Values that QEMU checks in every occurrence, modes left out.
 fn value(opt: &Opt, findings: &mut Vec<Finding>) {
-    let number = matches!(option_number(&opt.value), Mode::Number(_));
+    let number = matches!(option_number(&opt.value), OptionNumber::Number(_));
     let wanted = match opt.key.as_str() {
-        "readonly" if opts::boolean(&opt.value).is_none() => "on or off",
-        "max_xattr" if !matches!(option_number(&opt.value), Mode::Number(0..=0xffff_ffff)) => {
+        "readonly" if option_string::boolean(&opt.value).is_none() => "on or off",
+        "max_xattr"
+            if !matches!(
+                option_number(&opt.value),
+                OptionNumber::Number(0..=0xffff_ffff)
+            ) =>
+        {
             "a number below 4294967296"
         }
         "sock_fd" if !number => "a number",
@@ -360,10 +365,10 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
         findings.push(
             Finding::error(
                 Code::PathUnset,
-                whole(context, fsdev.arg),
+                whole_argument(context, fsdev.arg),
                 "no `path` is given: QEMU refuses to start",
             )
-            .help("add path=/the/folder"),
+            .help("add path=/the/directory"),
         );
     }
     findings.extend(fsdev.last("multidevs").and_then(multidevs));
@@ -375,7 +380,7 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
             && kept.is_empty()
             && model.is_some_and(|model| model.starts_with("mapped"))
         {
-            findings.push(modes::absent(key, whole(context, fsdev.arg)));
+            findings.push(modes::absent(key, whole_argument(context, fsdev.arg)));
         }
         modes::check(context, Host::Virtfs, key, &lost, model, findings);
         let host = if fsdev.readonly() {
@@ -393,7 +398,7 @@ fn proxy(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
     match (fsdev.last("socket"), fsdev.last("sock_fd")) {
         (None, None) => findings.push(
             error(
-                whole(context, fsdev.arg),
+                whole_argument(context, fsdev.arg),
                 "neither `socket` nor `sock_fd` is given: QEMU refuses to start",
             )
             .help("share the directory itself, with fsdriver `local`"),
@@ -454,7 +459,7 @@ fn security_model<'f>(
         findings.push(
             Finding::error(
                 Code::SecurityModel,
-                whole(context, fsdev.arg),
+                whole_argument(context, fsdev.arg),
                 "no `security_model` is given: QEMU refuses to start",
             )
             .help(MODEL_HELP),
@@ -502,7 +507,7 @@ fn unused(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
             Code::FsdevUnused,
             at(id),
             format!(
-                "no device uses fsdev {}: QEMU never opens the folder, and the guest sees no share",
+                "no device uses fsdev {}: QEMU never opens the directory, and the guest sees no share",
                 quoted(&id.value)
             ),
         )

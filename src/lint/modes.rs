@@ -4,8 +4,8 @@ use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
-use crate::qemu::number::{Mode, effective_mode, is_plain_octal, option_number};
-use crate::qemu::opts::Opt;
+use crate::qemu::numbers::{OptionNumber, effective_mode, is_plain_octal, option_number};
+use crate::qemu::option_string::Opt;
 use crate::text::quoted;
 
 /// Which of the two.
@@ -33,7 +33,7 @@ pub const KEYS: [Key; 2] = [
         name: "dmode",
         owner: 0o700,
         usual: "0755",
-        what: "folders",
+        what: "directories",
     },
 ];
 
@@ -106,8 +106,8 @@ pub fn check(
         );
         return;
     }
-    let binary = matches!(option_number(&last.value), Mode::Binary(_));
-    let found = judge(context.assume.qemu_is_root, key, last);
+    let binary = matches!(option_number(&last.value), OptionNumber::Binary(_));
+    let found = unsuitable(context.assume.qemu_is_root, key, last);
     findings.extend(found.map(|finding| {
         if host == Host::ReadOnly && !binary {
             harmless(finding)
@@ -119,7 +119,7 @@ pub fn check(
 
 /// What is wrong with a mode by its text alone, wherever it stands.
 pub fn text(key: Key, opt: &Opt, qemu_is_root: Option<bool>) -> Option<Finding> {
-    invalid(key, opt).or_else(|| judge(qemu_is_root, key, opt))
+    invalid(key, opt).or_else(|| unsuitable(qemu_is_root, key, opt))
 }
 
 /// A wrong mode does no harm where the guest cannot create anything.
@@ -159,9 +159,9 @@ fn place(opt: &Opt) -> Place {
 /// A text that QEMU refuses.
 fn invalid(key: Key, opt: &Opt) -> Option<Finding> {
     let why = match option_number(&opt.value) {
-        Mode::NotANumber => "is no number to QEMU",
-        Mode::TooLarge => "is too large a number for QEMU",
-        Mode::Number(_) | Mode::Binary(_) => return None,
+        OptionNumber::NotANumber => "is no number to QEMU",
+        OptionNumber::TooLarge => "is too large a number for QEMU",
+        OptionNumber::Number(_) | OptionNumber::Binary(_) => return None,
     };
     Some(
         Finding::error(
@@ -178,7 +178,7 @@ fn invalid(key: Key, opt: &Opt) -> Option<Finding> {
 
 /// `0b…` is a number only to a QEMU built with glibc from 2.38 on: not to be relied upon.
 fn binary(key: Key, opt: &Opt) -> Option<Finding> {
-    matches!(option_number(&opt.value), Mode::Binary(_)).then(|| {
+    matches!(option_number(&opt.value), OptionNumber::Binary(_)).then(|| {
         Finding::error(
             Code::ModeInvalid,
             place(opt),
@@ -199,11 +199,11 @@ fn spelled(key: Key, opt: &Opt) -> String {
 }
 
 /// A number that QEMU takes: is it what its author meant, and can QEMU work with it?
-fn judge(qemu_is_root: Option<bool>, key: Key, opt: &Opt) -> Option<Finding> {
+fn unsuitable(qemu_is_root: Option<bool>, key: Key, opt: &Opt) -> Option<Finding> {
     let (number, binary) = match option_number(&opt.value) {
-        Mode::Number(number) => (number, false),
-        Mode::Binary(number) => (number, true),
-        Mode::NotANumber | Mode::TooLarge => return None,
+        OptionNumber::Number(number) => (number, false),
+        OptionNumber::Binary(number) => (number, true),
+        OptionNumber::NotANumber | OptionNumber::TooLarge => return None,
     };
     let mode = effective_mode(number);
     if !is_plain_octal(&opt.value) {

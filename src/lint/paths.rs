@@ -1,10 +1,10 @@
-//! The shared folders on this host: there, reachable, fit for the security model, and not the
+//! The shared directories on this host: there, reachable, fit for the security model, and not the
 //! system's own. Judges facts; [`crate::host`] gathers them.
 
 use std::sync::Arc;
 
 use crate::apparmor::system_paths::{self, System};
-use crate::host::folder::{Folder, NoFolder};
+use crate::host::directory::{Directory, NoDirectory};
 use crate::host::qemu_user::{QemuUser, Reach};
 use crate::host::walk::{Link, Writer};
 use crate::lint::catalogue::Code;
@@ -12,18 +12,18 @@ use crate::lint::finding::{Finding, Level};
 use crate::qemu::shares::Share;
 use crate::text::{quoted, shell_word, visible};
 
-/// What is known of a share's folder.
+/// What is known of a share's directory.
 #[derive(Debug, Clone)]
 pub struct ShareFacts {
     /// Where the path leads.
-    pub folder: Result<Folder, NoFolder>,
+    pub directory: Result<Directory, NoDirectory>,
     /// Whether the QEMU user gets there, where that user is known.
     pub reach: Option<(Arc<QemuUser>, Reach)>,
 }
 
 /// Whether the directory of a share may be opened to the guest: decided here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum GrantVerdict {
     /// By this name.
     Granted(Vec<u8>),
     /// This is why not. A note where the guest is not confined, and nothing is refused.
@@ -39,7 +39,7 @@ pub fn check(
     facts: &ShareFacts,
     open: &[Vec<u8>],
     confined: bool,
-) -> (Verdict, Vec<Finding>) {
+) -> (GrantVerdict, Vec<Finding>) {
     let mut findings = Vec::new();
     let place = || share.place.clone();
     let path = quoted(&share.path);
@@ -53,14 +53,14 @@ pub fn check(
             .help("write the whole path"),
         );
     }
-    let found = facts.folder.as_ref();
+    let found = facts.directory.as_ref();
     if let Err(why) = found {
-        findings.push(no_folder(share, &path, why, confined));
+        findings.push(no_directory(share, &path, why, confined));
     }
     let (name, links, owner) = match found {
-        Ok(folder) => (&folder.name, &folder.links, folder.owner),
-        Err(NoFolder::Missing(Some(to_be))) => (&to_be.name, &to_be.links, None),
-        Err(_) => return (Verdict::NoName, findings),
+        Ok(directory) => (&directory.name, &directory.links, directory.owner),
+        Err(NoDirectory::Missing(Some(to_be))) => (&to_be.name, &to_be.links, None),
+        Err(_) => return (GrantVerdict::NoName, findings),
     };
     let led = led(&path, &String::from_utf8_lossy(name), &share.path);
     let mut refused = None;
@@ -79,7 +79,7 @@ pub fn check(
         }
         findings.push(finding);
     };
-    if let Some(judged) = system_paths::judge(name, share.readonly) {
+    if let Some(judged) = system_paths::system_path(name, share.readonly) {
         let finding = system(share, &led, &judged);
         say(finding, judged.granted);
     }
@@ -87,17 +87,17 @@ pub fn check(
         say(finding, granted);
     }
     let verdict = match refused {
-        Some(finding) => Verdict::Refused(Box::new(finding)),
-        None => Verdict::Granted(name.clone()),
+        Some(finding) => GrantVerdict::Refused(Box::new(finding)),
+        None => GrantVerdict::Granted(name.clone()),
     };
-    if let Ok(folder) = found {
-        findings.extend(there(share, folder, facts, &path));
+    if let Ok(directory) = found {
+        findings.extend(there(share, directory, facts, &path));
     }
     (verdict, findings)
 }
 
 /// A directory of the system's own, or one that contains such.
-fn system(share: &Share, led: &str, judged: &system_paths::Judgement) -> Finding {
+fn system(share: &Share, led: &str, judged: &system_paths::SystemPath) -> Finding {
     let what = match judged.what {
         System::Below(prefix) => format!("lies in {prefix}"),
         System::Contains(prefix) => format!("contains {prefix}"),
@@ -109,11 +109,11 @@ fn system(share: &Share, led: &str, judged: &system_paths::Judgement) -> Finding
         ),
         (false, true) => (
             "it is not opened to a guest under AppArmor, though libvirt opens it to its own <filesystem>",
-            "share a folder below /srv, /home or /var instead",
+            "share a directory below /srv, /home or /var instead",
         ),
         (false, false) => (
             "it is not opened to a guest under AppArmor, as libvirt does not open it to its own <filesystem>",
-            "share a folder below /srv, /home or /var instead",
+            "share a directory below /srv, /home or /var instead",
         ),
     };
     let text = format!("{led} {what}, which belongs to the system: {then}");
@@ -177,23 +177,23 @@ fn lies_in(name: &[u8], directory: &[u8]) -> bool {
 }
 
 /// What else is to be said of a directory that is there.
-fn there(share: &Share, folder: &Folder, facts: &ShareFacts, path: &str) -> Vec<Finding> {
+fn there(share: &Share, directory: &Directory, facts: &ShareFacts, path: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let place = || share.place.clone();
-    if folder.name.starts_with(b"/dev/") || folder.name == b"/dev" {
+    if directory.name.starts_with(b"/dev/") || directory.name == b"/dev" {
         findings.push(
             Finding::warning(
                 Code::PathInDev,
                 place(),
                 format!("path {path} is below /dev: libvirt gives QEMU a /dev of its own, where it may not be"),
             )
-            .help("share a folder elsewhere"),
+            .help("share a directory elsewhere"),
         );
     }
     if let Some((user, reach)) = &facts.reach {
-        findings.extend(unreachable(share, folder, user, reach));
+        findings.extend(unreachable(share, directory, user, reach));
     }
-    if share.wants_xattr && folder.user_xattr == Some(false) {
+    if share.wants_xattr && directory.user_xattr == Some(false) {
         findings.push(
             Finding::warning(
                 Code::PathNoXattr,
@@ -214,7 +214,7 @@ pub fn is_about_host(code: Code) -> bool {
     matches!(
         code,
         Code::PathMissing
-            | Code::PathNotFolder
+            | Code::PathNotDirectory
             | Code::PathUnreachable
             | Code::PathUnstable
             | Code::PathNoXattr
@@ -230,10 +230,10 @@ fn led(path: &str, name: &str, written: &str) -> String {
     }
 }
 
-fn no_folder(share: &Share, path: &str, why: &NoFolder, confined: bool) -> Finding {
+fn no_directory(share: &Share, path: &str, why: &NoDirectory, confined: bool) -> Finding {
     let finding = |code, text: String| Finding::error(code, share.place.clone(), text);
     match why {
-        NoFolder::Missing(_) => Finding::warning(
+        NoDirectory::Missing(_) => Finding::warning(
             Code::PathMissing,
             share.place.clone(),
             format!(
@@ -241,8 +241,8 @@ fn no_folder(share: &Share, path: &str, why: &NoFolder, confined: bool) -> Findi
                  file or directory\""
             ),
         )
-        .help("create the folder, or mount what should be there, first"),
-        NoFolder::Silent => Finding::warning(
+        .help("create the directory, or mount what should be there, first"),
+        NoDirectory::Silent => Finding::warning(
             Code::PathUnreachable,
             share.place.clone(),
             format!(
@@ -251,47 +251,52 @@ fn no_folder(share: &Share, path: &str, why: &NoFolder, confined: bool) -> Findi
             ),
         )
         .help("see that its server or daemon runs, or unmount it"),
-        NoFolder::NotAFolder => finding(
-            Code::PathNotFolder,
-            format!("path {path} is not a folder: QEMU refuses to start with \"Not a directory\""),
+        NoDirectory::NotADirectory => finding(
+            Code::PathNotDirectory,
+            format!("path {path} is not a directory: QEMU refuses to start with \"Not a directory\""),
         )
-        .help("share the folder that holds it"),
+        .help("share the directory that holds it"),
         // QEMU is another user, and may be let in; but what has no name gets no rule.
-        NoFolder::Denied(true) if confined => finding(
+        NoDirectory::Denied(true) if confined => finding(
             Code::PathUnreachable,
             format!("path {path} is closed even to root, so its name is not known and no rule can hold it"),
         )
-        .help("let root search the folders on the way (NFS: no_root_squash, FUSE: allow_root)"),
-        NoFolder::Denied(as_root) => Finding::warning(
+        .help("let root search the directories on the way (NFS: no_root_squash, FUSE: allow_root)"),
+        NoDirectory::Denied(as_root) => Finding::warning(
             Code::PathUnreachable,
             share.place.clone(),
             format!("path {path} is closed to the user who looks here: whether QEMU gets in is not known"),
         )
         .help(if *as_root {
-            "see that the user QEMU runs as may enter every folder on the way"
+            "see that the user QEMU runs as may enter every directory on the way"
         } else {
             "look again as root"
         }),
-        NoFolder::Failed(error) => finding(
+        NoDirectory::Failed(error) => finding(
             Code::PathMissing,
             format!("path {path} cannot be opened ({error}): QEMU refuses to start"),
         )
-        .help("see that every folder on the way is there and can be entered"),
-        NoFolder::Unstable(name) => finding(
+        .help("see that every directory on the way is there and can be entered"),
+        NoDirectory::Unstable(name) => finding(
             Code::PathUnstable,
             format!(
-                "path {path} leads to a folder that the kernel calls {}, and that name does not lead back: no rule can hold it",
+                "path {path} leads to a directory that the kernel calls {}, and that name does not lead back: no rule can hold it",
                 quoted(name)
             ),
         )
-        .help("name the folder by a path that is visible to the whole host"),
+        .help("name the directory by a path that is visible to the whole host"),
     }
 }
 
-fn unreachable(share: &Share, folder: &Folder, user: &QemuUser, reach: &Reach) -> Option<Finding> {
+fn unreachable(
+    share: &Share,
+    directory: &Directory,
+    user: &QemuUser,
+    reach: &Reach,
+) -> Option<Finding> {
     let (at, is_share, certain) = match reach {
         Reach::Fine => return None,
-        Reach::ReadOnly => return unwritable(share, folder, user),
+        Reach::ReadOnly => return unwritable(share, directory, user),
         Reach::Stopped(at, is_share) => (at, *is_share, true),
         Reach::Unknown(at, is_share) => (at, *is_share, false),
     };
@@ -312,7 +317,7 @@ fn unreachable(share: &Share, folder: &Folder, user: &QemuUser, reach: &Reach) -
         )
     };
     let who = format!(
-        "QEMU runs as {}, and folder {}",
+        "QEMU runs as {}, and directory {}",
         quoted(&user.name),
         quoted(&at)
     );
@@ -327,7 +332,7 @@ fn unreachable(share: &Share, folder: &Folder, user: &QemuUser, reach: &Reach) -
     let finding = Finding::error(Code::PathUnreachable, share.place.clone(), message);
     Some(Finding {
         // Elsewhere somebody else decides.
-        level: if folder.remote || !certain {
+        level: if directory.remote || !certain {
             Level::Warning
         } else {
             Level::Error
@@ -344,13 +349,13 @@ fn unreachable(share: &Share, folder: &Folder, user: &QemuUser, reach: &Reach) -
 }
 
 /// What can be read only, though it is shared for more.
-fn unwritable(share: &Share, folder: &Folder, user: &QemuUser) -> Option<Finding> {
-    if share.readonly || folder.remote {
+fn unwritable(share: &Share, directory: &Directory, user: &QemuUser) -> Option<Finding> {
+    if share.readonly || directory.remote {
         return None;
     }
-    let at = visible(&String::from_utf8_lossy(&folder.name));
+    let at = visible(&String::from_utf8_lossy(&directory.name));
     let message = format!(
-        "QEMU runs as {}, who may not write to folder {}: the guest can read it, and make nothing in it",
+        "QEMU runs as {}, who may not write to directory {}: the guest can read it, and make nothing in it",
         quoted(&user.name),
         quoted(&at)
     );

@@ -5,8 +5,8 @@ use crate::domain::Place;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::qemu::command_line::Fsdev;
-use crate::qemu::number::{Mode, option_number};
-use crate::qemu::opts::Opt;
+use crate::qemu::numbers::{OptionNumber, option_number};
+use crate::qemu::option_string::Opt;
 
 /// QEMU's THROTTLE_VALUE_MAX.
 const MOST: u64 = 1_000_000_000_000_000;
@@ -38,7 +38,7 @@ pub fn is_key(key: &str) -> bool {
 /// Finds limits that do not go together.
 pub fn check(fsdev: &Fsdev, findings: &mut Vec<Finding>) {
     let number = |key: &str| match fsdev.last(key).map(|opt| option_number(&opt.value)) {
-        Some(Mode::Number(number)) => Some(number),
+        Some(OptionNumber::Number(number)) => Some(number),
         _ => None,
     };
     let any = |opt: &&Opt| opt.key.starts_with("throttling.");

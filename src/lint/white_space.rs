@@ -10,12 +10,12 @@ use std::collections::BTreeSet;
 use crate::domain::Place;
 use crate::domain::xml::has_white_space;
 use crate::lint::Context;
-use crate::lint::arguments::whole;
+use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
 use crate::ordered;
 use crate::qemu::command_line::CommandLine;
-use crate::qemu::json::Value;
+use crate::qemu::device_json::JsonValue;
 
 /// Finds arguments that are, or will be, something else than they look like.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
@@ -56,13 +56,13 @@ fn has_blank(line: &CommandLine, index: usize) -> bool {
     let devices = line.devices.iter().filter(|device| device.arg == index);
     devices
         .flat_map(|device| &device.properties)
-        .any(|property| matches!(&property.value, Value::String(text) if text.contains(' ')))
+        .any(|property| matches!(&property.value, JsonValue::String(text) if text.contains(' ')))
 }
 
 fn unclear(context: Context, index: usize, ours: bool) -> Finding {
     let finding = Finding::error(
         Code::WhiteSpaceUnclear,
-        whole(context, index),
+        whole_argument(context, index),
         "this value is written with a TAB or line end as such. libvirt makes a blank of it when it \
          reads this file, but where virsh dumpxml printed it, QEMU gets it as it is: which of the \
          two is meant cannot be told",

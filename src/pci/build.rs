@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{Device, Domain};
 use crate::ordered;
 use crate::pci::machine;
-use crate::pci::topology::{BusKind, Party, Placement, Refusal, Request, Topology, User};
+use crate::pci::topology::{BusKind, Party, PciRefusal, PciRequest, Placement, Topology, User};
 use crate::qemu::command_line::{CommandLine, RawDevice};
-use crate::qemu::json::Value;
-use crate::qemu::number::{self, SlotFunction};
-use crate::qemu::opts;
+use crate::qemu::device_json::JsonValue;
+use crate::qemu::numbers::{self, SlotFunction};
+use crate::qemu::option_string;
 use crate::version::{DeviceForm, Version};
 
 /// What became of the raw devices.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct Placed {
     /// The buses, everything placed.
     pub topology: Topology,
     /// Raw devices that found a place: index and place.
@@ -37,7 +37,7 @@ pub struct Refused {
     /// The device QEMU would name: the raw one, or one of libvirt's that came later.
     pub victim: Party,
     /// Why.
-    pub why: Refusal,
+    pub why: PciRefusal,
     /// Whether the raw device had no address of its own.
     pub automatic: bool,
 }
@@ -141,11 +141,13 @@ pub fn wish(device: &RawDevice) -> Wish {
     };
     let multifunction = match device.last("multifunction").map(|p| &p.value) {
         None => false,
-        Some(Value::Bool(on)) => *on,
-        Some(Value::String(text)) if device.form == DeviceForm::Text => match opts::boolean(text) {
-            Some(on) => on,
-            None => return Wish::Unreadable,
-        },
+        Some(JsonValue::Bool(on)) => *on,
+        Some(JsonValue::String(text)) if device.form == DeviceForm::Text => {
+            match option_string::boolean(text) {
+                Some(on) => on,
+                None => return Wish::Unreadable,
+            }
+        }
         Some(_) => return Wish::Unreadable,
     };
     Wish::Pci {
@@ -160,9 +162,9 @@ pub fn wish(device: &RawDevice) -> Wish {
 fn address(device: &RawDevice) -> Option<Option<SlotFunction>> {
     match device.last("addr").map(|p| &p.value) {
         None => Some(None),
-        Some(Value::String(text)) => number::pci_address(text).map(Some),
-        Some(Value::Integer(-1)) => Some(None),
-        Some(Value::Integer(devfn)) => {
+        Some(JsonValue::String(text)) => numbers::pci_address(text).map(Some),
+        Some(JsonValue::Integer(-1)) => Some(None),
+        Some(JsonValue::Integer(devfn)) => {
             let devfn = u8::try_from(*devfn).ok()?;
             Some(Some(SlotFunction::from_devfn(devfn)))
         }
@@ -176,12 +178,12 @@ pub fn build(
     line: &CommandLine,
     form: DeviceForm,
     qemu: Option<Version>,
-) -> Option<Outcome> {
+) -> Option<Placed> {
     let (name, express) = machine::root_bus(domain)?;
     let mut builder = Builder {
         domain,
         line,
-        outcome: Outcome {
+        outcome: Placed {
             topology: Topology::new(machine::bridge_slot_zero_refused(domain, qemu)),
             placed: Vec::new(),
             refused: Vec::new(),
@@ -213,7 +215,7 @@ pub fn build(
 struct Builder<'d> {
     domain: &'d Domain,
     line: &'d CommandLine,
-    outcome: Outcome,
+    outcome: Placed,
     /// How many buses without a name of their own there are: `pci.N` and `pcie.N`. The root bus
     /// of i440fx is the first of its kind, that of q35 has a name (facts Q3).
     unnamed: (u32, u32),
@@ -300,7 +302,7 @@ impl Builder<'_> {
         if bus.is_none() {
             return;
         }
-        let request = Request {
+        let request = PciRequest {
             party: Party::Libvirt(index),
             at: Some(at),
             multifunction: address.multifunction,
@@ -308,9 +310,9 @@ impl Builder<'_> {
         };
         let raw = match self.outcome.topology.place(bus, &request) {
             Err(why) => match why {
-                Refusal::Taken(_, Party::Raw(raw))
-                | Refusal::BesideSingle(_, Party::Raw(raw))
-                | Refusal::SingleBeside(_, Party::Raw(raw)) => Some((raw, why)),
+                PciRefusal::Taken(_, Party::Raw(raw))
+                | PciRefusal::BesideSingle(_, Party::Raw(raw))
+                | PciRefusal::SingleBeside(_, Party::Raw(raw)) => Some((raw, why)),
                 // Among libvirt's own devices, and with the machine's (the first IDE controller
                 // is the machine's, and in the XML too), libvirt sees to it itself.
                 _ => None,
@@ -345,7 +347,7 @@ impl Builder<'_> {
             } => (bus, at, multifunction),
         };
         let kind = bridge_kind(device.driver());
-        let request = Request {
+        let request = PciRequest {
             party: Party::Raw(index),
             at,
             multifunction,
@@ -385,7 +387,7 @@ impl Builder<'_> {
     }
 
     /// However many devices one is in the way of, moving it is one thing to do.
-    fn refuse(&mut self, raw: usize, victim: Party, why: Refusal) {
+    fn refuse(&mut self, raw: usize, victim: Party, why: PciRefusal) {
         if !self.blamed.insert(raw) {
             return;
         }

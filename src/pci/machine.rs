@@ -1,7 +1,7 @@
 //! What a machine type brings along: its root bus and the functions built into it.
 
 use crate::domain::Domain;
-use crate::qemu::number::SlotFunction;
+use crate::qemu::numbers::SlotFunction;
 use crate::version::Version;
 
 /// The machine types whose built-in devices we know.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::ordered;
 use crate::pci::topology::Topology;
-use crate::qemu::number::SlotFunction;
+use crate::qemu::numbers::SlotFunction;
 
 /// Free addresses of the root bus, given out one by one, so that all can be taken together.
 #[derive(Debug)]

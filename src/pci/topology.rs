@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::qemu::number::SlotFunction;
+use crate::qemu::numbers::SlotFunction;
 
 /// What kind of bus it is, as far as the rules differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Party {
 
 /// Who created a bus.
 #[derive(Debug, Clone)]
-pub struct Bus {
+pub struct PciBus {
     /// QEMU's name for it.
     pub name: String,
     /// Its kind.
@@ -59,7 +59,7 @@ pub struct User {
 
 /// What is to be put somewhere.
 #[derive(Debug, Clone, Copy)]
-pub struct Request {
+pub struct PciRequest {
     /// For whom.
     pub party: Party,
     /// `addr=`; without it the lowest slot whose function 0 is free.
@@ -81,7 +81,7 @@ pub struct Placement {
 
 /// Why QEMU refuses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PciRefusal {
     /// `Bus 'x' not found`
     NoBus,
     /// `Only PCI/PCIe bridges can be plugged into pxb-pcie`
@@ -102,7 +102,7 @@ pub enum Refusal {
 #[derive(Debug, Clone, Default)]
 pub struct Topology {
     /// In order of creation; the root bus first.
-    pub buses: Vec<Bus>,
+    pub buses: Vec<PciBus>,
     /// The first bus of each name.
     names: BTreeMap<String, usize>,
     /// Whether slot 0 of a [`BusKind::Bridge`] is refused; `None` where that is not known.
@@ -126,7 +126,7 @@ impl Topology {
         self.names
             .entry(name.to_owned())
             .or_insert(self.buses.len());
-        self.buses.push(Bus {
+        self.buses.push(PciBus {
             name: name.to_owned(),
             kind,
             expander,
@@ -141,7 +141,7 @@ impl Topology {
         if kind == BusKind::BridgesOnly {
             self.add_bus(name, kind, true);
         } else {
-            self.buses.push(Bus {
+            self.buses.push(PciBus {
                 name: format!("behind {name}"),
                 kind: BusKind::BridgesOnly,
                 expander: true,
@@ -171,14 +171,18 @@ impl Topology {
     ///
     /// # Errors
     /// With QEMU's reason.
-    pub fn place(&mut self, bus: Option<usize>, request: &Request) -> Result<Placement, Refusal> {
-        let judged = self.judge(bus, request);
+    pub fn place(
+        &mut self,
+        bus: Option<usize>,
+        request: &PciRequest,
+    ) -> Result<Placement, PciRefusal> {
+        let judged = self.try_placing(bus, request);
         let place = match judged {
             Ok(place)
             | Err(
-                Refusal::SlotZero(place)
-                | Refusal::BesideSingle(place, _)
-                | Refusal::SingleBeside(place, _),
+                PciRefusal::SlotZero(place)
+                | PciRefusal::BesideSingle(place, _)
+                | PciRefusal::SingleBeside(place, _),
             ) => place,
             Err(_) => return judged,
         };
@@ -196,35 +200,39 @@ impl Topology {
     ///
     /// # Errors
     /// With QEMU's reason.
-    pub fn judge(&self, bus: Option<usize>, request: &Request) -> Result<Placement, Refusal> {
-        let index = bus.ok_or(Refusal::NoBus)?;
-        let bus = self.buses.get(index).ok_or(Refusal::NoBus)?;
+    pub fn try_placing(
+        &self,
+        bus: Option<usize>,
+        request: &PciRequest,
+    ) -> Result<Placement, PciRefusal> {
+        let index = bus.ok_or(PciRefusal::NoBus)?;
+        let bus = self.buses.get(index).ok_or(PciRefusal::NoBus)?;
         if bus.kind == BusKind::BridgesOnly && !request.bridge {
-            return Err(Refusal::BridgesOnly);
+            return Err(PciRefusal::BridgesOnly);
         }
         let at = match request.at {
             Some(at) => at,
-            None => bus.lowest_free().ok_or(Refusal::Full(index))?,
+            None => bus.lowest_free().ok_or(PciRefusal::Full(index))?,
         };
         let place = Placement { bus: index, at };
         if let Some(user) = bus.users.get(&at) {
-            return Err(Refusal::Taken(place, user.party));
+            return Err(PciRefusal::Taken(place, user.party));
         }
         match bus.beside(at, request.multifunction) {
-            Some(party) if at.function == 0 => Err(Refusal::SingleBeside(place, party)),
-            Some(party) => Err(Refusal::BesideSingle(place, party)),
+            Some(party) if at.function == 0 => Err(PciRefusal::SingleBeside(place, party)),
+            Some(party) => Err(PciRefusal::BesideSingle(place, party)),
             None if bus.kind == BusKind::Bridge
                 && at.slot == 0
                 && (self.slot_zero_refused == Some(true) || bus.expander) =>
             {
-                Err(Refusal::SlotZero(place))
+                Err(PciRefusal::SlotZero(place))
             }
             None => Ok(place),
         }
     }
 }
 
-impl Bus {
+impl PciBus {
     fn lowest_free(&self) -> Option<SlotFunction> {
         (0..32)
             .map(|slot| SlotFunction { slot, function: 0 })
@@ -291,8 +299,8 @@ mod tests {
         SlotFunction { slot, function }
     }
 
-    fn ask(party: usize, at: Option<SlotFunction>, multifunction: bool) -> Request {
-        Request {
+    fn ask(party: usize, at: Option<SlotFunction>, multifunction: bool) -> PciRequest {
+        PciRequest {
             party: Party::Raw(party),
             at,
             multifunction,
@@ -308,18 +316,18 @@ mod tests {
         assert!(root.place(Some(0), &ask(1, Some(at(5, 2)), false)).is_ok());
         assert!(matches!(
             root.place(Some(0), &ask(2, Some(at(5, 0)), false)),
-            Err(Refusal::SingleBeside(_, Party::Raw(0)))
+            Err(PciRefusal::SingleBeside(_, Party::Raw(0)))
         ));
         assert!(root.place(Some(0), &ask(3, Some(at(6, 0)), true)).is_ok());
         assert!(root.place(Some(0), &ask(4, Some(at(6, 7)), false)).is_ok());
         assert!(root.place(Some(0), &ask(5, Some(at(7, 0)), false)).is_ok());
         assert!(matches!(
             root.place(Some(0), &ask(6, Some(at(7, 1)), true)),
-            Err(Refusal::BesideSingle(_, Party::Raw(5)))
+            Err(PciRefusal::BesideSingle(_, Party::Raw(5)))
         ));
         assert!(matches!(
             root.place(Some(0), &ask(7, Some(at(6, 7)), true)),
-            Err(Refusal::Taken(_, Party::Raw(4)))
+            Err(PciRefusal::Taken(_, Party::Raw(4)))
         ));
     }
 
@@ -334,7 +342,7 @@ mod tests {
         root.place(Some(0), &ask(1, Some(at(1, 3)), false)).unwrap();
         assert!(matches!(
             root.place(Some(0), &ask(2, None, false)),
-            Err(Refusal::SingleBeside(..))
+            Err(PciRefusal::SingleBeside(..))
         ));
         assert_eq!(root.buses[0].free().next(), Some(at(0x1c, 0)));
     }

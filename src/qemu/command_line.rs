@@ -5,10 +5,10 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use crate::domain::Domain;
-use crate::qemu::json::{JsonError, Value};
+use crate::qemu::argv::Stray;
+use crate::qemu::device_json::{JsonError, JsonValue};
 use crate::qemu::libvirt_ids::LibvirtIds;
-use crate::qemu::opts::{self, Form, Opt};
-use crate::qemu::words::Stray;
+use crate::qemu::option_string::{self, Form, Opt};
 use crate::version::DeviceForm;
 
 /// Everything of it that has to do with 9p or PCI.
@@ -57,16 +57,16 @@ pub struct RawDevice {
     /// Whether it comes from a `-virtfs`: no id, no address, driver virtio-9p-pci.
     pub virtfs: bool,
     /// Its properties in order, `driver` among them.
-    pub properties: Vec<Property>,
+    pub properties: Vec<RawProperty>,
 }
 
 /// A property of a raw device.
 #[derive(Debug, Clone)]
-pub struct Property {
+pub struct RawProperty {
     /// Its name.
     pub key: String,
     /// Its value; always a string in a text device.
-    pub value: Value,
+    pub value: JsonValue,
     /// Written as a flag (text only).
     pub flag: bool,
     /// Which word it stands in.
@@ -129,12 +129,13 @@ pub const DRIVERS_9P: [&str; 4] = [
 impl Fsdev {
     /// Its id: of a `-virtfs` without one, the mount tag.
     pub fn id(&self) -> Option<&Opt> {
-        opts::id(&self.opts).or_else(|| self.virtfs.then(|| self.last("mount_tag")).flatten())
+        option_string::id(&self.opts)
+            .or_else(|| self.virtfs.then(|| self.last("mount_tag")).flatten())
     }
 
     /// The occurrence of `key` that counts.
     pub fn last(&self, key: &str) -> Option<&Opt> {
-        opts::last(&self.opts, key)
+        option_string::last(&self.opts, key)
     }
 
     /// The value of `key` that counts.
@@ -144,16 +145,16 @@ impl Fsdev {
 
     /// Whether QEMU opens it read-only.
     pub fn readonly(&self) -> bool {
-        self.value("readonly").and_then(opts::boolean) == Some(true)
+        self.value("readonly").and_then(option_string::boolean) == Some(true)
     }
 }
 
-impl Property {
+impl RawProperty {
     /// What a text device makes of an option.
     pub fn of_text(opt: Opt) -> Self {
-        Property {
+        RawProperty {
             key: opt.key,
-            value: Value::String(opt.value),
+            value: JsonValue::String(opt.value),
             flag: opt.form == Form::Flag,
             arg: opt.arg,
             key_range: opt.key_range,
@@ -164,25 +165,25 @@ impl Property {
 
 impl RawDevice {
     /// The occurrence of `key` that counts: the last.
-    pub fn last(&self, key: &str) -> Option<&Property> {
+    pub fn last(&self, key: &str) -> Option<&RawProperty> {
         self.properties.iter().rev().find(|p| p.key == key)
     }
 
     /// The string value of `key`.
     pub fn text(&self, key: &str) -> Option<&str> {
         match self.last(key).map(|p| &p.value) {
-            Some(Value::String(text)) => Some(text),
+            Some(JsonValue::String(text)) => Some(text),
             _ => None,
         }
     }
 
     /// Its `id`: in text the first counts, in JSON there is one. What `-set` adds to a text device is
     /// no id to QEMU's options, but is that of the device (7.2: `-set device.d.id=x` makes it x).
-    pub fn id(&self) -> Option<&Property> {
+    pub fn id(&self) -> Option<&RawProperty> {
         let mut ids = self
             .properties
             .iter()
-            .filter(|p| p.key == "id" && matches!(p.value, Value::String(_)));
+            .filter(|p| p.key == "id" && matches!(p.value, JsonValue::String(_)));
         let first = ids.next()?;
         Some(ids.rfind(|p| p.arg != self.arg).unwrap_or(first))
     }
@@ -190,7 +191,7 @@ impl RawDevice {
     /// The text of its id.
     pub fn id_text(&self) -> Option<&str> {
         match self.id().map(|p| &p.value) {
-            Some(Value::String(text)) => Some(text),
+            Some(JsonValue::String(text)) => Some(text),
             _ => None,
         }
     }

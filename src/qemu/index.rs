@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::Domain;
 use crate::ordered;
 use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice, Set};
-use crate::qemu::native::{NativeFsdev, native_fsdevs};
+use crate::qemu::native_fsdevs::{NativeFsdev, native_fsdevs};
 
 /// Names, and the first that has each.
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::domain::{Device, Domain, Word};
+use crate::domain::{Device, Domain, Interned};
 
 /// An `id=` on QEMU's command line. Put together only where somebody reads it: a large domain has
 /// hundreds, and hardly one is ever asked for.
@@ -17,7 +17,7 @@ pub enum LibvirtId {
     /// What libvirt calls it: a prefix, and mostly a number.
     Automatic(&'static str, Option<u64>),
     /// What the user calls it.
-    Users(Word),
+    Users(Interned),
 }
 
 impl fmt::Display for LibvirtId {
@@ -37,7 +37,7 @@ pub struct LibvirtIds {
     all: Vec<(LibvirtId, usize)>,
     /// The first device that has each.
     automatic: BTreeMap<(&'static str, Option<u64>), usize>,
-    users: BTreeMap<Word, usize>,
+    users: BTreeMap<Interned, usize>,
 }
 
 /// How libvirt comes to the number of an automatic alias (qemuAssignDeviceAliases).

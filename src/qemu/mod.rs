@@ -1,17 +1,17 @@
 //! QEMU's languages: argument words, option strings, JSON devices, numbers, and what the raw
 //! arguments of a domain mean taken together.
 
+pub mod argv;
 pub mod command_line;
+pub mod device_json;
+pub mod device_properties;
+pub mod device_spelling;
 pub mod index;
-pub mod json;
 pub mod libvirt_ids;
-pub mod native;
-pub mod number;
-pub mod options;
-pub mod opts;
-pub mod properties;
+pub mod native_fsdevs;
+pub mod numbers;
+pub mod option_string;
+pub mod option_table;
 pub mod read;
 pub mod set;
 pub mod shares;
-pub mod spell;
-pub mod words;

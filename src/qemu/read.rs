@@ -1,11 +1,11 @@
 //! Reads the raw arguments of a domain as QEMU does, one after the other.
 
 use crate::domain::{Arg, Domain};
-use crate::qemu::command_line::{CommandLine, Fsdev, LONGEST_ARG, Property, RawDevice};
-use crate::qemu::json::{self, Value};
-use crate::qemu::opts;
-use crate::qemu::set::Names;
-use crate::qemu::words;
+use crate::qemu::argv;
+use crate::qemu::command_line::{CommandLine, Fsdev, LONGEST_ARG, RawDevice, RawProperty};
+use crate::qemu::device_json::{self, JsonValue};
+use crate::qemu::option_string;
+use crate::qemu::set::SetTargets;
 use crate::version::DeviceForm;
 
 impl CommandLine {
@@ -13,9 +13,9 @@ impl CommandLine {
     pub fn read(domain: &Domain) -> CommandLine {
         let mut line = CommandLine::default();
         let words: Vec<&str> = domain.args.iter().map(|arg| arg.value.as_str()).collect();
-        let (pairs, strays) = words::pair(&words);
+        let (pairs, strays) = argv::pair(&words);
         line.strays = strays;
-        let mut names = Names::default();
+        let mut names = SetTargets::default();
         for word in pairs {
             // Each of them makes QEMU add PCI devices by itself (facts Q4).
             line.adds_devices |= matches!(
@@ -36,7 +36,7 @@ impl CommandLine {
                 "fsdev" => line.fsdevs.push(Fsdev {
                     arg: index,
                     virtfs: false,
-                    opts: opts::parse(&arg.value, "fsdriver", index),
+                    opts: option_string::parse(&arg.value, "fsdriver", index),
                 }),
                 "virtfs" => line.virtfs(index, arg),
                 "device" => line.device(index, arg),
@@ -56,11 +56,11 @@ impl CommandLine {
         let fsdev = Fsdev {
             arg: index,
             virtfs: true,
-            opts: opts::parse(&arg.value, "fsdriver", index),
+            opts: option_string::parse(&arg.value, "fsdriver", index),
         };
-        let implied = |key: &str, value: &str| Property {
+        let implied = |key: &str, value: &str| RawProperty {
             key: key.to_owned(),
-            value: Value::String(value.to_owned()),
+            value: JsonValue::String(value.to_owned()),
             flag: false,
             arg: index,
             key_range: 0..arg.value.len(),
@@ -71,7 +71,7 @@ impl CommandLine {
             properties.push(implied("fsdev", &id.value));
         }
         if let Some(tag) = fsdev.last("mount_tag") {
-            properties.push(Property {
+            properties.push(RawProperty {
                 value_range: tag.value_range.clone(),
                 ..implied("mount_tag", &tag.value)
             });
@@ -88,12 +88,12 @@ impl CommandLine {
     fn device(&mut self, index: usize, arg: &Arg) {
         // QEMU >= 6.2 looks at the first byte only (vl.c, QEMU_OPTION_device).
         let (form, properties) = if arg.value.starts_with('{') {
-            match json::object(&arg.value) {
+            match device_json::object(&arg.value) {
                 Ok(members) => (
                     DeviceForm::Json,
                     members
                         .into_iter()
-                        .map(|member| Property {
+                        .map(|member| RawProperty {
                             key: member.key,
                             value: member.value,
                             flag: false,
@@ -109,10 +109,10 @@ impl CommandLine {
                 }
             }
         } else {
-            let opts = opts::parse(&arg.value, "driver", index);
+            let opts = option_string::parse(&arg.value, "driver", index);
             (
                 DeviceForm::Text,
-                opts.into_iter().map(Property::of_text).collect(),
+                opts.into_iter().map(RawProperty::of_text).collect(),
             )
         };
         self.devices.push(RawDevice {

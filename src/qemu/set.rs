@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Arg, Device, Domain};
-use crate::qemu::command_line::{CommandLine, FailedSet, Property, Set};
-use crate::qemu::opts::{Form, Opt};
+use crate::qemu::command_line::{CommandLine, FailedSet, RawProperty, Set};
+use crate::qemu::option_string::{Form, Opt};
 use crate::version::DeviceForm;
 
 /// The other groups that -set knows (vl.c, vm_config_groups; union of 2.10 to 11.1).
@@ -51,14 +51,14 @@ const GROUPS: [&str; 38] = [
 
 /// Who has which id so far, for -set: it reaches only what stands before it.
 #[derive(Default)]
-pub struct Names {
+pub struct SetTargets {
     fsdevs: BTreeMap<String, usize>,
     devices: BTreeMap<String, usize>,
     /// How many fsdevs and devices are known here already.
     seen: (usize, usize),
 }
 
-impl Names {
+impl SetTargets {
     /// Takes in what was added to the line since the last time.
     fn catch_up(&mut self, line: &CommandLine) {
         let (fsdevs, devices) = self.seen;
@@ -113,7 +113,7 @@ impl Names {
                 .get(id)
                 .and_then(|index| line.devices.get_mut(*index));
             if let Some(device) = target {
-                device.properties.push(Property::of_text(opt));
+                device.properties.push(RawProperty::of_text(opt));
                 return;
             }
         }

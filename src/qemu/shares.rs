@@ -1,13 +1,13 @@
-//! The shares that raw arguments make: which folders QEMU will open, and how.
+//! The shares that raw arguments make: which directories QEMU will open, and how.
 
 use std::collections::BTreeMap;
 
 use crate::domain::Place;
 use crate::ordered;
 use crate::qemu::index::Index;
-use crate::qemu::opts::{self, Opt};
+use crate::qemu::option_string::{self, Opt};
 
-/// One folder that QEMU opens because of raw arguments.
+/// One directory that QEMU opens because of raw arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Share {
     /// The path as QEMU gets it.
@@ -86,7 +86,7 @@ fn changed(index: &Index, is_used: impl Fn(&str) -> bool) -> Vec<Share> {
             continue;
         };
         let readonly = match changes.readonly {
-            Some(opt) => opts::boolean(&opt.value) == Some(true),
+            Some(opt) => option_string::boolean(&opt.value) == Some(true),
             None => fs.readonly,
         };
         let (path, opt) = match (changes.path, changes.readonly, &fs.source) {

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::doctor::{Line, Subject, Verdict};
+use crate::doctor::{CheckLine, Grade, Subject};
 use crate::text::{Paint, Shown, count, visible};
 
 /// Columns of a line, and those before a hint.
@@ -11,17 +11,17 @@ const WIDTH: usize = 100;
 const INDENT: usize = 12;
 
 /// The lines for people, each with its line end.
-pub fn text(line: &Line, colour: bool) -> Shown {
+pub fn text(line: &CheckLine, colour: bool) -> Shown {
     let paint = match line.verdict {
-        Verdict::Note | Verdict::Pass => Paint::Green,
-        Verdict::Warn => Paint::Yellow,
-        Verdict::Fail => Paint::Red,
+        Grade::Note | Grade::Pass => Paint::Green,
+        Grade::Warn => Paint::Yellow,
+        Grade::Fail => Paint::Red,
     };
     let start = format!("{:>10}: ", shown(&line.subject));
     // Columns are as wide as what is seen.
     let looked_at = visible(&line.looked_at);
     let mut out = Shown::default();
-    if line.verdict == Verdict::Note {
+    if line.verdict == Grade::Note {
         out.line(&format!("{start}{looked_at}"));
     } else {
         let start = start + "Checking ";
@@ -54,9 +54,9 @@ pub fn text(line: &Line, colour: bool) -> Shown {
 }
 
 /// How many things were looked at, and what became of them.
-pub fn sum(lines: &[Line]) -> Shown {
+pub fn sum(lines: &[CheckLine]) -> Shown {
     let of = |verdict| lines.iter().filter(|line| line.verdict == verdict).count();
-    let (passed, warnings, failures) = (of(Verdict::Pass), of(Verdict::Warn), of(Verdict::Fail));
+    let (passed, warnings, failures) = (of(Grade::Pass), of(Grade::Warn), of(Grade::Fail));
     let mut out = Shown::default();
     out.line(&format!(
         "{}: {passed} passed, {}, {}",
@@ -90,7 +90,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// The line for programs, without its line end; the form is a contract (schema 1).
-pub fn json(line: &Line) -> String {
+pub fn json(line: &CheckLine) -> String {
     let (about, guest) = match &line.subject {
         Subject::Guest(name, file) => ("guest", Some((name, file))),
         other => (subject(other), None),
@@ -128,12 +128,12 @@ fn subject(subject: &Subject) -> &str {
     }
 }
 
-fn verdict(verdict: Verdict) -> &'static str {
+fn verdict(verdict: Grade) -> &'static str {
     match verdict {
-        Verdict::Note => "NOTE",
-        Verdict::Pass => "PASS",
-        Verdict::Warn => "WARN",
-        Verdict::Fail => "FAIL",
+        Grade::Note => "NOTE",
+        Grade::Pass => "PASS",
+        Grade::Warn => "WARN",
+        Grade::Fail => "FAIL",
     }
 }
 
@@ -141,16 +141,16 @@ fn verdict(verdict: Verdict) -> &'static str {
 mod tests {
     use super::*;
 
-    fn text(line: &Line, colour: bool) -> String {
+    fn text(line: &CheckLine, colour: bool) -> String {
         super::text(line, colour).as_str().to_owned()
     }
 
     #[test]
     fn names_cannot_drive_the_terminal() {
-        let line = Line {
+        let line = CheckLine {
             subject: Subject::Guest("a\x1b[31m".into(), None),
             looked_at: "b\nc".into(),
-            verdict: Verdict::Fail,
+            verdict: Grade::Fail,
             hint: Some("d\u{202e}".into()),
             every_guest: false,
         };
@@ -170,8 +170,8 @@ mod tests {
     fn no_line_is_wider_than_a_hundred_columns() {
         for (name, words, long) in [("w", 1, 1), ("w", 90, 9), ("a guest of many words", 80, 11)] {
             let words = vec!["x".repeat(long); words].join(" ");
-            for verdict in [Verdict::Pass, Verdict::Fail] {
-                let line = Line {
+            for verdict in [Grade::Pass, Grade::Fail] {
+                let line = CheckLine {
                     subject: Subject::Guest(name.into(), Some("/a/file".into())),
                     looked_at: words.clone(),
                     verdict,

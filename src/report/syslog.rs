@@ -15,14 +15,14 @@ const PLACE: &str = "/dev/log";
 
 /// The log, or nothing where there is none.
 pub struct Log {
-    logger: Option<Logger<LoggerBackend, Line>>,
+    logger: Option<Logger<LoggerBackend, LogLine>>,
 }
 
 /// `<PRIORITY>virt-9p[PID]: message`. The library's own formatter asks for the local time and
 /// panics where it cannot be told; every daemon behind /dev/log adds the time itself.
-struct Line;
+struct LogLine;
 
-impl LogFormat<&str> for Line {
+impl LogFormat<&str> for LogLine {
     fn format<W: std::io::Write>(
         &self,
         w: &mut W,
@@ -53,7 +53,7 @@ impl Log {
             socket
                 .set_write_timeout(Some(Duration::from_millis(200)))
                 .ok()?;
-            Some(Logger::new(LoggerBackend::Unix(socket), Line))
+            Some(Logger::new(LoggerBackend::Unix(socket), LogLine))
         };
         Log { logger: connect() }
     }

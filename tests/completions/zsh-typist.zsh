@@ -1,7 +1,7 @@
-# What the interactive zsh of zsh.zsh is told first: load the completions of $FOLDER, and write
+# What the interactive zsh of zsh.zsh is told first: load the completions of $DIRECTORY, and write
 # what is offered into $OFFERED.
 PS1= TERM=dumb
-fpath=($FOLDER $fpath)
+fpath=($DIRECTORY $fpath)
 autoload -Uz compinit && compinit -u -D
 
 compadd() {

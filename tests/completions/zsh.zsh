@@ -1,7 +1,7 @@
 # Loads the completion FILE into an interactive zsh on a terminal of its own, types the words,
 # presses the tab key, and prints what was offered.
 zmodload zsh/zpty
-export FOLDER=${1:h} OFFERED=$(mktemp)
+export DIRECTORY=${1:h} OFFERED=$(mktemp)
 shift
 
 # Reads what the terminal shows until $OFFERED ends with this word.

@@ -1,4 +1,4 @@
-//! Names for folders that no sane person would choose, but a kernel accepts.
+//! Names for directories that no sane person would choose, but a kernel accepts.
 
 use crate::grant::random_byte;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::policy::{Owner, Perms, Policy};
 
-/// A folder that a guest was given. The path is the kernel's own name for it: no symlinks, no
+/// A directory that a guest was given. The path is the kernel's own name for it: no symlinks, no
 /// slash at the end (except for `/` itself).
 #[derive(Clone, Debug)]
 pub struct Grant {
@@ -21,19 +21,19 @@ impl Grant {
         Self { path, readonly }
     }
 
-    /// The folder as AppArmor sees it: with a slash at the end.
-    pub fn folder(&self) -> Vec<u8> {
-        let mut folder = self.path.clone();
-        if folder != b"/" {
-            folder.push(b'/');
+    /// The directory as AppArmor sees it: with a slash at the end.
+    pub fn directory(&self) -> Vec<u8> {
+        let mut directory = self.path.clone();
+        if directory != b"/" {
+            directory.push(b'/');
         }
-        folder
+        directory
     }
 
-    /// The same letters a native share gets (facts A2.1): the folder can be listed, but only
+    /// The same letters a native share gets (facts A2.1): the directory can be listed, but only
     /// what is in it can be written.
     fn letters(&self, path: &[u8]) -> &'static str {
-        match path.strip_prefix(self.folder().as_slice()) {
+        match path.strip_prefix(self.directory().as_slice()) {
             None => "",
             Some([]) => "r",
             Some(_) if self.readonly => "r",
@@ -144,14 +144,14 @@ pub fn probes(grant: &Grant, rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
     probes
 }
 
-/// The folder, and names that can be in it.
+/// The directory, and names that can be in it.
 fn inside(grant: &Grant, rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
-    let folder = grant.folder();
+    let directory = grant.directory();
     let names: [&[u8]; 14] = [
         b"",
         b"file",
-        b"folder/",
-        b"folder/file",
+        b"directory/",
+        b"directory/file",
         b"a/b/c/d/e/f/",
         b".hidden",
         b"..data/x",
@@ -163,9 +163,9 @@ fn inside(grant: &Grant, rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
         b"\n",
         b"\xff\xfe",
     ];
-    let mut paths: Vec<Vec<u8>> = names.iter().map(|name| join(&[&folder, name])).collect();
+    let mut paths: Vec<Vec<u8>> = names.iter().map(|name| join(&[&directory, name])).collect();
     for _ in 0..6 {
-        let mut path = folder.clone();
+        let mut path = directory.clone();
         for _ in 0..rng.usize(1..12) {
             path.push(random_byte(rng));
         }
@@ -241,7 +241,7 @@ fn around(grant: &Grant, rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
     }
     let mut probes = vec![path.to_vec()];
     for name in names {
-        for below in [&b""[..], b"/", b"/file", b"/folder/file"] {
+        for below in [&b""[..], b"/", b"/file", b"/directory/file"] {
             probes.push(join(&[&name, below]));
         }
     }
@@ -275,7 +275,7 @@ fn misread(path: &[u8]) -> Vec<Vec<u8>> {
             names.push(join(&[before, &[*byte], after]));
         }
     }
-    // Alternatives, and variables: the home folder is one that is always declared.
+    // Alternatives, and variables: the home directory is one that is always declared.
     if let Some((before, inner, after)) = bracketed(path, b'{', b'}') {
         for choice in inner.split(|byte| *byte == b',') {
             names.push(join(&[before, choice, after]));
@@ -346,14 +346,14 @@ fn replace(path: &[u8], what: &[u8], by: &[u8]) -> Vec<u8> {
 
 /// Hard links from this share to itself, to another, and to what no share has.
 fn links(grant: &Grant, grants: &[Grant], rng: &mut fastrand::Rng) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let name = join(&[&grant.folder(), b"new"]);
+    let name = join(&[&grant.directory(), b"new"]);
     let mut targets = vec![
-        join(&[&grant.folder(), b"old"]),
+        join(&[&grant.directory(), b"old"]),
         b"/etc/shadow".to_vec(),
         b"/not-shared/file".to_vec(),
     ];
     if let Some(other) = rng.choice(grants) {
-        targets.push(join(&[&other.folder(), b"old"]));
+        targets.push(join(&[&other.directory(), b"old"]));
     }
     targets
         .into_iter()

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// Where AppArmor is on, libvirt has its template, and there is a folder to share.
+/// Where AppArmor is on, libvirt has its template, and there is a directory to share.
 pub fn host() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let at = |path: &str| root.path().join(path);

@@ -1,5 +1,5 @@
-//! A libvirt of the test's own: a session daemon whose home, runtime and configuration folders are
-//! a temporary one. Nothing of the system's libvirt is read or written.
+//! A libvirt of the test's own: a session daemon whose home, runtime and configuration directories
+//! are a temporary one. Nothing of the system's libvirt is read or written.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -21,13 +21,13 @@ pub struct Libvirtd {
 impl Libvirtd {
     /// Starts it, and waits until it listens.
     pub fn start() -> Self {
-        // Not in cargo's folder: another user must get there, and a socket's path is short.
+        // Not in cargo's directory: another user must get there, and a socket's path is short.
         let home = tempfile::Builder::new().prefix("v9p-").tempdir().unwrap();
-        for folder in ["", "run", "home"] {
-            let folder = home.path().join(folder);
-            let _ = fs::create_dir(&folder);
+        for directory in ["", "run", "home"] {
+            let directory = home.path().join(directory);
+            let _ = fs::create_dir(&directory);
             if is_root() {
-                std::os::unix::fs::chown(&folder, Some(USER), Some(USER)).unwrap();
+                std::os::unix::fs::chown(&directory, Some(USER), Some(USER)).unwrap();
             }
         }
         // Guests write their own logs: no virtlogd is started, which would stay for a while.
@@ -35,8 +35,8 @@ impl Libvirtd {
         fs::create_dir_all(&settings).unwrap();
         fs::write(settings.join("qemu.conf"), "stdio_handler = \"file\"\n").unwrap();
         if is_root() {
-            for folder in settings.ancestors().take(2) {
-                std::os::unix::fs::chown(folder, Some(USER), Some(USER)).unwrap();
+            for directory in settings.ancestors().take(2) {
+                std::os::unix::fs::chown(directory, Some(USER), Some(USER)).unwrap();
             }
         }
         let log = File::create(home.path().join("log")).unwrap();
@@ -60,7 +60,7 @@ impl Libvirtd {
         libvirtd
     }
 
-    /// Runs a shell script as the daemon's user, in its folder; `$VIRSH` is connected to it, and
+    /// Runs a shell script as the daemon's user, in its directory; `$VIRSH` is connected to it, and
     /// `virt-9p` is the program.
     pub fn shell(&self, script: &str) -> Output {
         let program = self.home.path().join("virt-9p");
@@ -134,7 +134,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// A program with its home in the scratch folder, as somebody who is not root.
+/// A program with its home in the scratch directory, as somebody who is not root.
 fn command(program: &str, home: &Path) -> Command {
     let mut command = if is_root() {
         let user = USER.to_string();
@@ -157,13 +157,13 @@ fn command(program: &str, home: &Path) -> Command {
         .env("HOME", home.join("home"))
         .env("XDG_RUNTIME_DIR", home.join("run"))
         .current_dir("/");
-    for (variable, folder) in [
+    for (variable, directory) in [
         ("XDG_CONFIG_HOME", "config"),
         ("XDG_CACHE_HOME", "cache"),
         ("XDG_DATA_HOME", "data"),
         ("XDG_STATE_HOME", "state"),
     ] {
-        command.env(variable, home.join("home").join(folder));
+        command.env(variable, home.join("home").join(directory));
     }
     command
 }

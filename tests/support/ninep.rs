@@ -125,11 +125,11 @@ impl Guest {
         })
     }
 
-    /// Removes a file, or with `folder` a folder.
-    pub fn remove(&mut self, name: &str, folder: bool) -> Result<(), u32> {
+    /// Removes a file, or with `directory` a directory.
+    pub fn remove(&mut self, name: &str, directory: bool) -> Result<(), u32> {
         self.in_parent(name, |guest, parent, name| {
             let unlink = Message::new(UNLINKAT).u32(parent).text(name);
-            let flag = if folder { 0x200 } else { 0 };
+            let flag = if directory { 0x200 } else { 0 };
             guest.call(&unlink.u32(flag)).map(drop)
         })
     }
@@ -148,11 +148,11 @@ impl Guest {
         Ok(self.attributes(name)?.0 & 0o7777)
     }
 
-    /// Names in a folder, sorted, without the two that every folder has.
+    /// Names in a directory, sorted, without the two that every directory has.
     pub fn list(&mut self, name: &str) -> Result<Vec<String>, u32> {
-        let entries = self.at(name, |guest, folder| {
-            guest.call(&Message::new(LOPEN).u32(folder).u32(RDONLY))?;
-            let read = Message::new(READDIR).u32(folder).u64(0);
+        let entries = self.at(name, |guest, directory| {
+            guest.call(&Message::new(LOPEN).u32(directory).u32(RDONLY))?;
+            let read = Message::new(READDIR).u32(directory).u64(0);
             guest.call(&read.u32(REPLY_SIZE - 24))
         })?;
         let mut names = Vec::new();

@@ -51,8 +51,8 @@ impl Parser {
     }
 
     pub fn with_features(features: &Path) -> Self {
-        let base = tempfile::tempdir().expect("a folder for includes");
-        std::fs::create_dir(base.path().join("libvirt")).expect("a folder for .files");
+        let base = tempfile::tempdir().expect("a directory for includes");
+        std::fs::create_dir(base.path().join("libvirt")).expect("a directory for .files");
         Self {
             features: features.to_path_buf(),
             base,
@@ -521,7 +521,8 @@ impl Policy {
         &self.name
     }
 
-    /// What this name gets: exact bytes as the kernel sees them, a folder with its `/` at the end.
+    /// What this name gets: exact bytes as the kernel sees them, a directory with its `/` at the
+    /// end.
     pub fn perms(&self, path: &[u8]) -> Perms {
         self.perms_from(self.start, path)
     }

@@ -23,7 +23,7 @@ const TEMPLATE: &str = "#\n\
       #include <abstractions/libvirt-qemu>\n\
     }\n";
 
-/// One `-fsdev`: the folder as it is written in the XML.
+/// One `-fsdev`: the directory as it is written in the XML.
 #[derive(Clone, Debug)]
 pub struct Share {
     pub path: String,
@@ -154,7 +154,7 @@ pub fn rules_in(text: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// A host below a temporary folder, for `--root`: AppArmor is on, libvirt's template is there.
+/// A host below a temporary directory, for `--root`: AppArmor is on, libvirt's template is there.
 pub struct Host {
     root: tempfile::TempDir,
 }
@@ -166,14 +166,14 @@ impl Host {
             .prefix("v")
             .rand_bytes(8)
             .tempdir()
-            .expect("a temporary folder");
+            .expect("a temporary directory");
         let host = Self { root };
-        for folder in [
+        for directory in [
             "etc/apparmor.d/libvirt",
             "sys/module/apparmor/parameters",
             "run",
         ] {
-            fs::create_dir_all(host.path(folder)).expect("a folder of the host");
+            fs::create_dir_all(host.path(directory)).expect("a directory of the host");
         }
         let template = host.path("etc/apparmor.d/libvirt/TEMPLATE.qemu");
         fs::write(template, TEMPLATE).expect("the template");
@@ -193,8 +193,8 @@ impl Host {
         self.root.path().join(OsStr::from_bytes(inside))
     }
 
-    /// A folder of this host that guests may have.
-    pub fn create_folder(&self, inside: &[u8]) {
+    /// A directory of this host that guests may have.
+    pub fn create_directory(&self, inside: &[u8]) {
         let path = self.path(OsStr::from_bytes(inside));
         fs::create_dir_all(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     }

@@ -56,7 +56,7 @@ pub fn findings() -> String {
                 )))
             ));
         }
-        if let Some(fixed) = entry.example.mended() {
+        if let Some(fixed) = entry.example.fixed_part() {
             out.push_str(&format!("Instead:\n{}", literal(fixed)));
         }
         if let Some(since) = entry.since {

@@ -1,12 +1,12 @@
-//! Runs one scenario folder: a text file `scenario` that reads as a transcript's left half, input
-//! files beside it, and `expected`, the whole of what must come out.
+//! Runs one scenario directory: a text file `scenario` that reads as a transcript's left half,
+//! input files beside it, and `expected`, the whole of what must come out.
 //!
 //! Lines of `scenario` (paths are paths of the scratch host, all below a scratch root):
 //!
 //! ```text
 //! # comment                      kept in `expected`, so that it reads alone
 //! host                           a host with AppArmor: template, /run, /dev/log, /srv/share
-//! dir PATH [MODE]                a folder, parents included
+//! dir PATH [MODE]                a directory, parents included
 //! file PATH MODE FILE            a copy of FILE, which stands beside `scenario`
 //! text PATH MODE TEXT            a file of one line; \n \t and \\ are understood in TEXT
 //! link PATH TARGET               a symbolic link
@@ -48,7 +48,7 @@ const TEMPLATE: &str = "#\n# This profile is for the domain whose UUID matches t
 const PASSING: [&str; 4] = ["/run", "/run/virt-9p.lock", "/dev", "/dev/log"];
 
 pub struct Scenario {
-    folder: PathBuf,
+    directory: PathBuf,
     root: tempfile::TempDir,
     log: Option<UnixDatagram>,
     lock: Option<File>,
@@ -58,11 +58,11 @@ pub struct Scenario {
     out: String,
 }
 
-/// Runs the scenario in `folder` and returns what came out.
-pub fn run(folder: &Path) -> String {
-    let script = fs::read_to_string(folder.join("scenario")).unwrap();
+/// Runs the scenario in `directory` and returns what came out.
+pub fn run(directory: &Path) -> String {
+    let script = fs::read_to_string(directory.join("scenario")).unwrap();
     let mut scenario = Scenario {
-        folder: folder.to_owned(),
+        directory: directory.to_owned(),
         root: tempfile::tempdir().unwrap(),
         log: None,
         lock: None,
@@ -84,8 +84,8 @@ pub fn run(folder: &Path) -> String {
 }
 
 /// Whether a scenario needs root: it gives files away or mounts.
-pub fn needs_root(folder: &Path) -> bool {
-    fs::read_to_string(folder.join("scenario"))
+pub fn needs_root(directory: &Path) -> bool {
+    fs::read_to_string(directory.join("scenario"))
         .unwrap()
         .lines()
         .any(|line| {
@@ -94,25 +94,25 @@ pub fn needs_root(folder: &Path) -> bool {
         })
 }
 
-/// Scenario folders below `tests/NAME`, sorted.
-pub fn folders(name: &str) -> Vec<PathBuf> {
+/// Scenario directories below `tests/NAME`, sorted.
+pub fn directories(name: &str) -> Vec<PathBuf> {
     let base = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
         .join(name);
-    let mut folders: Vec<PathBuf> = fs::read_dir(base)
+    let mut directories: Vec<PathBuf> = fs::read_dir(base)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.join("scenario").is_file())
         .collect();
-    folders.sort();
-    folders
+    directories.sort();
+    directories
 }
 
 /// Compares what comes out with `expected`; with `VIRT9P_BLESS=1` writes it instead. An error is
 /// what differs.
-pub fn compare(folder: &Path) -> Result<(), String> {
-    let got = run(folder);
-    let file = folder.join("expected");
+pub fn compare(directory: &Path) -> Result<(), String> {
+    let got = run(directory);
+    let file = directory.join("expected");
     if std::env::var_os("VIRT9P_BLESS").is_some() {
         fs::write(&file, &got).unwrap();
         return Ok(());
@@ -197,7 +197,7 @@ impl Scenario {
             ["dir", path] => self.dir(path, "0755"),
             ["dir", path, mode] => self.dir(path, mode),
             ["file", path, mode, file] => {
-                let content = fs::read(self.folder.join(file)).unwrap();
+                let content = fs::read(self.directory.join(file)).unwrap();
                 self.file(path, mode, &content);
             }
             ["text", path, mode, text] => {
@@ -336,7 +336,7 @@ impl Scenario {
             None => (command, Vec::new()),
         };
         let (arguments, input) = match command.split_once(" < ") {
-            Some((arguments, file)) => (arguments, Some(self.folder.join(file.trim()))),
+            Some((arguments, file)) => (arguments, Some(self.directory.join(file.trim()))),
             None => (command, None),
         };
         let before = self.tree();
@@ -348,7 +348,7 @@ impl Scenario {
             };
         }
         // Files named in arguments stand beside the scenario, and messages name them as given.
-        run.current_dir(&self.folder);
+        run.current_dir(&self.directory);
         let stdin = input.map_or(Stdio::null(), |file| File::open(file).unwrap().into());
         let output = run.stdin(stdin).output().unwrap();
         let status = output
@@ -446,12 +446,12 @@ impl Scenario {
         }
     }
 
-    /// Everything below the root but folders on the way, sockets and the lock.
+    /// Everything below the root but directories on the way, sockets and the lock.
     fn tree(&self) -> BTreeMap<String, Entry> {
         let mut tree = BTreeMap::new();
         let mut todo = vec![self.root.path().to_owned()];
-        while let Some(folder) = todo.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
+        while let Some(directory) = todo.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
                 let path = entry.unwrap().path();
                 let meta = fs::symlink_metadata(&path).unwrap();
                 let name = path.strip_prefix(self.root.path()).unwrap();
@@ -471,7 +471,7 @@ impl Scenario {
                 } else if kind.is_file() {
                     ('f', fs::read(&path).unwrap())
                 } else if kind.is_dir() {
-                    // Folders matter when there is nothing in them.
+                    // Directories matter when there is nothing in them.
                     if fs::read_dir(&path).unwrap().next().is_some() {
                         continue;
                     }
@@ -544,7 +544,7 @@ fn split(line: &str) -> Vec<String> {
     words
 }
 
-/// `\n`, `\r`, `\t` and `\q` (a single quote) in names of folders.
+/// `\n`, `\r`, `\t` and `\q` (a single quote) in names of directories.
 fn unescape(path: &str) -> String {
     path.replace("\\n", "\n")
         .replace("\\r", "\r")

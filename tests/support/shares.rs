@@ -1,5 +1,5 @@
-//! Folders to share: once for QEMU, and once more below the root that `virt-9p --root` looks in,
-//! so that both see the same tree under the same names.
+//! Directories to share: once for QEMU, and once more below the root that `virt-9p --root` looks
+//! in, so that both see the same tree under the same names.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,16 +13,17 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Makes both trees, inside cargo's folder for tests: it is on the disk of the checkout, where
-    /// user extended attributes work (facts Q5.4), which a tmpfs at /tmp had not before Linux 6.6.
+    /// Makes both trees, inside cargo's directory for tests: it is on the disk of the checkout,
+    /// where user extended attributes work (facts Q5.4), which a tmpfs at /tmp had not before Linux
+    /// 6.6.
     pub fn new() -> Self {
         let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        fs::create_dir_all(base).expect("make cargo's folder for tests");
+        fs::create_dir_all(base).expect("make cargo's directory for tests");
         let new = || {
             tempfile::Builder::new()
                 .prefix("9p-")
                 .tempdir_in(base)
-                .expect("make a temporary folder")
+                .expect("make a temporary directory")
         };
         let shares = Self {
             real: new(),
@@ -34,12 +35,12 @@ impl Shares {
             .path()
             .join(shares.real.path().strip_prefix("/").expect("absolute"));
         fs::create_dir_all(&mirror).expect("make the mirror");
-        // The folders above a real share can be anybody's (a home, say) and closed to others. The
-        // linter is to see open ones: what it says about closed ones is tested elsewhere.
-        let mut folder = mirror.as_path();
-        while folder != shares.root.path() {
-            open(folder);
-            folder = folder.parent().expect("below the root");
+        // The directories above a real share can be anybody's (a home, say) and closed to others.
+        // The linter is to see open ones: what it says about closed ones is tested elsewhere.
+        let mut directory = mirror.as_path();
+        while directory != shares.root.path() {
+            open(directory);
+            directory = directory.parent().expect("below the root");
         }
         open(shares.root.path());
         fill(&mirror);
@@ -58,7 +59,7 @@ impl Shares {
     }
 }
 
-/// Names of folders that can be shared.
+/// Names of directories that can be shared.
 pub const GOOD: &[&str] = &["a", "b", "with space", "with,comma", "with=equals", "link"];
 
 /// Names that cannot be: QEMU opens a share with O_DIRECTORY (facts Q5.1).
@@ -70,12 +71,12 @@ fn fill(base: &Path) {
         fs::create_dir(base.join(name)).expect("make a share");
         open(&base.join(name));
     }
-    fs::write(base.join("file"), b"not a folder\n").expect("make a file");
+    fs::write(base.join("file"), b"not a directory\n").expect("make a file");
     symlink("a", base.join("link")).expect("link to a share");
     symlink("missing", base.join("dangling")).expect("link to nothing");
     symlink("file", base.join("link-to-file")).expect("link to a file");
 }
 
-fn open(folder: &Path) {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).expect("open a folder");
+fn open(directory: &Path) {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("open a directory");
 }

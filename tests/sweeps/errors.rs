@@ -1,5 +1,5 @@
 //! Every system call in turn fails, once and from then on, with every error of the list; the
-//! profile folder has room for a part of the profile only; streams are closed, full or slow.
+//! profile directory has room for a part of the profile only; streams are closed, full or slow.
 //!
 //! What must come of it: the hook ends with 0 or 1 within its bound, never by a signal and never
 //! with an internal error; with 1 only where a raw share was to be granted, with a message, and
@@ -239,8 +239,8 @@ fn a_full_disk_leaves_the_old_profile() {
     );
 }
 
-/// Runs the hook with a profile folder on such a tmpfs; the exit status, `None` when not even the
-/// old profile found room. The mount is in a namespace of its own and goes away with it.
+/// Runs the hook with a profile directory on such a tmpfs; the exit status, `None` when not even
+/// the old profile found room. The mount is in a namespace of its own and goes away with it.
 fn on_a_small_disk(situation: &Situation, before: &[u8], options: &str) -> Option<i32> {
     const SCRIPT: &str = "mount -t tmpfs -o \"$2\" none \"$1/etc/apparmor.d/libvirt\" || exit 77
         cp -p \"$1/TEMPLATE\" \"$1/etc/apparmor.d/libvirt/TEMPLATE.qemu\" || exit 78
@@ -316,7 +316,8 @@ fn a_limit_on_the_size_of_files_is_an_error() {
     }
 }
 
-/// Streams of all kinds: the XML in single bytes, stderr closed or full, stdin a folder or closed.
+/// Streams of all kinds: the XML in single bytes, stderr closed or full, stdin a directory or
+/// closed.
 #[test]
 fn streams_may_be_slow_closed_or_full() {
     let situation = &SITUATIONS[0];

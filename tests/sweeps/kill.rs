@@ -68,10 +68,10 @@ fn killed(
 }
 
 /// What a crash of the whole machine needs, which no test can make: the content is on the disk
-/// before the name points to it, and the folder's entry after.
+/// before the name points to it, and the directory's entry after.
 #[test]
 #[ignore = "needs strace"]
-fn content_is_synced_before_the_name_and_the_folder_after() {
+fn content_is_synced_before_the_name_and_the_directory_after() {
     for situation in &SITUATIONS {
         let (old, new) = situation.profiles();
         if old == new {

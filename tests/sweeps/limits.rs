@@ -63,7 +63,7 @@ fn sixty_four_shares() {
             .map(|n| share(format!("/srv/many/{n}")))
             .collect();
         for share in &shares {
-            host.create_folder(share.path.as_bytes());
+            host.create_directory(share.path.as_bytes());
         }
         expect(
             &host,
@@ -76,7 +76,7 @@ fn sixty_four_shares() {
 
 #[test]
 fn thirty_two_kibibytes_of_names() {
-    // Sixteen folders of 2048 bytes each, and the same with one byte more.
+    // Sixteen directories of 2048 bytes each, and the same with one byte more.
     const EACH: usize = MOST_BYTES / 16;
     for (more, refusal) in [(0, None), (1, Some("or 32768 bytes"))] {
         let host = host();
@@ -94,7 +94,7 @@ fn thirty_two_kibibytes_of_names() {
             })
             .collect();
         for share in &shares {
-            host.create_folder(share.path.as_bytes());
+            host.create_directory(share.path.as_bytes());
         }
         let what = format!("{} bytes of names", MOST_BYTES + more);
         expect(&host, &domain_xml("", &shares), refusal, &what);

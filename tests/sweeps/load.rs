@@ -62,7 +62,7 @@ fn uuid(number: usize) -> String {
     format!("4a1bb3d2-6cfd-4b41-a8c8-{number:012}")
 }
 
-/// Whether a file of the profile folder is whole: one block in one profile.
+/// Whether a file of the profile directory is whole: one block in one profile.
 fn is_whole(text: &str) -> bool {
     let once = |what: &str| text.matches(what).count() == 1;
     once("profile libvirt-")
@@ -72,11 +72,11 @@ fn is_whole(text: &str) -> bool {
 }
 
 /// Reads every profile again and again, as apparmor_parser would at any moment; how many it read.
-fn read_all_the_while(folder: &Path, done: &AtomicBool) -> usize {
+fn read_all_the_while(directory: &Path, done: &AtomicBool) -> usize {
     let mut read = 0;
     loop {
         let last = done.load(Ordering::Relaxed);
-        for entry in fs::read_dir(folder).unwrap() {
+        for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if name.starts_with("libvirt-") {
@@ -109,10 +109,10 @@ fn five_hundred_guests_start_at_once() {
     let hooks = (0..GUESTS)
         .map(|number| (waiting(&host, &["env"]), xml.replace(UUID, &uuid(number))))
         .collect();
-    let folder = host.path("etc/apparmor.d/libvirt");
+    let directory = host.path("etc/apparmor.d/libvirt");
     let done = AtomicBool::new(false);
     let (took, read) = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read_all_the_while(&folder, &done));
+        let reader = scope.spawn(|| read_all_the_while(&directory, &done));
         let _done = Done(&done);
         let took = all_at_once(hooks);
         done.store(true, Ordering::Relaxed);
@@ -120,14 +120,14 @@ fn five_hundred_guests_start_at_once() {
     });
     let parser = Parser::new();
     for number in 0..GUESTS {
-        let file = folder.join(format!("libvirt-{}", uuid(number)));
+        let file = directory.join(format!("libvirt-{}", uuid(number)));
         let text = fs::read_to_string(&file).unwrap();
         assert!(is_whole(&text) && text.contains("\"/srv/share/**\" rwl,"));
         if number % 100 == 0 {
             parser.compile(text.as_bytes()).unwrap();
         }
     }
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), GUESTS + 1);
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), GUESTS + 1);
     eprintln!("{GUESTS} guests in {took:?}, {read} profiles read meanwhile");
     assert!(read > GUESTS);
 }
@@ -136,17 +136,17 @@ fn five_hundred_guests_start_at_once() {
 #[ignore = "needs apparmor_parser, and takes a while"]
 fn fifty_starts_of_one_guest_at_once() {
     let host = host();
-    let folders = ["/srv/share", "/srv/other"];
+    let directories = ["/srv/share", "/srv/other"];
     let hooks = (0..50)
         .map(|number| {
-            let xml = domain_xml("", &[share(folders[number % 2])]);
+            let xml = domain_xml("", &[share(directories[number % 2])]);
             (waiting(&host, &["env"]), xml)
         })
         .collect();
-    let folder = host.path("etc/apparmor.d/libvirt");
+    let directory = host.path("etc/apparmor.d/libvirt");
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read_all_the_while(&folder, &done));
+        let reader = scope.spawn(|| read_all_the_while(&directory, &done));
         let _done = Done(&done);
         all_at_once(hooks);
         done.store(true, Ordering::Relaxed);
@@ -156,9 +156,9 @@ fn fifty_starts_of_one_guest_at_once() {
     Compiled::new().check(&text);
     let text = String::from_utf8(text).unwrap();
     // The last one to come wins, whole.
-    let rules: Vec<bool> = folders
+    let rules: Vec<bool> = directories
         .iter()
-        .map(|folder| text.contains(&format!("\"{folder}/**\" rwl,")))
+        .map(|directory| text.contains(&format!("\"{directory}/**\" rwl,")))
         .collect();
     assert!(is_whole(&text) && rules[0] != rules[1], "{text}");
     assert!(strays(&host).is_empty());
@@ -351,8 +351,8 @@ impl Drop for Silent {
 #[ignore = "needs root, bindfs and /dev/fuse"]
 fn a_silent_file_system_is_an_open_question() {
     let host = host();
-    for folder in ["/srv/source/inner", "/srv/mounted", "/srv/fine"] {
-        host.create_folder(folder.as_bytes());
+    for directory in ["/srv/source/inner", "/srv/mounted", "/srv/fine"] {
+        host.create_directory(directory.as_bytes());
     }
     std::os::unix::fs::symlink("/srv/mounted/inner", host.path("/srv/link")).unwrap();
     let silent = Silent::new(&host.path("/srv/source"), &host.path("/srv/mounted"));

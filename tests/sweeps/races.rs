@@ -37,7 +37,7 @@ const KINDS: [(&str, Kind); 8] = [
             .stderr(std::process::Stdio::null())
             .status();
     }),
-    ("folder", |place, _| {
+    ("directory", |place, _| {
         let _ = fs::create_dir(place);
     }),
     ("another owner", |place, victim| {
@@ -90,11 +90,16 @@ fn share(path: &str) -> Share {
     }
 }
 
-/// The rules for folders, as the profile has them.
-fn rules(folders: &[&str]) -> BTreeSet<String> {
-    folders
+/// The rules for directories, as the profile has them.
+fn rules(directories: &[&str]) -> BTreeSet<String> {
+    directories
         .iter()
-        .flat_map(|folder| [format!("\"{folder}/\" r,"), format!("\"{folder}/**\" rwl,")])
+        .flat_map(|directory| {
+            [
+                format!("\"{directory}/\" r,"),
+                format!("\"{directory}/**\" rwl,"),
+            ]
+        })
         .collect()
 }
 
@@ -175,7 +180,7 @@ fn between_calls(host: &Host, place: &Path, victim: &Victim, xml: &str) {
 #[ignore = "needs root, to give files away"]
 fn the_profile_is_swapped() {
     let host = host();
-    let xmls = ["/srv/share", "/srv/other"].map(|folder| domain_xml("", &[share(folder)]));
+    let xmls = ["/srv/share", "/srv/other"].map(|directory| domain_xml("", &[share(directory)]));
     // A file that would pass for the profile of this guest, were it in its place.
     let good = host.prepare(&xmls[0]);
     let victim = Victim::new(host.path("/srv/victim"), &good);
@@ -206,7 +211,7 @@ fn the_profile_is_swapped() {
 #[ignore = "needs root, to give files away"]
 fn the_lock_is_swapped() {
     let host = host();
-    let xmls = ["/srv/share", "/srv/other"].map(|folder| domain_xml("", &[share(folder)]));
+    let xmls = ["/srv/share", "/srv/other"].map(|directory| domain_xml("", &[share(directory)]));
     let victim = Victim::new(host.path("/srv/victim"), b"not a lock\n");
     let place = host.path("/run/virt-9p.lock");
     between_calls(&host, &place, &victim, &xmls[1]);
@@ -228,14 +233,14 @@ fn the_lock_is_swapped() {
     eprintln!("lock swapped: {granted} of {CALLS} calls granted");
 }
 
-/// The share's own path, and a folder above it, lead now here, now there, to system folders among
-/// others; a rule names a folder that may be had, by its real name, or there is none.
+/// The share's own path, and a directory above it, lead now here, now there, to system directories
+/// among others; a rule names a directory that may be had, by its real name, or there is none.
 #[test]
 #[ignore = "needs root, to give files away"]
 fn the_share_is_swapped() {
     let host = host();
-    for folder in ["/etc/secret", "/usr/bin", "/swap/real/inner", "/etc/inner"] {
-        host.create_folder(folder.as_bytes());
+    for directory in ["/etc/secret", "/usr/bin", "/swap/real/inner", "/etc/inner"] {
+        host.create_directory(directory.as_bytes());
     }
     let target = |round: usize| {
         let place = host.path("/swap/share");
@@ -250,7 +255,7 @@ fn the_share_is_swapped() {
             _ => symlink("/usr", &place),
         }
         .unwrap();
-        // A folder above: renamed, and replaced by a link into a system folder.
+        // A directory above: renamed, and replaced by a link into a system directory.
         let above = host.path("/swap/real");
         let aside = host.path("/swap/aside");
         if fs::symlink_metadata(&above).unwrap().is_symlink() {
@@ -262,7 +267,8 @@ fn the_share_is_swapped() {
         }
     };
     target(0);
-    let xmls = ["/swap/share", "/swap/real/inner"].map(|folder| domain_xml("", &[share(folder)]));
+    let xmls =
+        ["/swap/share", "/swap/real/inner"].map(|directory| domain_xml("", &[share(directory)]));
     let allowed = rules(&[
         "/srv/share",
         "/srv/other",
@@ -293,11 +299,11 @@ fn a_moved_root_is_swapped() {
     let places = ["/etc/apparmor.d/libvirt", "/etc/apparmor.d", "/run"];
     for place in places {
         let place = place.trim_start_matches('/').replace('/', "-");
-        let folder = outside.path().join(&place).join("libvirt");
-        fs::create_dir_all(&folder).unwrap();
-        for folder in [folder.parent().unwrap(), &folder] {
+        let directory = outside.path().join(&place).join("libvirt");
+        fs::create_dir_all(&directory).unwrap();
+        for directory in [directory.parent().unwrap(), &directory] {
             let text = text.replace("#\n", &format!("# {SECRET}\n"));
-            fs::write(folder.join("TEMPLATE.qemu"), text).unwrap();
+            fs::write(directory.join("TEMPLATE.qemu"), text).unwrap();
         }
     }
     let listing = || {
@@ -319,7 +325,7 @@ fn a_moved_root_is_swapped() {
         fs::remove_file(host.path(place)).unwrap();
         fs::rename(&aside, host.path(place)).unwrap();
     };
-    let xmls = ["/srv/share", "/srv/other"].map(|folder| domain_xml("", &[share(folder)]));
+    let xmls = ["/srv/share", "/srv/other"].map(|directory| domain_xml("", &[share(directory)]));
     let assert_inside = || {
         assert_eq!(listing(), before, "written outside");
         let now = profile(&host).unwrap_or_default();
@@ -361,12 +367,12 @@ struct Trap {
 impl Trap {
     fn new() -> Self {
         let host = host();
-        for folder in ["/home/user/real", "/root/only"] {
-            host.create_folder(folder.as_bytes());
+        for directory in ["/home/user/real", "/root/only"] {
+            host.create_directory(directory.as_bytes());
         }
         let trap = Trap { host, user: 65534 };
-        for folder in ["/home/user", "/home/user/real"] {
-            chown(trap.host.path(folder), Some(trap.user), Some(trap.user)).unwrap();
+        for directory in ["/home/user", "/home/user/real"] {
+            chown(trap.host.path(directory), Some(trap.user), Some(trap.user)).unwrap();
         }
         trap.bait();
         fs::write(trap.secret(), DOMAIN).unwrap();

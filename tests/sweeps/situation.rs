@@ -137,11 +137,11 @@ fn raw(shares: &[&str]) -> Vec<Share> {
     shares.iter().map(share).collect()
 }
 
-/// A host with two folders to share, the account QEMU runs as, and a log that listens.
+/// A host with two directories to share, the account QEMU runs as, and a log that listens.
 pub fn host() -> Host {
     let host = Host::new();
-    for folder in ["/srv/share", "/srv/other", "/dev", "/etc/libvirt"] {
-        host.create_folder(folder.as_bytes());
+    for directory in ["/srv/share", "/srv/other", "/dev", "/etc/libvirt"] {
+        host.create_directory(directory.as_bytes());
     }
     fs::write(
         host.path("/etc/passwd"),
@@ -160,7 +160,7 @@ pub fn profile(host: &Host) -> Option<Vec<u8>> {
     fs::read(host.profile_path()).ok()
 }
 
-/// Names in the profile folder that should not be there: neither the template nor the profile.
+/// Names in the profile directory that should not be there: neither the template nor the profile.
 pub fn strays(host: &Host) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(host.path("etc/apparmor.d/libvirt"))
         .unwrap()
@@ -172,7 +172,7 @@ pub fn strays(host: &Host) -> Vec<String> {
 }
 
 /// What is wrong after a run that was disturbed, if anything: the profile must be the old or the
-/// new one, byte for byte, and the folder must hold nothing else but temporary files of ours.
+/// new one, byte for byte, and the directory must hold nothing else but temporary files of ours.
 pub fn wrong(host: &Host, old: &Option<Vec<u8>>, new: &Option<Vec<u8>>) -> Option<String> {
     let now = profile(host);
     if now != *old && now != *new {

@@ -8,8 +8,8 @@ use crate::ordered;
 use crate::pci::build;
 use crate::pci::topology::BusKind;
 use crate::qemu::command_line::RawDevice;
-use crate::qemu::json::Value;
-use crate::qemu::number::{Mode, option_number};
+use crate::qemu::device_json::JsonValue;
+use crate::qemu::numbers::{OptionNumber, option_number};
 
 use super::place_of;
 
@@ -34,11 +34,11 @@ fn libvirt_chassis(domain: &Domain) -> Vec<u32> {
 /// pcie_chassis_add_slot), raw pci-bridges a chassis number.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
     let number = |device: &RawDevice, key: &str| match device.last(key).map(|p| &p.value) {
-        Some(Value::String(text)) => match option_number(text) {
-            Mode::Number(number) => Some(number),
+        Some(JsonValue::String(text)) => match option_number(text) {
+            OptionNumber::Number(number) => Some(number),
             _ => None,
         },
-        Some(Value::Integer(number)) => u64::try_from(*number).ok(),
+        Some(JsonValue::Integer(number)) => u64::try_from(*number).ok(),
         Some(_) => None,
         None => Some(0),
     };

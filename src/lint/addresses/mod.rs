@@ -9,11 +9,11 @@ mod placed;
 mod refused;
 
 use crate::domain::Place;
-use crate::lint::arguments::whole;
+use crate::lint::arguments::whole_argument;
 use crate::lint::finding::{Finding, Level};
 use crate::lint::{Context, ENOUGH};
 use crate::ordered;
-use crate::pci::build::{self, Outcome};
+use crate::pci::build::{self, Placed};
 use crate::pci::proposals::Proposals;
 use crate::pci::topology::{Placement, Topology};
 use crate::qemu::command_line::RawDevice;
@@ -26,7 +26,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         return;
     }
     let known = context.assume.device_form(&context.domain.capabilities);
-    let outcomes: Vec<Outcome> = [DeviceForm::Text, DeviceForm::Json]
+    let outcomes: Vec<Placed> = [DeviceForm::Text, DeviceForm::Json]
         .into_iter()
         .filter(|form| known.is_none_or(|known| known == *form))
         .filter_map(|form| build::build(context.domain, context.line, form, context.assume.qemu))
@@ -94,7 +94,7 @@ fn merge(text: Vec<Finding>, json: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// The last raw device of which anything is said; of more than [`ENOUGH`] nobody reads.
-fn last_judged(outcome: &Outcome) -> usize {
+fn last_judged(outcome: &Placed) -> usize {
     let raw = outcome.refused.iter().map(|refused| refused.raw);
     let raw = ordered::set(raw.chain(outcome.placed.iter().map(|(raw, _)| *raw)));
     raw.into_iter().nth(ENOUGH).unwrap_or(usize::MAX)
@@ -103,14 +103,14 @@ fn last_judged(outcome: &Outcome) -> usize {
 /// The findings where libvirt writes its devices in one form.
 fn world(
     context: Context,
-    outcome: &Outcome,
+    outcome: &Placed,
     last: usize,
     proposals: &mut Proposals,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut judge = refused::Judge::new(context, outcome);
+    let mut explainer = refused::RefusalExplainer::new(context, outcome);
     for refused in outcome.refused.iter().filter(|one| one.raw <= last) {
-        findings.extend(judge.judge(refused, proposals));
+        findings.extend(explainer.explain(refused, proposals));
     }
     for (raw, place) in outcome.placed.iter().filter(|(raw, _)| *raw <= last) {
         findings.extend(placed::check(context, outcome, *raw, *place, proposals));
@@ -124,7 +124,7 @@ fn place_of(context: Context, device: &RawDevice, keys: &[&str]) -> Place {
         .find_map(|key| device.last(key))
         .filter(|_| !device.virtfs)
         .map_or_else(
-            || whole(context, device.arg),
+            || whole_argument(context, device.arg),
             |property| Place::Arg(property.arg, property.value_range.clone()),
         )
 }

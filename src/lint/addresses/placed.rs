@@ -2,17 +2,17 @@
 
 use crate::domain::Place;
 use crate::lint::Context;
-use crate::lint::arguments::whole;
+use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
-use crate::pci::build::{self, Outcome, Wish};
+use crate::pci::build::{self, Placed, Wish};
 use crate::pci::machine::{self, Family};
 use crate::pci::proposals::Proposals;
 use crate::pci::topology::{BusKind, Placement};
 use crate::qemu::command_line::RawDevice;
-use crate::qemu::json::Value;
-use crate::qemu::number::SlotFunction;
-use crate::qemu::opts;
+use crate::qemu::device_json::JsonValue;
+use crate::qemu::numbers::SlotFunction;
+use crate::qemu::option_string;
 use crate::version::DeviceForm;
 
 use super::{place_of, propose, where_at};
@@ -20,7 +20,7 @@ use super::{place_of, propose, where_at};
 /// What is wrong with raw device `raw`, which QEMU puts at `place`.
 pub fn check(
     context: Context,
-    outcome: &Outcome,
+    outcome: &Placed,
     raw: usize,
     place: Placement,
     proposals: &mut Proposals,
@@ -80,7 +80,7 @@ pub fn check(
         findings.push(
             Finding::warning(
                 Code::AddressAutomatic,
-                whole(context, device.arg),
+                whole_argument(context, device.arg),
                 format!(
                     "this device has no address: QEMU puts it at {}, where libvirt may put another device later",
                     where_at(topology, place)
@@ -96,8 +96,8 @@ pub fn check(
 /// virtio_pci_device_plugged). By default it has one unless it is behind a PCI Express port.
 fn iommu_platform(context: Context, device: &RawDevice, bus: BusKind) -> Option<Finding> {
     let on = |key: &str| match device.last(key).map(|p| &p.value) {
-        Some(Value::String(text)) => opts::boolean(text),
-        Some(Value::Bool(on)) => Some(*on),
+        Some(JsonValue::String(text)) => option_string::boolean(text),
+        Some(JsonValue::Bool(on)) => Some(*on),
         _ => None,
     };
     let legacy = match device.driver() {

@@ -3,25 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lint::Context;
-use crate::lint::arguments::whole;
+use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
 use crate::ordered;
-use crate::pci::build::{self, Outcome, Refused, Wish};
+use crate::pci::build::{self, Placed, Refused, Wish};
 use crate::pci::machine::{self, Family};
 use crate::pci::proposals::Proposals;
-use crate::pci::topology::{Party, Refusal, Request, Topology};
+use crate::pci::topology::{Party, PciRefusal, PciRequest, Topology};
 use crate::qemu::command_line::RawDevice;
-use crate::qemu::spell;
+use crate::qemu::device_spelling;
 use crate::text::{brief, quoted};
 use crate::version::DeviceForm;
 
 use super::{place_of, proposal, propose, where_at};
 
 /// Says why QEMU refuses devices; what many of them need to know is looked up once.
-pub struct Judge<'a> {
+pub struct RefusalExplainer<'a> {
     context: Context<'a>,
-    outcome: &'a Outcome,
+    outcome: &'a Placed,
     /// What raw devices are called in messages, as far as that was asked.
     names: BTreeMap<usize, String>,
     /// The buses of libvirt's controllers.
@@ -34,9 +34,9 @@ pub struct Judge<'a> {
     buses: String,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> RefusalExplainer<'a> {
     /// Goes through the domain once.
-    pub fn new(context: Context<'a>, outcome: &'a Outcome) -> Self {
+    pub fn new(context: Context<'a>, outcome: &'a Placed) -> Self {
         let devices = context.domain.devices.iter();
         let buses = devices.filter_map(build::controller_bus);
         let libvirt = ordered::set(buses.map(|(name, _)| name));
@@ -51,7 +51,7 @@ impl<'a> Judge<'a> {
         }
         let buses = outcome.topology.buses.iter().take(12);
         let buses: Vec<String> = buses.map(|bus| brief(&bus.name)).collect();
-        Judge {
+        RefusalExplainer {
             context,
             outcome,
             names: BTreeMap::new(),
@@ -102,7 +102,7 @@ impl<'a> Judge<'a> {
 
     /// What QEMU says of the device, and what to write. Only a warning where somebody else may have
     /// taken the free slot before.
-    pub fn judge(&mut self, refused: &Refused, proposals: &mut Proposals) -> Option<Finding> {
+    pub fn explain(&mut self, refused: &Refused, proposals: &mut Proposals) -> Option<Finding> {
         let (context, outcome) = (self.context, self.outcome);
         let device = context.line.devices.get(refused.raw)?;
         let topology = &outcome.topology;
@@ -113,8 +113,8 @@ impl<'a> Judge<'a> {
         };
         let address = place_of(context, device, &["addr", "bus"]);
         let finding = match refused.why {
-            Refusal::NoBus => self.no_bus(refused.raw, device, proposals),
-            Refusal::BridgesOnly => Finding::error(
+            PciRefusal::NoBus => self.no_bus(refused.raw, device, proposals),
+            PciRefusal::BridgesOnly => Finding::error(
                 Code::BusUnsuitable,
                 place_of(context, device, &["bus"]),
                 format!(
@@ -123,7 +123,7 @@ impl<'a> Judge<'a> {
                 ),
             )
             .help(propose(proposals, refused.raw, device)),
-            Refusal::Taken(place, by) => Finding::error(
+            PciRefusal::Taken(place, by) => Finding::error(
                 Code::AddressTaken,
                 address,
                 format!(
@@ -133,7 +133,7 @@ impl<'a> Judge<'a> {
                 ),
             )
             .help(propose(proposals, refused.raw, device)),
-            Refusal::BesideSingle(place, by) | Refusal::SingleBeside(place, by) => {
+            PciRefusal::BesideSingle(place, by) | PciRefusal::SingleBeside(place, by) => {
                 let zero = if place.at.function == 0 { "this function 0" } else { "function 0 of that slot" };
                 Finding::error(
                     Code::FunctionConflict,
@@ -146,16 +146,16 @@ impl<'a> Judge<'a> {
                 )
                 .help(propose(proposals, refused.raw, device))
             }
-            Refusal::Full(bus) => Finding::error(
+            PciRefusal::Full(bus) => Finding::error(
                 Code::BusFull,
-                whole(context, device.arg),
+                whole_argument(context, device.arg),
                 format!(
                     "bus {} has no free slot left for this device: QEMU refuses to start",
                     brief(topology.buses.get(bus).map_or("", |bus| &bus.name))
                 ),
             )
             .help(propose(proposals, refused.raw, device)),
-            Refusal::SlotZero(place) => Finding::error(
+            PciRefusal::SlotZero(place) => Finding::error(
                 Code::SlotZero,
                 address,
                 format!(
@@ -245,21 +245,21 @@ fn instead_of_text(
             at,
             multifunction,
         } => {
-            let request = Request {
+            let request = PciRequest {
                 party: Party::Raw(usize::MAX),
                 at,
                 multifunction,
                 bridge: false,
             };
             let bus = topology.wanted(bus.as_deref());
-            topology.judge(bus, &request).is_ok()
+            topology.try_placing(bus, &request).is_ok()
         }
         Wish::NotPci | Wish::Unreadable => true,
     };
     if !fits {
         return propose(proposals, raw, device);
     }
-    let json = spell::arg_element(&spell::as_json(device));
+    let json = device_spelling::arg_element(&device_spelling::as_json(device));
     let or_free =
         proposal(proposals, raw, device).map_or(String::new(), |free| format!(", or use `{free}`"));
     format!("write {json}{or_free}")

@@ -61,7 +61,7 @@ pub static FSDRIVER_UNKNOWN: Entry = Entry {
     summary: "an fsdriver that QEMU does not have",
     meaning: "QEMU knows local and synth; proxy is gone since 9.2, handle since 4.0. It refuses \
               to start: \"fsdriver … not found\".",
-    fix: "Use local for a folder of the host.",
+    fix: "Use local for a directory of the host.",
     example: Example {
         text: "-fsdev proxy,id=share0,socket=/run/share.sock",
         fixed: Some(
@@ -123,7 +123,7 @@ pub static VALUE_INVALID: Entry = Entry {
 pub static PATH_UNSET: Entry = Entry {
     summary: "an -fsdev without path",
     meaning: "QEMU refuses to start: \"path property not set\".",
-    fix: "Add path=/the/folder.",
+    fix: "Add path=/the/directory.",
     example: Example {
         text: "-fsdev local,id=share0,security_model=mapped,fmode=0644,dmode=0755",
         fixed: Some(
@@ -152,7 +152,7 @@ pub static SECURITY_MODEL: Entry = Entry {
 
 pub static UNUSED: Entry = Entry {
     summary: "an -fsdev that no device uses",
-    meaning: "QEMU never opens its folder; the guest sees nothing, and virt-9p grants nothing \
+    meaning: "QEMU never opens its directory; the guest sees nothing, and virt-9p grants nothing \
               for it.",
     fix: "Add the -device virtio-9p-pci with fsdev=ID, or remove it.",
     example: Example {

@@ -33,16 +33,16 @@ pub struct Entry {
 pub struct Example {
     /// Where the finding is found, and no other.
     pub text: &'static str,
-    /// The same without it, where there is one way to mend it.
+    /// The same without it, where there is one way to fix it.
     pub fixed: Option<&'static str>,
     /// What `check` has to be told to find it.
     pub options: &'static str,
 }
 
 impl Example {
-    /// What to show of the mended text: the XML before the arguments only where it is not the
+    /// What to show of the fixed text: the XML before the arguments only where it is not the
     /// same.
-    pub fn mended(&self) -> Option<&'static str> {
+    pub fn fixed_part(&self) -> Option<&'static str> {
         let arguments = self.text.find("\n-").map_or(0, |newline| newline + 1);
         let same = self
             .text
@@ -141,7 +141,7 @@ codes! {
     }
     paths {
         PathMissing = MISSING, "path-missing";
-        PathNotFolder = NOT_FOLDER, "path-not-folder";
+        PathNotDirectory = NOT_DIRECTORY, "path-not-folder";
         PathRelative = RELATIVE, "path-relative";
         PathSystem = SYSTEM, "path-system";
         PathLink = LINK, "path-link";

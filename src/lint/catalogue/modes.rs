@@ -27,8 +27,8 @@ pub static OUT_OF_RANGE: Entry = Entry {
     summary: "a mode has more than the nine permission bits",
     meaning: "QEMU cuts a mode down to 0777 and drops the rest: set-user-id, set-group-id and \
               the sticky bit can never be given to files on the host this way.",
-    fix: "Write at most 0777. For a folder whose files should keep a group, set the \
-          set-group-id bit on the shared folder itself; Linux hands it on to new folders.",
+    fix: "Write at most 0777. For a directory whose files should keep a group, set the \
+          set-group-id bit on the shared directory itself; Linux hands it on to new directories.",
     example: Example {
         text: "-fsdev local,id=share0,path=/srv/share,security_model=mapped,fmode=0644,dmode=02775",
         fixed: Some(
@@ -63,7 +63,7 @@ pub static OWNER: Entry = Entry {
     summary: "a mode locks QEMU itself out of what it creates",
     meaning: "QEMU creates the file with this mode and opens it again later as the same user. \
               Without owner-read the guest can create a file and never read it again; without \
-              owner-write the creation itself fails with a mapped security model. A folder \
+              owner-write the creation itself fails with a mapped security model. A directory \
               needs owner read, write and search. Only a QEMU that runs as root (user in \
               qemu.conf) is not stopped by it.",
     fix: "Keep 0600 in fmode and 0700 in dmode.",
@@ -81,7 +81,7 @@ pub static UMASK: Entry = Entry {
     summary: "a mode gives others write permission, which never arrives",
     meaning: "libvirt runs QEMU with umask 002, so the bit for writing by others is taken away \
               from every file: 0666 becomes 0664 and 0777 becomes 0775.",
-    fix: "If another user has to write, use the group (set-group-id on the folder), or a \
+    fix: "If another user has to write, use the group (set-group-id on the directory), or a \
           default ACL.",
     example: Example {
         text: "-fsdev local,id=share0,path=/srv/share,security_model=mapped,fmode=0644,dmode=0777",
@@ -112,7 +112,7 @@ pub static NEEDS_MAPPED: Entry = Entry {
 pub static IGNORED: Entry = Entry {
     summary: "fmode or dmode in -virtfs does nothing",
     meaning: "No version of QEMU hands fmode and dmode of -virtfs on: files are created 0600 \
-              and folders 0700. It also hides bus and address of the device.",
+              and directories 0700. It also hides bus and address of the device.",
     fix: "Write the two arguments that -virtfs stands for: -fsdev with fmode and dmode, and \
           -device virtio-9p-pci with a bus and an address.",
     example: Example {
@@ -128,7 +128,7 @@ pub static IGNORED: Entry = Entry {
 
 pub static DEFAULT: Entry = Entry {
     summary: "a mapped share without fmode or dmode",
-    meaning: "QEMU's defaults are 0600 for files and 0700 for folders: nobody on the host but \
+    meaning: "QEMU's defaults are 0600 for files and 0700 for directories: nobody on the host but \
               the user QEMU runs as can read what the guest creates.",
     fix: "Add fmode=0644,dmode=0755 where others should.",
     example: Example {

@@ -1,14 +1,14 @@
-//! The shared folder on this host.
+//! The shared directory on this host.
 
 use super::{Entry, Example};
 
 pub static MISSING: Entry = Entry {
-    summary: "the shared folder does not exist",
-    meaning: "QEMU opens the folder of every fsdev that a device uses and refuses to start: \
+    summary: "the shared directory does not exist",
+    meaning: "QEMU opens the directory of every fsdev that a device uses and refuses to start: \
               \"cannot initialize fsdev …: failed to open …: No such file or directory\". \
               Another hook may still make it, in a later script or at `start begin`: the name it \
               will have is opened to the guest, but no link that comes to stand there.",
-    fix: "Create the folder, or mount what should be there, before the guest starts.",
+    fix: "Create the directory, or mount what should be there, before the guest starts.",
     example: Example {
         text: "-fsdev local,id=share0,path=/srv/not-there,security_model=mapped,fmode=0644,dmode=0755",
         fixed: None,
@@ -17,10 +17,10 @@ pub static MISSING: Entry = Entry {
     since: None,
 };
 
-pub static NOT_FOLDER: Entry = Entry {
-    summary: "the shared path is not a folder",
+pub static NOT_DIRECTORY: Entry = Entry {
+    summary: "the shared path is not a directory",
     meaning: "QEMU refuses to start: \"failed to open …: Not a directory\".",
-    fix: "Share the folder that holds the file.",
+    fix: "Share the directory that holds the file.",
     example: Example {
         text: "-fsdev local,id=share0,path=/srv/images/disk.raw,security_model=mapped,fmode=0644,dmode=0755",
         fixed: Some(
@@ -46,13 +46,13 @@ pub static RELATIVE: Entry = Entry {
 };
 
 pub static SYSTEM: Entry = Entry {
-    summary: "a folder that belongs to the system, or contains such",
+    summary: "a directory that belongs to the system, or contains such",
     meaning: "libvirt's virt-aa-helper opens nothing in /etc, /usr/bin, /lib, /proc and their \
               like to a guest, so that a libvirtd gone wrong cannot get at the host that way. \
-              virt-9p does the same, and refuses these folders themselves (/etc), writing to \
+              virt-9p does the same, and refuses these directories themselves (/etc), writing to \
               what contains one (/usr), and reading what contains /etc, /proc or /sys (/). A \
               read-only share of /usr is a warning.",
-    fix: "Share a folder below /srv, /home or /var instead.",
+    fix: "Share a directory below /srv, /home or /var instead.",
     example: Example {
         text: "-fsdev local,id=share0,path=/etc,security_model=mapped,fmode=0644,dmode=0755",
         fixed: None,
@@ -80,14 +80,14 @@ pub static LINK: Entry = Entry {
 };
 
 pub static UNREACHABLE: Entry = Entry {
-    summary: "the user QEMU runs as cannot get at the folder",
+    summary: "the user QEMU runs as cannot get at the directory",
     meaning: "AppArmor rules do not replace file permissions: QEMU needs read and search \
-              permission on the folder and search permission on every folder above it, as the \
+              permission on the directory and search permission on every directory above it, as the \
               user and groups that qemu.conf or the domain's dac label say. It refuses to start: \
               \"Permission denied\", or, misleadingly, \"share path … does not exist\". A \
               warning where a group would do and /etc/nsswitch.conf has groups from elsewhere, \
               and where the file system does not answer.",
-    fix: "chmod o+x the folder that stops it, or use setfacl to let only that user through.",
+    fix: "chmod o+x the directory that stops it, or use setfacl to let only that user through.",
     example: Example {
         text: "-fsdev local,id=share0,path=/home/alice/share,security_model=mapped,fmode=0644,dmode=0755",
         fixed: None,
@@ -129,10 +129,10 @@ pub static NO_XATTR: Entry = Entry {
 };
 
 pub static IN_DEV: Entry = Entry {
-    summary: "a folder below /dev",
+    summary: "a directory below /dev",
     meaning: "libvirt gives QEMU a /dev of its own (namespaces in qemu.conf); only what is \
               mounted below /dev, such as /dev/shm, is there too.",
-    fix: "Share a folder elsewhere.",
+    fix: "Share a directory elsewhere.",
     example: Example {
         text: "-fsdev local,id=share0,path=/dev/share,security_model=mapped,fmode=0644,dmode=0755",
         fixed: None,
@@ -142,11 +142,11 @@ pub static IN_DEV: Entry = Entry {
 };
 
 pub static UNSTABLE: Entry = Entry {
-    summary: "the folder has no name that a rule could hold",
-    meaning: "The kernel's own name for the folder does not lead back to it: it was removed, \
+    summary: "the directory has no name that a rule could hold",
+    meaning: "The kernel's own name for the directory does not lead back to it: it was removed, \
               lies in another mount namespace, or changed in this moment. AppArmor rules are \
               about names.",
-    fix: "Name the folder by a path that is visible to all of the host.",
+    fix: "Name the directory by a path that is visible to all of the host.",
     example: Example {
         text: "-fsdev local,id=share0,path=/proc/4711/root/srv/share,security_model=mapped,fmode=0644,dmode=0755",
         fixed: None,
@@ -160,7 +160,7 @@ pub static TOO_MANY: Entry = Entry {
     meaning: "The time apparmor_parser needs grows very fast with long paths (fifty of 4 kB \
               take minutes), and libvirt waits for it with the start of the guest; beyond 64 \
               KiB it gives up. virt-9p grants at most 64 shares with 32 KiB of paths.",
-    fix: "Share a common parent folder instead.",
+    fix: "Share a common parent directory instead.",
     example: Example {
         text: "-fsdev local,id=share0,path=/srv/[32768 letters],security_model=mapped,fmode=0644,dmode=0755",
         fixed: None,

@@ -430,7 +430,7 @@ const KINDS: &[Kind] = &[
         let machine = format!("pc-q35-{}", "9".repeat(size / 4));
         domain(NONE, bridges.chain(flat(devices))).replace("pc-q35-7.2", &machine)
     }),
-    ("folders that are not there", |size| {
+    ("directories that are not there", |size| {
         domain(
             NONE,
             pairs(size, |n| {
@@ -614,7 +614,7 @@ fn sweep(jobs: &[(String, String, Box<dyn Fn(usize) -> String + Send + Sync>)]) 
     let only = std::env::var("VIRT9P_KIND").ok();
     let work = || {
         let host = Host::new();
-        host.create_folder(b"/srv/share");
+        host.create_directory(b"/srv/share");
         while let Some((name, call, make)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
             if only
                 .as_ref()

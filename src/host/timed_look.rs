@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::host::folder::{self, Folder, NoFolder};
+use crate::host::directory::{self, Directory, NoDirectory};
 use crate::host::qemu_user::{self, QemuUser, Reach};
 use crate::host::{Root, mounts};
 
@@ -28,13 +28,13 @@ const STACK: usize = 512 << 10;
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// Where the path leads.
-    pub folder: Result<Folder, NoFolder>,
+    pub directory: Result<Directory, NoDirectory>,
     /// Whether the user gets there, where one was given.
     pub reach: Option<Reach>,
 }
 
 /// Looks at each of the paths, as this user.
-pub fn look(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>>) -> Vec<Seen> {
+pub fn look_at_shares(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>>) -> Vec<Seen> {
     if paths.is_empty() || !mounts::may_hang() {
         return directly(root, paths, user);
     }
@@ -51,7 +51,7 @@ pub fn look(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>>) -> Vec<
         let looker = thread::Builder::new().stack_size(STACK).spawn(move || {
             let (list, told) = &*answer;
             for path in &them {
-                let one = one(&there, path, who.as_deref());
+                let one = look_at_share(&there, path, who.as_deref());
                 list.lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(one);
@@ -87,21 +87,24 @@ pub fn look(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>>) -> Vec<
 
 fn directly(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>>) -> Vec<Seen> {
     let user = user.map(|user| &**user);
-    paths.iter().map(|path| one(root, path, user)).collect()
+    paths
+        .iter()
+        .map(|path| look_at_share(root, path, user))
+        .collect()
 }
 
-fn one(root: &Root, path: &str, user: Option<&QemuUser>) -> Seen {
-    let folder = folder::resolve(root, path);
-    let reach = match (&folder, user) {
-        (Ok(folder), Some(user)) => Some(qemu_user::reach(root, user, folder)),
+fn look_at_share(root: &Root, path: &str, user: Option<&QemuUser>) -> Seen {
+    let directory = directory::resolve(root, path);
+    let reach = match (&directory, user) {
+        (Ok(directory), Some(user)) => Some(qemu_user::reach(root, user, directory)),
         _ => None,
     };
-    Seen { folder, reach }
+    Seen { directory, reach }
 }
 
 fn silent() -> Seen {
     Seen {
-        folder: Err(NoFolder::Silent),
+        directory: Err(NoDirectory::Silent),
         reach: None,
     }
 }

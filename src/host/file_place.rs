@@ -18,8 +18,8 @@ const MOST_LINKS: u32 = 40;
 
 /// A name in a directory.
 #[derive(Debug)]
-pub struct Place {
-    directory: Directory,
+pub struct FilePlace {
+    directory: HeldDirectory,
     name: OsString,
     /// What has the name; nothing may.
     kind: Option<FileType>,
@@ -56,20 +56,20 @@ impl From<Errno> for NoPlace {
     }
 }
 
-impl Place {
+impl FilePlace {
     /// Follows `path`: symbolic links only out of directories that nobody but root and the caller
     /// can write.
     ///
     /// # Errors
     /// When there is no such directory, or a link is not followed. The file itself may be missing.
     pub fn find(path: &Path) -> Result<Self, NoPlace> {
-        let mut here = Directory::open(Path::new("."))?;
+        let mut here = HeldDirectory::open(Path::new("."))?;
         let mut left = Vec::new();
         push(&mut left, path);
         let mut links = 0;
         while let Some(step) = left.pop() {
             if step == "/" {
-                here = Directory::open(Path::new("/"))?;
+                here = HeldDirectory::open(Path::new("/"))?;
                 continue;
             }
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -135,7 +135,7 @@ impl Place {
 
 /// A directory, and who can change what is in it.
 #[derive(Debug)]
-struct Directory {
+struct HeldDirectory {
     fd: OwnedFd,
     path: PathBuf,
     /// Nobody but root and the caller can replace what belongs to them in it: others cannot write
@@ -145,7 +145,7 @@ struct Directory {
     closed: bool,
 }
 
-impl Directory {
+impl HeldDirectory {
     /// `/` or `.`, which nobody can put elsewhere.
     fn open(path: &Path) -> Result<Self, NoPlace> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -155,11 +155,11 @@ impl Directory {
             true => path.to_owned(),
             false => std::env::current_dir().unwrap_or_default(),
         };
-        Ok(Self::judge(fd, path, &stat, true))
+        Ok(Self::from_stat(fd, path, &stat, true))
     }
 
     /// `reached`: nobody else can have put another directory there.
-    fn judge(fd: OwnedFd, path: PathBuf, stat: &Stat, reached: bool) -> Self {
+    fn from_stat(fd: OwnedFd, path: PathBuf, stat: &Stat, reached: bool) -> Self {
         // A FUSE file system can be anybody's, and says of its owners and modes what it likes; or
         // fails, so that what it is cannot be asked.
         let honest = kind_of(&fd).is_some_and(|kind| kind != FUSE);
@@ -167,7 +167,7 @@ impl Directory {
         let others = stat.st_mode & 0o022 != 0;
         let sticky = stat.st_mode & 0o1000 != 0;
         let ours = reached && honest && is_ours(stat);
-        Directory {
+        HeldDirectory {
             fd,
             path,
             firm: ours && (!others || sticky),
@@ -184,15 +184,15 @@ impl Directory {
             path.push(name);
         }
         let reached = self.closed || (self.firm && (is_ours(stat) || name == ".."));
-        Self::judge(fd, path, stat, reached)
+        Self::from_stat(fd, path, stat, reached)
     }
 
     fn is_proc(&self) -> bool {
         kind_of(&self.fd) == Some(fs::PROC_SUPER_MAGIC)
     }
 
-    fn place(self, name: OsString, kind: Option<FileType>) -> Place {
-        Place {
+    fn place(self, name: OsString, kind: Option<FileType>) -> FilePlace {
+        FilePlace {
             directory: self,
             name,
             kind,

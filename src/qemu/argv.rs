@@ -4,11 +4,11 @@
 //! (facts Q2.11), so `-name -fsdev` has no `-fsdev` in it. Looking for `-fsdev` with a search
 //! would get that wrong.
 
-use crate::qemu::options::takes_argument;
+use crate::qemu::option_table::takes_argument;
 
 /// An option and its argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Word<'a> {
+pub struct OptionWord<'a> {
     /// The option without its one or two dashes.
     pub name: &'a str,
     /// Index of the option's word.
@@ -35,7 +35,7 @@ pub enum Stray {
 }
 
 /// Pairs the words of the command line.
-pub fn pair<'a>(words: &[&'a str]) -> (Vec<Word<'a>>, Vec<Stray>) {
+pub fn pair<'a>(words: &[&'a str]) -> (Vec<OptionWord<'a>>, Vec<Stray>) {
     let mut pairs = Vec::new();
     let mut strays = Vec::new();
     let mut at = 0;
@@ -57,7 +57,7 @@ pub fn pair<'a>(words: &[&'a str]) -> (Vec<Word<'a>>, Vec<Stray>) {
         }
         match takes_argument(name) {
             Some(true) if at < words.len() => {
-                pairs.push(Word {
+                pairs.push(OptionWord {
                     name,
                     option,
                     argument: Some(at),
@@ -65,7 +65,7 @@ pub fn pair<'a>(words: &[&'a str]) -> (Vec<Word<'a>>, Vec<Stray>) {
                 at += 1;
             }
             Some(true) => strays.push(Stray::NoArgument(option)),
-            Some(false) => pairs.push(Word {
+            Some(false) => pairs.push(OptionWord {
                 name,
                 option,
                 argument: None,

@@ -1,19 +1,19 @@
-//! A pair of `-fsdev` and `-device` → [`Share`].
+//! A pair of `-fsdev` and `-device` → [`PortableShare`].
 
 use std::collections::BTreeMap;
 
-use crate::convert::buses::Buses;
-use crate::convert::share::{Access, Address, Model, Share, user_alias};
-use crate::convert::{Context, Refusal, Refusals};
+use crate::convert::named_buses::NamedBuses;
+use crate::convert::portable::{Access, Address, Model, PortableShare, user_alias};
+use crate::convert::{Conversion, Refusal, Refusals};
 use crate::domain::Place;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
 use crate::lint::{modes, throttling};
 use crate::pci::build::{Wish, wish};
-use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, Property, RawDevice};
+use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, RawDevice, RawProperty};
 use crate::qemu::index::Index;
-use crate::qemu::number::{Mode, option_number};
-use crate::qemu::opts::Opt;
+use crate::qemu::numbers::{OptionNumber, option_number};
+use crate::qemu::option_string::Opt;
 use crate::text::{brief, quoted};
 use crate::version::Version;
 
@@ -32,26 +32,26 @@ const DEVICE_KEYS: [&str; 7] = [
 #[derive(Debug)]
 pub struct Pair {
     /// What they say.
-    pub share: Share,
+    pub share: PortableShare,
     /// The index of each.
     pub args: [usize; 2],
 }
 
 /// The raw arguments, and what is looked up in them for each pair.
-pub struct Reader<'a> {
-    context: Context<'a>,
+pub struct RawShares<'a> {
+    context: Conversion<'a>,
     /// Who has which name.
     pub names: Index<'a>,
-    buses: Buses,
+    buses: NamedBuses,
     /// How many devices use an fsdev, and the argument of the first.
     users: BTreeMap<&'a str, (usize, usize)>,
     /// What `check` finds in each argument, errors only.
     errors: BTreeMap<usize, Vec<&'a Finding>>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RawShares<'a> {
     /// Goes through the arguments once.
-    pub fn new(context: &Context<'a>) -> Self {
+    pub fn new(context: &Conversion<'a>) -> Self {
         let mut users = BTreeMap::new();
         let devices = context.line.devices.iter();
         for (fsdev, arg) in devices.filter_map(|one| Some((one.text("fsdev")?, one.arg))) {
@@ -63,10 +63,10 @@ impl<'a> Reader<'a> {
                 errors.entry(*arg).or_default().push(finding);
             }
         }
-        Reader {
+        RawShares {
             context: *context,
             names: Index::new(context.domain, context.line),
-            buses: Buses::of(context.domain),
+            buses: NamedBuses::of(context.domain),
             users,
             errors,
         }
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         refused.extend(self.wrong([fsdev.arg, device.arg]));
         let access = refused.part(access(fsdev));
         let [fkey, dkey] = modes::KEYS;
-        let share = Share {
+        let share = PortableShare {
             tag: device.text("mount_tag").unwrap_or("").to_owned(),
             path: fsdev.value("path").unwrap_or("").to_owned(),
             access,
@@ -163,8 +163,8 @@ impl<'a> Reader<'a> {
         Some((refusal, *first))
     }
 
-    /// What QEMU refuses is no share yet. Modes and keys are looked at one by one, and folders of
-    /// the host are no matter of how they are named.
+    /// What QEMU refuses is no share yet. Modes and keys are looked at one by one, and directories
+    /// of the host are no matter of how they are named.
     fn wrong(&self, args: [usize; 2]) -> Vec<Refusal> {
         let elsewhere = |code| {
             matches!(
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
                     | Code::ModeOwner
                     | Code::ModeNeedsMapped
                     | Code::PathMissing
-                    | Code::PathNotFolder
+                    | Code::PathNotDirectory
                     | Code::PathUnreachable
                     | Code::PathUnstable
                     | Code::PathSystem
@@ -257,7 +257,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn at(property: &Property, message: &str) -> Refusal {
+fn at(property: &RawProperty, message: &str) -> Refusal {
     Refusal::arg(property.arg, &property.value_range, message)
 }
 
@@ -317,7 +317,7 @@ fn value(opt: &Opt, message: String) -> Refusal {
 fn access(fsdev: &Fsdev) -> Result<Access, Refusal> {
     if let Some(driver) = fsdev.last("fsdriver").filter(|opt| opt.value != "local") {
         let message = format!(
-            "fsdriver {} has no equal in <filesystem>, which shares local folders",
+            "fsdriver {} has no equal in <filesystem>, which shares local directories",
             quoted(&driver.value)
         );
         return Err(value(driver, message));
@@ -339,7 +339,7 @@ fn access(fsdev: &Fsdev) -> Result<Access, Refusal> {
 }
 
 /// Whether libvirt knows the attributes that a key becomes.
-fn needs(context: &Context, opt: &Opt, since: Version, attributes: &str) -> Result<(), Refusal> {
+fn needs(context: &Conversion, opt: &Opt, since: Version, attributes: &str) -> Result<(), Refusal> {
     match context.assume.libvirt {
         Some(libvirt) if libvirt < since => Err(Refusal::arg(
             opt.arg,
@@ -353,7 +353,7 @@ fn needs(context: &Context, opt: &Opt, since: Version, attributes: &str) -> Resu
     }
 }
 
-fn multidevs(context: &Context, fsdev: &Fsdev) -> Result<Option<String>, Refusal> {
+fn multidevs(context: &Conversion, fsdev: &Fsdev) -> Result<Option<String>, Refusal> {
     let Some(opt) = fsdev.last("multidevs") else {
         return Ok(None);
     };
@@ -362,7 +362,7 @@ fn multidevs(context: &Context, fsdev: &Fsdev) -> Result<Option<String>, Refusal
 }
 
 fn mode(
-    context: &Context,
+    context: &Conversion,
     fsdev: &Fsdev,
     key: modes::Key,
     asked: Option<u16>,
@@ -396,7 +396,7 @@ fn mode(
     }
     needs(context, opt, since, key.name)?;
     match option_number(&opt.value) {
-        Mode::Number(number) => Ok(u16::try_from(number).ok()),
+        OptionNumber::Number(number) => Ok(u16::try_from(number).ok()),
         _ => Ok(None),
     }
 }

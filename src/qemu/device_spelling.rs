@@ -4,19 +4,19 @@ use serde_json::{Map, Value as Json};
 
 use crate::domain::xml::attribute;
 use crate::qemu::command_line::RawDevice;
-use crate::qemu::json::Value;
-use crate::qemu::opts;
-use crate::qemu::properties::{Kind, virtio_9p_property};
+use crate::qemu::device_json::JsonValue;
+use crate::qemu::device_properties::{ValueKind, virtio_9p_property};
+use crate::qemu::option_string;
 
 /// The device as JSON for `-device`, keys in the order in which they stand, the last of each.
 pub fn as_json(device: &RawDevice) -> String {
     let mut object = Map::new();
     for property in &device.properties {
         let value = match &property.value {
-            Value::String(text) => typed(&property.key, text),
-            Value::Integer(number) => i64::try_from(*number).map_or(Json::Null, Json::from),
-            Value::Bool(on) => Json::from(*on),
-            Value::Other => Json::Null,
+            JsonValue::String(text) => typed(&property.key, text),
+            JsonValue::Integer(number) => i64::try_from(*number).map_or(Json::Null, Json::from),
+            JsonValue::Bool(on) => Json::from(*on),
+            JsonValue::Other => Json::Null,
         };
         if property.key == "id" && object.contains_key("id") {
             continue;
@@ -30,8 +30,10 @@ pub fn as_json(device: &RawDevice) -> String {
 /// number would be a devfn.
 fn typed(key: &str, text: &str) -> Json {
     match virtio_9p_property(key).map(|property| property.kind) {
-        Some(Kind::Bool) => opts::boolean(text).map_or_else(|| Json::from(text), Json::from),
-        Some(Kind::Integer | Kind::Size) => text
+        Some(ValueKind::Bool) => {
+            option_string::boolean(text).map_or_else(|| Json::from(text), Json::from)
+        }
+        Some(ValueKind::Integer | ValueKind::Size) => text
             .parse::<u64>()
             .map_or_else(|_| Json::from(text), Json::from),
         _ => Json::from(text),

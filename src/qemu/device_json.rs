@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// A value of a member.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum JsonValue {
     /// A string.
     String(String),
     /// A whole number.
@@ -26,7 +26,7 @@ pub struct Member {
     /// Its key.
     pub key: String,
     /// Its value.
-    pub value: Value,
+    pub value: JsonValue,
     /// Bytes of the key, quotes left out.
     pub key_range: Range<usize>,
     /// Bytes of the value, quotes left out.
@@ -50,7 +50,7 @@ const MOST_NESTED: usize = 32;
 /// # Errors
 /// Where QEMU would say `JSON parse error`.
 pub fn object(text: &str) -> Result<Vec<Member>, JsonError> {
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = JsonReader { text, at: 0 };
     reader.space();
     let members = reader.members(0)?;
     reader.space();
@@ -60,12 +60,12 @@ pub fn object(text: &str) -> Result<Vec<Member>, JsonError> {
     Ok(members)
 }
 
-struct Reader<'t> {
+struct JsonReader<'t> {
     text: &'t str,
     at: usize,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> JsonReader<'t> {
     fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or("")
     }
@@ -129,7 +129,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<(Value, Range<usize>), JsonError> {
+    fn value(&mut self, depth: usize) -> Result<(JsonValue, Range<usize>), JsonError> {
         if depth >= MOST_NESTED {
             return self.fail("nested too deeply");
         }
@@ -137,11 +137,11 @@ impl<'t> Reader<'t> {
         let value = match self.rest().chars().next() {
             Some('"' | '\'') => {
                 let (text, range) = self.string()?;
-                return Ok((Value::String(text), range));
+                return Ok((JsonValue::String(text), range));
             }
             Some('{') => {
                 self.members(depth + 1)?;
-                Value::Other
+                JsonValue::Other
             }
             Some('[') => self.array(depth + 1)?,
             Some('-' | '0'..='9') => self.number()?,
@@ -150,18 +150,18 @@ impl<'t> Reader<'t> {
         Ok((value, start..self.at))
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value, JsonError> {
+    fn array(&mut self, depth: usize) -> Result<JsonValue, JsonError> {
         self.eat('[');
         self.space();
         if self.eat(']') {
-            return Ok(Value::Other);
+            return Ok(JsonValue::Other);
         }
         loop {
             self.space();
             self.value(depth)?;
             self.space();
             if self.eat(']') {
-                return Ok(Value::Other);
+                return Ok(JsonValue::Other);
             }
             if !self.eat(',') {
                 return self.fail("a `,` or `]` is missing in an array");
@@ -169,11 +169,11 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn word(&mut self) -> Result<Value, JsonError> {
+    fn word(&mut self) -> Result<JsonValue, JsonError> {
         for (word, value) in [
-            ("true", Value::Bool(true)),
-            ("false", Value::Bool(false)),
-            ("null", Value::Other),
+            ("true", JsonValue::Bool(true)),
+            ("false", JsonValue::Bool(false)),
+            ("null", JsonValue::Other),
         ] {
             let after = self.rest().strip_prefix(word);
             if after.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric())) {
@@ -185,7 +185,7 @@ impl<'t> Reader<'t> {
     }
 
     /// JSON numbers: no plus sign, no leading zeros, no hex.
-    fn number(&mut self) -> Result<Value, JsonError> {
+    fn number(&mut self) -> Result<JsonValue, JsonError> {
         let rest = self.rest();
         let end = rest
             .find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'))
@@ -204,8 +204,8 @@ impl<'t> Reader<'t> {
         }
         self.at += end;
         Ok(match text.parse() {
-            Ok(number) if integer => Value::Integer(number),
-            _ => Value::Other,
+            Ok(number) if integer => JsonValue::Integer(number),
+            _ => JsonValue::Other,
         })
     }
 
@@ -305,12 +305,12 @@ mod tests {
         assert_eq!(
             values,
             [
-                Value::String("virtio-9p-pci".into()),
-                Value::String("aé😀".into()),
-                Value::Integer(48),
-                Value::Bool(true),
-                Value::Other,
-                Value::Other
+                JsonValue::String("virtio-9p-pci".into()),
+                JsonValue::String("aé😀".into()),
+                JsonValue::Integer(48),
+                JsonValue::Bool(true),
+                JsonValue::Other,
+                JsonValue::Other
             ]
         );
         assert_eq!(&text[members[0].value_range.clone()], "virtio-9p-pci");

@@ -1,4 +1,4 @@
-//! The folder that a share's path leads to: its one true name, and whether it will do.
+//! The directory that a share's path leads to: its one true name, and whether it will do.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -11,9 +11,9 @@ use rustix::io::Errno;
 use crate::host::Root;
 use crate::host::walk::{self, End, Link, kernel_name};
 
-/// A folder, resolved.
+/// A directory, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folder {
+pub struct Directory {
     /// The kernel's own name for it, without the root: what AppArmor matches (without the slash
     /// at the end; `/` is just that).
     pub name: Vec<u8>,
@@ -29,24 +29,24 @@ pub struct Folder {
     pub links: Vec<Link>,
 }
 
-/// A folder that somebody is yet to make.
+/// A directory that somebody is yet to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToBe {
-    /// As [`Folder::name`].
+    /// As [`Directory::name`].
     pub name: Vec<u8>,
-    /// As [`Folder::links`].
+    /// As [`Directory::links`].
     pub links: Vec<Link>,
 }
 
-/// Why a path leads to no folder.
+/// Why a path leads to no directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoFolder {
+pub enum NoDirectory {
     /// Nothing there; the name it will have when it is made, where that is certain.
     Missing(Option<ToBe>),
     /// Something else is there.
-    NotAFolder,
-    /// A folder on the way may not be entered by us; whether we are root, whom only a file system
-    /// that decides elsewhere keeps out (NFS with root_squash, FUSE).
+    NotADirectory,
+    /// A directory on the way may not be entered by us; whether we are root, whom only a file
+    /// system that decides elsewhere keeps out (NFS with root_squash, FUSE).
     Denied(bool),
     /// Its file system does not answer.
     Silent,
@@ -56,20 +56,20 @@ pub enum NoFolder {
     Unstable(String),
 }
 
-/// Finds the folder that `path` leads to, symbolic links followed as QEMU follows them.
+/// Finds the directory that `path` leads to, symbolic links followed as QEMU follows them.
 ///
 /// The name is taken from the kernel (`/proc/self/fd`), because that is what it will compare
 /// with the rule, and is believed only if it leads back to the same inode: that sorts out
-/// removed folders ("… (deleted)"), unreachable ones and other mount namespaces (facts A4).
+/// removed directories ("… (deleted)"), unreachable ones and other mount namespaces (facts A4).
 ///
 /// # Errors
-/// When there is no such folder, or it has no dependable name.
-pub fn resolve(root: &Root, path: &str) -> Result<Folder, NoFolder> {
+/// When there is no such directory, or it has no dependable name.
+pub fn resolve(root: &Root, path: &str) -> Result<Directory, NoDirectory> {
     if path.is_empty() {
-        return Err(NoFolder::Missing(None));
+        return Err(NoDirectory::Missing(None));
     }
     // A relative path counts from QEMU's working directory, which is / under libvirt.
-    let walk = walk::walk(root, &Path::new("/").join(path)).map_err(no_folder)?;
+    let walk = walk::walk(root, &Path::new("/").join(path)).map_err(no_directory)?;
     let (handle, rest) = match walk.end {
         End::Directory(handle) => (handle, None),
         End::Missing(parent, rest) => (parent, Some(rest)),
@@ -78,9 +78,9 @@ pub fn resolve(root: &Root, path: &str) -> Result<Folder, NoFolder> {
     if let Some(rest) = rest {
         let name = to_be(found.name, &rest);
         let links = walk.links;
-        return Err(NoFolder::Missing(name.map(|name| ToBe { name, links })));
+        return Err(NoDirectory::Missing(name.map(|name| ToBe { name, links })));
     }
-    Ok(Folder {
+    Ok(Directory {
         name: found.name,
         user_xattr: user_xattr(&found.path),
         remote: fs::statfs(&found.path).is_ok_and(|fs| is_remote(fs.f_type)),
@@ -118,19 +118,21 @@ pub struct Followed {
 ///
 /// # Errors
 /// When there is nothing of the kind, or it has no dependable name.
-pub fn follow(root: &Root, absolute: &Path, kind: OFlags) -> Result<Followed, NoFolder> {
+pub fn follow(root: &Root, absolute: &Path, kind: OFlags) -> Result<Followed, NoDirectory> {
     let flags = OFlags::PATH | OFlags::CLOEXEC | kind;
     let handle = root
         .open(absolute, flags, Mode::empty())
-        .map_err(no_folder)?;
+        .map_err(no_directory)?;
     named(root, &handle)
 }
 
 /// The dependable name of what is open.
-fn named(root: &Root, handle: &OwnedFd) -> Result<Followed, NoFolder> {
-    let path = PathBuf::from(OsStr::from_bytes(&kernel_name(handle).map_err(no_folder)?));
-    let unstable = || NoFolder::Unstable(path.to_string_lossy().into_owned());
-    let opened = fs::fstat(handle).map_err(no_folder)?;
+fn named(root: &Root, handle: &OwnedFd) -> Result<Followed, NoDirectory> {
+    let path = PathBuf::from(OsStr::from_bytes(
+        &kernel_name(handle).map_err(no_directory)?,
+    ));
+    let unstable = || NoDirectory::Unstable(path.to_string_lossy().into_owned());
+    let opened = fs::fstat(handle).map_err(no_directory)?;
     let named = fs::lstat(&path).map_err(|_| unstable())?;
     if (opened.st_dev, opened.st_ino) != (named.st_dev, named.st_ino) {
         return Err(unstable());
@@ -142,15 +144,15 @@ fn named(root: &Root, handle: &OwnedFd) -> Result<Followed, NoFolder> {
     Ok(Followed { name, path })
 }
 
-fn no_folder(error: Errno) -> NoFolder {
+fn no_directory(error: Errno) -> NoDirectory {
     match error {
-        Errno::NOENT => NoFolder::Missing(None),
-        Errno::NOTDIR => NoFolder::NotAFolder,
-        Errno::ACCESS => NoFolder::Denied(rustix::process::geteuid().is_root()),
+        Errno::NOENT => NoDirectory::Missing(None),
+        Errno::NOTDIR => NoDirectory::NotADirectory,
+        Errno::ACCESS => NoDirectory::Denied(rustix::process::geteuid().is_root()),
         other => {
             let text = std::io::Error::from(other).to_string();
             let end = text.find(" (os error").unwrap_or(text.len());
-            NoFolder::Failed(text.get(..end).unwrap_or("").to_owned())
+            NoDirectory::Failed(text.get(..end).unwrap_or("").to_owned())
         }
     }
 }
@@ -181,10 +183,10 @@ fn is_remote(kind: impl TryInto<i64>) -> bool {
     )
 }
 
-/// The folders above `path`, from the root of the host down to `path` itself, as places on this
+/// The directories above `path`, from the root of the host down to `path` itself, as places on this
 /// machine.
-pub fn chain(root: &Root, folder: &Folder) -> Vec<PathBuf> {
-    let name = Path::new(OsStr::from_bytes(&folder.name));
+pub fn chain(root: &Root, directory: &Directory) -> Vec<PathBuf> {
+    let name = Path::new(OsStr::from_bytes(&directory.name));
     let mut chain: Vec<PathBuf> = name.ancestors().map(|host| root.path(host)).collect();
     chain.reverse();
     chain

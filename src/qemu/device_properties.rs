@@ -17,15 +17,15 @@ const SEEN: [Version; 4] = [V5_2, V7_2, V10_0, V11_1];
 /// What a value has to look like. All of this was the same on all versions seen, save where it
 /// says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// Text: `on`, `yes`, `true`, `y` or `off`, `no`, `false`, `n`; lower case only, nothing
     /// around it. `ON`, `True`, `1`, `0` and the empty value are refused. The short forms `ats`
     /// and `noats` work; 7.2 and later warn that they are deprecated.
     /// JSON: `true` or `false`; no string, no number, no `null`.
     Bool,
-    /// `on`, `off` or `auto`; lower case only, and none of the other spellings of a [`Kind::Bool`].
-    /// The short forms `name` (on) and `noname` (off) work. In JSON it is a string, and
-    /// `true` is refused.
+    /// `on`, `off` or `auto`; lower case only, and none of the other spellings of a
+    /// [`ValueKind::Bool`]. The short forms `name` (on) and `noname` (off) work. In JSON it is a
+    /// string, and `true` is refused.
     OnOffAuto,
     /// Text: as strtoull with base 0 has it, to the end of the word: `16`, `0x10`, `020`; a sign
     /// or blanks before it; `0b11` on 10.0 and 11.1 only, which have a newer glibc. No suffix
@@ -56,11 +56,11 @@ pub enum Kind {
 
 /// A property of virtio-9p-pci.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Property {
+pub struct KnownProperty {
     /// Its name; the case counts, and `-` and `_` are two things.
     pub name: &'static str,
     /// What its value looks like.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Of the versions seen, the first that has it; `None`: the oldest seen had it.
     pub since: Option<Version>,
     /// Of the versions seen, the last that has it; `None`: the newest seen has it.
@@ -70,7 +70,7 @@ pub struct Property {
     pub plain_only: bool,
 }
 
-impl Property {
+impl KnownProperty {
     /// Whether that QEMU has the property; `None` for versions between one that is known to have
     /// it and one that is known not to, and for those older or newer than all that were seen.
     /// The micro number counts, for stable updates have added options before (`max_xattr` of
@@ -91,17 +91,17 @@ impl Property {
 
 /// The property of that name of `virtio-9p-pci`, of whichever version.
 ///
-/// `None`: none of the versions seen has it, and QEMU says `Property 'virtio-9p-pci.…' not found`
-/// and does not start. That goes for unknown names with `x-` as well.
-pub fn virtio_9p_property(name: &str) -> Option<&'static Property> {
+/// `None`: none of the versions seen has it, and QEMU says `Property 'virtio-9p-pci.…' not
+/// found` and does not start. That goes for unknown names with `x-` as well.
+pub fn virtio_9p_property(name: &str) -> Option<&'static KnownProperty> {
     PROPERTIES
         .binary_search_by(|property| property.name.cmp(name))
         .ok()
         .and_then(|position| PROPERTIES.get(position))
 }
 
-const fn property(name: &'static str, kind: Kind) -> Property {
-    Property {
+const fn property(name: &'static str, kind: ValueKind) -> KnownProperty {
+    KnownProperty {
         name,
         kind,
         since: None,
@@ -110,23 +110,23 @@ const fn property(name: &'static str, kind: Kind) -> Property {
     }
 }
 
-impl Property {
+impl KnownProperty {
     const fn since(self, version: Version) -> Self {
-        Property {
+        KnownProperty {
             since: Some(version),
             ..self
         }
     }
 
     const fn until(self, version: Version) -> Self {
-        Property {
+        KnownProperty {
             until: Some(version),
             ..self
         }
     }
 
     const fn plain(self) -> Self {
-        Property {
+        KnownProperty {
             plain_only: true,
             ..self
         }
@@ -135,60 +135,60 @@ impl Property {
 
 /// Sorted by name. Those of the common 9p device behind it (`fsdev`, `mount_tag`, `packed`…) are
 /// reached through the PCI device, and are among them.
-static PROPERTIES: &[Property] = &[
-    property("acpi-index", Kind::Integer).since(V7_2),
-    property("addr", Kind::Address),
-    property("aer", Kind::Bool).since(V7_2),
-    property("any_layout", Kind::Bool),
-    property("ats", Kind::Bool),
-    property("busnr", Kind::Refused).since(V10_0),
-    property("disable-legacy", Kind::OnOffAuto).plain(),
-    property("disable-modern", Kind::Bool).plain(),
-    property("event_idx", Kind::Bool),
-    property("failover_pair_id", Kind::Refused),
-    property("fsdev", Kind::Text),
-    property("hotpluggable", Kind::Refused),
-    property("hotplugged", Kind::Refused),
-    property("in_order", Kind::Bool).since(V10_0),
-    property("indirect_desc", Kind::Bool),
-    property("ioeventfd", Kind::Bool),
-    property("iommu_platform", Kind::Bool),
-    property("legacy-addr", Kind::Refused).until(V10_0),
-    property("migrate-extra", Kind::Bool).until(V10_0),
-    property("modern-pio-notify", Kind::Bool),
-    property("mount_tag", Kind::Text),
-    property("multifunction", Kind::Bool),
-    property("notify_on_empty", Kind::Bool),
-    property("packed", Kind::Bool),
-    property("page-per-vq", Kind::Bool),
-    property("parent_bus", Kind::Refused),
-    property("queue_reset", Kind::Bool).since(V7_2),
-    property("realized", Kind::Refused),
-    property("rombar", Kind::Integer),
-    property("romfile", Kind::Text),
-    property("romsize", Kind::Integer).since(V7_2),
-    property("sriov-pf", Kind::Refused).since(V11_1),
-    property("type", Kind::Refused),
-    property("use-disabled-flag", Kind::Bool),
-    property("use-started", Kind::Bool),
-    property("vectors", Kind::Integer),
-    property("virtio-backend", Kind::Refused),
-    property("virtio-pci-bus-master-bug-migration", Kind::Bool),
-    property("x-ats-page-aligned", Kind::Bool).since(V7_2),
-    property("x-disable-legacy-check", Kind::Bool),
-    property("x-disable-pcie", Kind::Bool).until(V10_0),
-    property("x-ignore-backend-features", Kind::Bool).until(V10_0),
-    property("x-max-bounce-buffer-size", Kind::Size).since(V10_0),
-    property("x-pcie-ari-nextfn-1", Kind::Bool).since(V10_0),
-    property("x-pcie-deverr-init", Kind::Bool).until(V10_0),
-    property("x-pcie-err-unc-mask", Kind::Bool).since(V10_0),
-    property("x-pcie-ext-tag", Kind::Bool).since(V10_0),
-    property("x-pcie-extcap-init", Kind::Bool).until(V10_0),
-    property("x-pcie-flr-init", Kind::Bool),
-    property("x-pcie-lnkctl-init", Kind::Bool).until(V10_0),
-    property("x-pcie-lnksta-dllla", Kind::Bool),
-    property("x-pcie-pm-init", Kind::Bool).until(V10_0),
-    property("x-pcie-pm-no-soft-reset", Kind::Bool).since(V10_0),
+static PROPERTIES: &[KnownProperty] = &[
+    property("acpi-index", ValueKind::Integer).since(V7_2),
+    property("addr", ValueKind::Address),
+    property("aer", ValueKind::Bool).since(V7_2),
+    property("any_layout", ValueKind::Bool),
+    property("ats", ValueKind::Bool),
+    property("busnr", ValueKind::Refused).since(V10_0),
+    property("disable-legacy", ValueKind::OnOffAuto).plain(),
+    property("disable-modern", ValueKind::Bool).plain(),
+    property("event_idx", ValueKind::Bool),
+    property("failover_pair_id", ValueKind::Refused),
+    property("fsdev", ValueKind::Text),
+    property("hotpluggable", ValueKind::Refused),
+    property("hotplugged", ValueKind::Refused),
+    property("in_order", ValueKind::Bool).since(V10_0),
+    property("indirect_desc", ValueKind::Bool),
+    property("ioeventfd", ValueKind::Bool),
+    property("iommu_platform", ValueKind::Bool),
+    property("legacy-addr", ValueKind::Refused).until(V10_0),
+    property("migrate-extra", ValueKind::Bool).until(V10_0),
+    property("modern-pio-notify", ValueKind::Bool),
+    property("mount_tag", ValueKind::Text),
+    property("multifunction", ValueKind::Bool),
+    property("notify_on_empty", ValueKind::Bool),
+    property("packed", ValueKind::Bool),
+    property("page-per-vq", ValueKind::Bool),
+    property("parent_bus", ValueKind::Refused),
+    property("queue_reset", ValueKind::Bool).since(V7_2),
+    property("realized", ValueKind::Refused),
+    property("rombar", ValueKind::Integer),
+    property("romfile", ValueKind::Text),
+    property("romsize", ValueKind::Integer).since(V7_2),
+    property("sriov-pf", ValueKind::Refused).since(V11_1),
+    property("type", ValueKind::Refused),
+    property("use-disabled-flag", ValueKind::Bool),
+    property("use-started", ValueKind::Bool),
+    property("vectors", ValueKind::Integer),
+    property("virtio-backend", ValueKind::Refused),
+    property("virtio-pci-bus-master-bug-migration", ValueKind::Bool),
+    property("x-ats-page-aligned", ValueKind::Bool).since(V7_2),
+    property("x-disable-legacy-check", ValueKind::Bool),
+    property("x-disable-pcie", ValueKind::Bool).until(V10_0),
+    property("x-ignore-backend-features", ValueKind::Bool).until(V10_0),
+    property("x-max-bounce-buffer-size", ValueKind::Size).since(V10_0),
+    property("x-pcie-ari-nextfn-1", ValueKind::Bool).since(V10_0),
+    property("x-pcie-deverr-init", ValueKind::Bool).until(V10_0),
+    property("x-pcie-err-unc-mask", ValueKind::Bool).since(V10_0),
+    property("x-pcie-ext-tag", ValueKind::Bool).since(V10_0),
+    property("x-pcie-extcap-init", ValueKind::Bool).until(V10_0),
+    property("x-pcie-flr-init", ValueKind::Bool),
+    property("x-pcie-lnkctl-init", ValueKind::Bool).until(V10_0),
+    property("x-pcie-lnksta-dllla", ValueKind::Bool),
+    property("x-pcie-pm-init", ValueKind::Bool).until(V10_0),
+    property("x-pcie-pm-no-soft-reset", ValueKind::Bool).since(V10_0),
 ];
 
 #[cfg(test)]
@@ -222,13 +222,13 @@ mod tests {
     #[test]
     fn knows_the_kinds() {
         let kind = |name| virtio_9p_property(name).map(|property| property.kind);
-        assert_eq!(kind("mount_tag"), Some(Kind::Text));
-        assert_eq!(kind("multifunction"), Some(Kind::Bool));
-        assert_eq!(kind("disable-legacy"), Some(Kind::OnOffAuto));
-        assert_eq!(kind("disable-modern"), Some(Kind::Bool));
-        assert_eq!(kind("vectors"), Some(Kind::Integer));
-        assert_eq!(kind("addr"), Some(Kind::Address));
-        assert_eq!(kind("realized"), Some(Kind::Refused));
+        assert_eq!(kind("mount_tag"), Some(ValueKind::Text));
+        assert_eq!(kind("multifunction"), Some(ValueKind::Bool));
+        assert_eq!(kind("disable-legacy"), Some(ValueKind::OnOffAuto));
+        assert_eq!(kind("disable-modern"), Some(ValueKind::Bool));
+        assert_eq!(kind("vectors"), Some(ValueKind::Integer));
+        assert_eq!(kind("addr"), Some(ValueKind::Address));
+        assert_eq!(kind("realized"), Some(ValueKind::Refused));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::io;
 use std::path::Path;
 
 use crate::apparmor::policy::{Execution, Rule, execution};
-use crate::doctor::follow::{Call, Outcome};
+use crate::doctor::follow::{Call, ScriptOutcome};
 use crate::doctor::shebang;
-use crate::doctor::{Line, NEEDS_ROOT, Subject, Verdict};
-use crate::host::hooks::{Content, Entry, FOLDER, MANY, Program, SINGLE};
+use crate::doctor::{CheckLine, Grade, NEEDS_ROOT, Subject};
+use crate::host::hooks_directory::{Content, HOOKS, HookEntry, MANY, Program, SINGLE};
 use crate::text::{quoted, visible};
 use crate::version::Version;
 
@@ -23,9 +23,9 @@ pub const USUAL_POLICY: &str =
     "/bin/* PUx,\n/sbin/* PUx,\n/usr/bin/* PUx,\n/usr/sbin/* PUx,\n/etc/libvirt/hooks/** rmix,\n";
 
 /// What there is to judge.
-pub struct Facts<'f> {
+pub struct HookFacts<'f> {
     /// Everything in libvirt's places for hooks.
-    pub entries: Result<&'f [Entry], &'f io::Error>,
+    pub entries: Result<&'f [HookEntry], &'f io::Error>,
     /// The installed libvirt.
     pub libvirt: Option<Version>,
     /// The daemon to be reloaded, where one runs.
@@ -43,15 +43,15 @@ enum Ours {
     /// The program itself.
     Direct(Program),
     /// A script that names it, what comes of it, and what is where it calls it.
-    Script(Program, Outcome, Option<Program>),
+    Script(Program, ScriptOutcome, Option<Program>),
 }
 
 /// Judges all of it.
-pub fn judge(facts: &Facts) -> Vec<Line> {
+pub fn lines(facts: &HookFacts) -> Vec<CheckLine> {
     const WHAT: &str = "for a hook that runs virt-9p";
     let entries = match facts.entries {
         Ok(entries) => entries,
-        Err(error) => return vec![Line::unseen(Subject::Hook, WHAT, error)],
+        Err(error) => return vec![CheckLine::not_looked_at(Subject::Hook, WHAT, error)],
     };
     let (mut ours, mut others) = (Vec::new(), Vec::new());
     for entry in entries {
@@ -61,17 +61,17 @@ pub fn judge(facts: &Facts) -> Vec<Line> {
         }
     }
     let mut lines = vec![if ours.is_empty() {
-        Line::fail(Subject::Hook, WHAT, missing(facts, &others))
+        CheckLine::fail(Subject::Hook, WHAT, missing(facts, &others))
     } else {
         let shown: Vec<String> = ours
             .iter()
             .map(|(entry, ours)| shown(entry, ours))
             .collect();
-        Line::pass(Subject::Hook, WHAT).saying(shown.join(" and "))
+        CheckLine::pass(Subject::Hook, WHAT).saying(shown.join(" and "))
     }];
     for (entry, found) in &ours {
         let called = called(facts, entry, found, &ours, &others);
-        let runs = called.verdict != Verdict::Fail && runs(facts, entry);
+        let runs = called.verdict != Grade::Fail && runs(facts, entry);
         lines.push(called);
         if runs {
             lines.extend(facts.policy.map(|policy| leaves(policy, entry, found)));
@@ -84,7 +84,7 @@ pub fn judge(facts: &Facts) -> Vec<Line> {
     lines
 }
 
-fn recognise(entry: &Entry, program: &dyn Fn(&str) -> Option<Program>) -> Option<Ours> {
+fn recognise(entry: &HookEntry, program: &dyn Fn(&str) -> Option<Program>) -> Option<Ours> {
     let is_named = |path: &str| {
         Path::new(path)
             .file_name()
@@ -94,7 +94,7 @@ fn recognise(entry: &Entry, program: &dyn Fn(&str) -> Option<Program>) -> Option
         let link = entry.link.as_deref().unwrap_or("");
         return (is_named(link) || is_named(&entry.place)).then_some(Ours::Dangling);
     };
-    let outside = !end.name.starts_with(FOLDER);
+    let outside = !end.name.starts_with(HOOKS);
     match &end.content {
         Content::Same | Content::OtherBuild => Some(Ours::Direct(end.clone())),
         // Our program's name with something else in it, before a script is taken at its word.
@@ -102,8 +102,8 @@ fn recognise(entry: &Entry, program: &dyn Fn(&str) -> Option<Program>) -> Option
         Content::Script(text) => {
             let outcome = shebang::follow(text, &entry.place);
             let callee = match &outcome {
-                Outcome::Stranger => return None,
-                Outcome::Calls { program: path, .. } => program(path),
+                ScriptOutcome::Stranger => return None,
+                ScriptOutcome::Calls { program: path, .. } => program(path),
                 _ => None,
             };
             Some(Ours::Script(end.clone(), outcome, callee))
@@ -114,9 +114,9 @@ fn recognise(entry: &Entry, program: &dyn Fn(&str) -> Option<Program>) -> Option
     }
 }
 
-fn shown(entry: &Entry, ours: &Ours) -> String {
+fn shown(entry: &HookEntry, ours: &Ours) -> String {
     match (&entry.link, ours) {
-        (_, Ours::Script(_, Outcome::Calls { program, .. }, _)) => {
+        (_, Ours::Script(_, ScriptOutcome::Calls { program, .. }, _)) => {
             format!("{}, a script that calls {program}", entry.place)
         }
         (_, Ours::Script(..)) => format!("{}, a script that names virt-9p", entry.place),
@@ -125,7 +125,7 @@ fn shown(entry: &Entry, ours: &Ours) -> String {
     }
 }
 
-fn missing(facts: &Facts, others: &[&Entry]) -> String {
+fn missing(facts: &HookFacts, others: &[&HookEntry]) -> String {
     if knows_many(facts) {
         let place = format!("mkdir -p {MANY} && ln -s {PROGRAM} {MANY}/virt-9p");
         return format!("none; {}{place}{}", install(facts), reload(facts));
@@ -134,7 +134,7 @@ fn missing(facts: &Facts, others: &[&Entry]) -> String {
 }
 
 /// What comes first where the program is not there.
-fn install(facts: &Facts) -> String {
+fn install(facts: &HookFacts) -> String {
     match (facts.program)(PROGRAM) {
         Some(_) => String::new(),
         None => format!("install the program as {PROGRAM}, then "),
@@ -142,14 +142,14 @@ fn install(facts: &Facts) -> String {
 }
 
 /// What comes last. A daemon that does not run looks for hooks when it starts.
-fn reload(facts: &Facts) -> String {
+fn reload(facts: &HookFacts) -> String {
     facts.daemon.map_or(String::new(), |daemon| {
         format!(", then systemctl reload {daemon}")
     })
 }
 
 /// What to do where libvirt has one place for a hook. What is there is never written over.
-fn one_place(facts: &Facts, others: &[&Entry]) -> String {
+fn one_place(facts: &HookFacts, others: &[&HookEntry]) -> String {
     let program = install(facts);
     let reload = reload(facts);
     if others.iter().any(|entry| entry.place == SINGLE) {
@@ -163,7 +163,7 @@ fn one_place(facts: &Facts, others: &[&Entry]) -> String {
 }
 
 /// `hooks/qemu` or `hooks/qemu.d/NAME`; the first line tells the whole path.
-fn short(entry: &Entry) -> &str {
+fn short(entry: &HookEntry) -> &str {
     entry
         .place
         .strip_prefix("/etc/libvirt/")
@@ -172,14 +172,14 @@ fn short(entry: &Entry) -> &str {
 
 /// Whether libvirt runs what is there.
 fn called(
-    facts: &Facts,
-    entry: &Entry,
+    facts: &HookFacts,
+    entry: &HookEntry,
     found: &Ours,
-    ours: &[(&Entry, Ours)],
-    others: &[&Entry],
-) -> Line {
+    ours: &[(&HookEntry, Ours)],
+    others: &[&HookEntry],
+) -> CheckLine {
     let what = format!("that libvirt runs {}", short(entry));
-    let fail = |hint: String| Line::fail(Subject::Hook, what.clone(), hint);
+    let fail = |hint: String| CheckLine::fail(Subject::Hook, what.clone(), hint);
     let in_one_place = || ours.iter().find(|(entry, _)| entry.place == SINGLE);
     if entry.place != SINGLE
         && let Some(version) = facts.libvirt.filter(|version| *version < MANY_SINCE)
@@ -192,7 +192,7 @@ fn called(
             )
         };
         return match in_one_place() {
-            Some((other, _)) if runs(facts, other) => Line::pass(Subject::Hook, what)
+            Some((other, _)) if runs(facts, other) => CheckLine::pass(Subject::Hook, what)
                 .saying(format!("{why}, and need not: it runs {}", short(other))),
             Some((other, _)) => fail(format!("{why}, and {} does not run", short(other))),
             None => fail(format!("{why}: {}", one_place(facts, others))),
@@ -218,9 +218,9 @@ fn called(
         return fail(why).for_every_guest();
     }
     if entry.place == SINGLE || facts.libvirt.is_some() {
-        return Line::pass(Subject::Hook, what);
+        return CheckLine::pass(Subject::Hook, what);
     }
-    Line::warn(
+    CheckLine::warn(
         Subject::Hook,
         what,
         "libvirt's version is not known, and before 6.6 it runs nothing in qemu.d",
@@ -228,16 +228,16 @@ fn called(
 }
 
 /// A hook of somebody else's that cannot be run stops every guest as well.
-fn broken(facts: &Facts, entry: &Entry) -> Option<Line> {
+fn broken(facts: &HookFacts, entry: &HookEntry) -> Option<CheckLine> {
     let end = entry.end.as_ref().filter(|_| runs(facts, entry))?;
     let why = shebang::wrong(end, facts.program)?;
     let what = format!("that libvirt can run {}", short(entry));
-    Some(Line::fail(Subject::Hook, what, why).for_every_guest())
+    Some(CheckLine::fail(Subject::Hook, what, why).for_every_guest())
 }
 
 /// Whether the daemon's profile lets the program run outside of it, where alone it may write the
 /// profiles of guests.
-fn leaves(policy: &[Rule], entry: &Entry, ours: &Ours) -> Line {
+fn leaves(policy: &[Rule], entry: &HookEntry, ours: &Ours) -> CheckLine {
     let what = format!("that {} leaves the daemon's AppArmor profile", short(entry));
     let remedy = format!(
         "install the program as {PROGRAM} and make {} a symbolic link to it",
@@ -272,15 +272,15 @@ fn leaves(policy: &[Rule], entry: &Entry, ours: &Ours) -> Line {
         },
     };
     match wrong {
-        None => Line::pass(Subject::Hook, what),
-        Some(hint) => Line::fail(Subject::Hook, what, hint),
+        None => CheckLine::pass(Subject::Hook, what),
+        Some(hint) => CheckLine::fail(Subject::Hook, what, hint),
     }
 }
 
 /// Whether what runs is virt-9p, and this one.
-fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
+fn same(facts: &HookFacts, entry: &HookEntry, ours: &Ours) -> CheckLine {
     let what = format!("that {} runs this virt-9p", short(entry));
-    let fail = |hint: String| Line::fail(Subject::Hook, what.clone(), hint);
+    let fail = |hint: String| CheckLine::fail(Subject::Hook, what.clone(), hint);
     let program = match ours {
         Ours::Dangling => return fail("it runs nothing".to_owned()),
         Ours::Direct(end) => end,
@@ -289,7 +289,7 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
                 return fail(loose(&script.name));
             }
             let path = match outcome {
-                Outcome::Calls { program, .. } => program,
+                ScriptOutcome::Calls { program, .. } => program,
                 _ => return unreached(what, script, outcome),
             };
             let Some(callee) = callee.as_ref().filter(|callee| callee.executable) else {
@@ -300,7 +300,7 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
     };
     if let Ours::Script(
         _,
-        Outcome::Calls {
+        ScriptOutcome::Calls {
             program: path,
             call,
         },
@@ -309,7 +309,7 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
         && let Some(hint) = wrongly(path, call)
     {
         return match call {
-            Call::Deaf => Line::warn(Subject::Hook, what, hint),
+            Call::Deaf => CheckLine::warn(Subject::Hook, what, hint),
             Call::Failing => fail(hint).for_every_guest(),
             _ => fail(hint),
         };
@@ -319,8 +319,8 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
         return fail(loose(name));
     }
     match &program.content {
-        Content::Same => Line::pass(Subject::Hook, what),
-        Content::OtherBuild => Line::warn(
+        Content::Same => CheckLine::pass(Subject::Hook, what),
+        Content::OtherBuild => CheckLine::warn(
             Subject::Hook,
             what.clone(),
             format!("{name} is another build of virt-9p than the one that you run now"),
@@ -331,7 +331,7 @@ fn same(facts: &Facts, entry: &Entry, ours: &Ours) -> Line {
             if knows_many(facts) { MANY } else { SINGLE }
         )),
         Content::Other => fail(format!("{name} is not virt-9p: install it again")),
-        Content::Unreadable => Line::warn(Subject::Hook, what.clone(), NEEDS_ROOT),
+        Content::Unreadable => CheckLine::warn(Subject::Hook, what.clone(), NEEDS_ROOT),
     }
 }
 
@@ -340,17 +340,17 @@ fn loose(name: &str) -> String {
 }
 
 /// A script in which the call was not come to.
-fn unreached(what: String, script: &Program, outcome: &Outcome) -> Line {
-    let fail = |hint: String| Line::fail(Subject::Hook, what.clone(), hint);
+fn unreached(what: String, script: &Program, outcome: &ScriptOutcome) -> CheckLine {
+    let fail = |hint: String| CheckLine::fail(Subject::Hook, what.clone(), hint);
     match outcome {
-        Outcome::Never(Some(line)) => fail(format!(
+        ScriptOutcome::Never(Some(line)) => fail(format!(
             "at `prepare begin` it ends in line {line}, before it calls virt-9p, so no share is checked or granted"
         )),
-        Outcome::Never(None) => fail(
+        ScriptOutcome::Never(None) => fail(
             "at `prepare begin` it does not call virt-9p, so no share is checked or granted: only then libvirt has not yet loaded the profile"
                 .to_owned(),
         ),
-        Outcome::Unclear(line, text) => Line::warn(
+        ScriptOutcome::Unclear(line, text) => CheckLine::warn(
             Subject::Hook,
             what,
             format!(
@@ -360,7 +360,7 @@ fn unreached(what: String, script: &Program, outcome: &Outcome) -> Line {
                 quoted(text)
             ),
         ),
-        Outcome::Calls { .. } | Outcome::Stranger => fail("it does not call virt-9p".to_owned()),
+        ScriptOutcome::Calls { .. } | ScriptOutcome::Stranger => fail("it does not call virt-9p".to_owned()),
     }
 }
 
@@ -386,17 +386,17 @@ fn wrongly(program: &str, call: &Call) -> Option<String> {
 }
 
 /// Whether libvirt runs it; an unknown libvirt is taken for one that knows qemu.d.
-fn runs(facts: &Facts, entry: &Entry) -> bool {
+fn runs(facts: &HookFacts, entry: &HookEntry) -> bool {
     let looks = entry.place == SINGLE || knows_many(facts);
     looks && entry.end.as_ref().is_some_and(|end| end.executable)
 }
 
-fn knows_many(facts: &Facts) -> bool {
+fn knows_many(facts: &HookFacts) -> bool {
     facts.libvirt.is_none_or(|version| version >= MANY_SINCE)
 }
 
 /// Whether it runs once for each start.
-fn once(facts: &Facts, ours: &[(&Entry, Ours)]) -> Option<Line> {
+fn once(facts: &HookFacts, ours: &[(&HookEntry, Ours)]) -> Option<CheckLine> {
     let places: Vec<&str> = ours
         .iter()
         .filter(|(entry, _)| runs(facts, entry))
@@ -405,8 +405,8 @@ fn once(facts: &Facts, ours: &[(&Entry, Ours)]) -> Option<Line> {
     let what = "that virt-9p runs once for each start";
     match places.as_slice() {
         [] => None,
-        [_] => Some(Line::pass(Subject::Hook, what)),
-        [_, rest @ ..] => Some(Line::warn(
+        [_] => Some(CheckLine::pass(Subject::Hook, what)),
+        [_, rest @ ..] => Some(CheckLine::warn(
             Subject::Hook,
             what,
             format!(
@@ -419,7 +419,7 @@ fn once(facts: &Facts, ours: &[(&Entry, Ours)]) -> Option<Line> {
 }
 
 /// Other programs that libvirt runs for the same guests.
-fn beside(facts: &Facts, others: &[&Entry]) -> Option<Line> {
+fn beside(facts: &HookFacts, others: &[&HookEntry]) -> Option<CheckLine> {
     const LEFT: [&str; 9] = [
         "~",
         ".bak",
@@ -447,7 +447,7 @@ fn beside(facts: &Facts, others: &[&Entry]) -> Option<Line> {
         })
         .collect();
     if !left.is_empty() {
-        return Some(Line::warn(
+        return Some(CheckLine::warn(
             Subject::Hook,
             what,
             format!(
@@ -457,5 +457,5 @@ fn beside(facts: &Facts, others: &[&Entry]) -> Option<Line> {
         ));
     }
     let also = || format!("libvirt also runs {}", visible(&run.join(" and ")));
-    (!run.is_empty()).then(|| Line::pass(Subject::Hook, what).saying(also()))
+    (!run.is_empty()).then(|| CheckLine::pass(Subject::Hook, what).saying(also()))
 }

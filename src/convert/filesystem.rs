@@ -1,12 +1,12 @@
-//! `<filesystem>` and [`Share`], both ways.
+//! `<filesystem>` and [`PortableShare`], both ways.
 
-use crate::convert::buses::Buses;
-use crate::convert::share::{Access, Address, Model, Share, user_alias};
-use crate::convert::tree::Node;
+use crate::convert::named_buses::NamedBuses;
+use crate::convert::portable::{Access, Address, Model, PortableShare, user_alias};
+use crate::convert::tree::XmlNode;
 use crate::convert::{Refusal, Refusals};
 use crate::domain::xml::attribute;
 use crate::domain::{Device, number};
-use crate::qemu::number::SlotFunction;
+use crate::qemu::numbers::SlotFunction;
 use crate::text::{Span, quoted};
 
 /// What both forms can say, and so all that an element may have: element and attributes.
@@ -30,10 +30,14 @@ const KNOWN: [(&str, &[&str]); 7] = [
 ///
 /// # Errors
 /// With everything in it that raw arguments cannot say, or that libvirt itself refuses.
-pub fn read(buses: &Buses, device: &Device, node: &Node) -> Result<Share, Vec<Refusal>> {
+pub fn read(
+    buses: &NamedBuses,
+    device: &Device,
+    node: &XmlNode,
+) -> Result<PortableShare, Vec<Refusal>> {
     let mut refused = Refusals::default();
     refused.extend(unknown(node));
-    let share = Share {
+    let share = PortableShare {
         tag: refused.part(dir(node, "target")),
         path: refused.part(dir(node, "source")),
         access: refused.part(access(node)),
@@ -62,7 +66,7 @@ pub fn read(buses: &Buses, device: &Device, node: &Node) -> Result<Share, Vec<Re
 }
 
 /// What is not among the [`KNOWN`] elements and attributes.
-fn unknown(filesystem: &Node) -> Vec<Refusal> {
+fn unknown(filesystem: &XmlNode) -> Vec<Refusal> {
     let nothing_like_it = |span: Span, what: String| {
         Refusal::at(
             span,
@@ -98,7 +102,7 @@ fn unknown(filesystem: &Node) -> Vec<Refusal> {
     refused
 }
 
-fn dir(filesystem: &Node, name: &str) -> Result<String, Refusal> {
+fn dir(filesystem: &XmlNode, name: &str) -> Result<String, Refusal> {
     let dir = filesystem
         .all(name)
         .next()
@@ -113,7 +117,7 @@ fn dir(filesystem: &Node, name: &str) -> Result<String, Refusal> {
 
 /// One of the words that an attribute may have, or its default where it is not there.
 fn choice<T: Default>(
-    node: &Node,
+    node: &XmlNode,
     name: &str,
     of: impl Fn(&str) -> Option<T>,
 ) -> Result<T, Refusal> {
@@ -129,7 +133,7 @@ fn choice<T: Default>(
     })
 }
 
-fn access(filesystem: &Node) -> Result<Access, Refusal> {
+fn access(filesystem: &XmlNode) -> Result<Access, Refusal> {
     // libvirt's default.
     match filesystem.attribute("accessmode") {
         None => Ok(Access::Passthrough),
@@ -137,11 +141,11 @@ fn access(filesystem: &Node) -> Result<Access, Refusal> {
     }
 }
 
-fn model(filesystem: &Node) -> Result<Model, Refusal> {
+fn model(filesystem: &XmlNode) -> Result<Model, Refusal> {
     choice(filesystem, "model", Model::of_libvirt)
 }
 
-fn multidevs(filesystem: &Node) -> Result<Option<String>, Refusal> {
+fn multidevs(filesystem: &XmlNode) -> Result<Option<String>, Refusal> {
     choice(filesystem, "multidevs", |word| match word {
         "default" => Some(None),
         "remap" | "forbid" | "warn" => Some(Some(word.to_owned())),
@@ -150,7 +154,7 @@ fn multidevs(filesystem: &Node) -> Result<Option<String>, Refusal> {
 }
 
 /// `<driver>`: whether what is written goes to the disk at once.
-fn driver(filesystem: &Node) -> Result<bool, Refusal> {
+fn driver(filesystem: &XmlNode) -> Result<bool, Refusal> {
     let Some(driver) = filesystem.all("driver").next() else {
         return Ok(false);
     };
@@ -165,7 +169,7 @@ fn driver(filesystem: &Node) -> Result<bool, Refusal> {
 }
 
 /// A mode as libvirt reads it: octal with or without a leading 0, and 0 is none.
-fn mode(filesystem: &Node, name: &str) -> Result<Option<u16>, Refusal> {
+fn mode(filesystem: &XmlNode, name: &str) -> Result<Option<u16>, Refusal> {
     let Some((value, span)) = filesystem.attribute(name) else {
         return Ok(None);
     };
@@ -183,7 +187,11 @@ fn mode(filesystem: &Node, name: &str) -> Result<Option<u16>, Refusal> {
 }
 
 /// Where the share is; none where libvirt has yet to decide.
-fn address(buses: &Buses, device: &Device, filesystem: &Node) -> Result<Option<Address>, Refusal> {
+fn address(
+    buses: &NamedBuses,
+    device: &Device,
+    filesystem: &XmlNode,
+) -> Result<Option<Address>, Refusal> {
     let Some(node) = filesystem.all("address").next() else {
         return Ok(None);
     };
@@ -235,7 +243,7 @@ fn address(buses: &Buses, device: &Device, filesystem: &Node) -> Result<Option<A
 }
 
 /// The element that makes this share, in lines indented by `step`, as libvirt itself writes it.
-pub fn write(share: &Share, step: &str) -> Vec<String> {
+pub fn write(share: &PortableShare, step: &str) -> Vec<String> {
     let mut head = format!(
         "<filesystem type='mount' accessmode='{}'",
         share.access.libvirt()

@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use crate::qemu::number::SlotFunction;
+use crate::qemu::numbers::SlotFunction;
 
 /// One share.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Share {
+pub struct PortableShare {
     /// The mount tag.
     pub tag: String,
-    /// The shared folder.
+    /// The shared directory.
     pub path: String,
     /// Whose owners and modes the files have.
     pub access: Access,
@@ -23,7 +23,7 @@ pub struct Share {
     pub immediate: bool,
     /// The mode of files.
     pub fmode: Option<u16>,
-    /// The mode of folders.
+    /// The mode of directories.
     pub dmode: Option<u16>,
     /// The user's own alias (`ua-…`), which libvirt gives to QEMU as the device's id.
     pub alias: Option<String>,

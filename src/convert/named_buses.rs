@@ -10,7 +10,7 @@ use crate::pci::topology::BusKind;
 
 /// A bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bus {
+pub struct NamedBus {
     /// The index of its controller.
     pub index: u32,
     /// QEMU's name.
@@ -21,7 +21,7 @@ pub struct Bus {
     pub expander: bool,
 }
 
-impl Bus {
+impl NamedBus {
     /// Whether libvirt accepts a device in this slot of it (virDomainPCIAddressBusSetModel).
     pub fn takes(&self, slot: u8) -> bool {
         match self.kind {
@@ -35,8 +35,8 @@ impl Bus {
 
 /// The buses of a domain, found by index and by name.
 #[derive(Debug, Default)]
-pub struct Buses {
-    all: Vec<Bus>,
+pub struct NamedBuses {
+    all: Vec<NamedBus>,
     /// The first of each index.
     indexes: BTreeMap<u32, usize>,
     /// The first of each name.
@@ -44,15 +44,15 @@ pub struct Buses {
     expander: bool,
 }
 
-impl Buses {
+impl NamedBuses {
     /// Goes through the domain once. The root bus is the first; there is none where the machine has
     /// no PCI that we know.
     pub fn of(domain: &Domain) -> Self {
-        let mut buses = Buses::default();
+        let mut buses = NamedBuses::default();
         let Some((root, express)) = machine::root_bus(domain) else {
             return buses;
         };
-        buses.add(Bus {
+        buses.add(NamedBus {
             index: 0,
             name: root.into(),
             kind: if express {
@@ -64,7 +64,7 @@ impl Buses {
         });
         for device in &domain.devices {
             if let (Some((name, kind)), Some(index)) = (controller_bus(device), device.index) {
-                buses.add(Bus {
+                buses.add(NamedBus {
                     index,
                     name: name.into(),
                     kind,
@@ -75,7 +75,7 @@ impl Buses {
         buses
     }
 
-    fn add(&mut self, bus: Bus) {
+    fn add(&mut self, bus: NamedBus) {
         let at = self.all.len();
         self.indexes.entry(bus.index).or_insert(at);
         self.names.entry(bus.name.clone()).or_insert(at);
@@ -84,17 +84,17 @@ impl Buses {
     }
 
     /// The bus of this index.
-    pub fn index(&self, index: u32) -> Option<&Bus> {
+    pub fn index(&self, index: u32) -> Option<&NamedBus> {
         self.all.get(*self.indexes.get(&index)?)
     }
 
     /// The bus of this name.
-    pub fn name(&self, name: &str) -> Option<&Bus> {
+    pub fn name(&self, name: &str) -> Option<&NamedBus> {
         self.all.get(*self.names.get(name)?)
     }
 
     /// Where a device without `bus=` goes: the root bus, unless an expander is in the way.
-    pub fn without_name(&self) -> Option<&Bus> {
+    pub fn without_name(&self) -> Option<&NamedBus> {
         self.all.first().filter(|_| !self.expander)
     }
 }

@@ -2,7 +2,7 @@
 //! or all on one line.
 
 use crate::convert::edit::Edit;
-use crate::convert::tree::Node;
+use crate::convert::tree::XmlNode;
 use crate::ordered;
 use crate::text::Span;
 
@@ -18,7 +18,7 @@ pub struct Style<'t> {
 
 impl<'t> Style<'t> {
     /// Looks at the document: the first element in `<domain>` shows one step.
-    pub fn of(text: &'t str, domain: &Node) -> Self {
+    pub fn of(text: &'t str, domain: &XmlNode) -> Self {
         let first = domain.children.first();
         let step = first
             .and_then(|first| {
@@ -40,7 +40,7 @@ impl<'t> Style<'t> {
 
     /// Adds `lines` as the last elements in `container`. They carry their indentation relative to
     /// one another; an empty line list adds nothing.
-    pub fn append(&self, container: &Node, lines: &[String]) -> Edit {
+    pub fn append(&self, container: &XmlNode, lines: &[String]) -> Edit {
         let (text, newline) = (self.text, self.newline);
         let outer = margin(text, container.span.start);
         if container.is_empty_element() {
@@ -71,7 +71,7 @@ impl<'t> Style<'t> {
     }
 
     /// Adds `lines` right after `sibling`.
-    pub fn after(&self, sibling: &Node, lines: &[String]) -> Edit {
+    pub fn after(&self, sibling: &XmlNode, lines: &[String]) -> Edit {
         match (
             margin(self.text, sibling.span.start),
             self.line_end(sibling.span.end),

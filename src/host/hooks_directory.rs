@@ -9,16 +9,16 @@ use rustix::fs::OFlags;
 
 use crate::domain::xml::POLICY_NAMESPACE;
 use crate::host::Root;
-use crate::host::folder;
+use crate::host::directory;
 use crate::text::find;
 
-/// libvirt's folder for hooks.
-pub const FOLDER: &str = "/etc/libvirt/hooks";
+/// libvirt's directory for hooks.
+pub const HOOKS: &str = "/etc/libvirt/hooks";
 
 /// The place that every libvirt knows.
 pub const SINGLE: &str = "/etc/libvirt/hooks/qemu";
 
-/// The folder that libvirt knows since 6.6 (facts L2).
+/// The directory that libvirt knows since 6.6 (facts L2).
 pub const MANY: &str = "/etc/libvirt/hooks/qemu.d";
 
 /// No hook is larger; a debug build of ours is not.
@@ -26,7 +26,7 @@ const MOST_BYTES: u64 = 128 << 20;
 
 /// One name in one of the places.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct HookEntry {
     /// Host path.
     pub place: String,
     /// Where it points, when it is a symbolic link.
@@ -66,11 +66,11 @@ pub enum Content {
     Unreadable,
 }
 
-/// Everything in both places, in libvirt's order; folders are nothing to libvirt.
+/// Everything in both places, in libvirt's order; directories are nothing to libvirt.
 ///
 /// # Errors
 /// When a place cannot be looked at.
-pub fn entries(root: &Root) -> io::Result<Vec<Entry>> {
+pub fn entries(root: &Root) -> io::Result<Vec<HookEntry>> {
     let mut places = vec![SINGLE.to_owned()];
     places.extend(
         root.names(MANY)?
@@ -89,7 +89,7 @@ pub fn entries(root: &Root) -> io::Result<Vec<Entry>> {
             continue;
         }
         let link = fs::read_link(root.path(&place)).ok();
-        entries.push(Entry {
+        entries.push(HookEntry {
             link: link.map(|target| target.to_string_lossy().into_owned()),
             since: meta.ctime(),
             end,
@@ -101,7 +101,7 @@ pub fn entries(root: &Root) -> io::Result<Vec<Entry>> {
 
 /// The regular file that a host path leads to.
 pub fn program(root: &Root, path: &str) -> Option<Program> {
-    let found = folder::follow(root, Path::new(path), OFlags::empty()).ok()?;
+    let found = directory::follow(root, Path::new(path), OFlags::empty()).ok()?;
     let meta = fs::metadata(&found.path).ok()?;
     meta.is_file().then(|| Program {
         name: String::from_utf8_lossy(&found.name).into_owned(),

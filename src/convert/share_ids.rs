@@ -13,14 +13,14 @@ const LONGEST: usize = 40;
 
 /// Ids that are taken.
 #[derive(Debug)]
-pub struct Names {
+pub struct ShareIds {
     taken: BTreeSet<String>,
     /// The last number tried with each name, so that a thousand shares of one tag take a thousand
     /// steps.
     numbers: BTreeMap<String, u32>,
 }
 
-impl Names {
+impl ShareIds {
     /// All ids of the domain, devices and fsdevs together: QEMU keeps them apart, people do not.
     pub fn of(domain: &Domain, line: &CommandLine) -> Self {
         let fsdevs = line.fsdevs.iter().filter_map(Fsdev::id);
@@ -29,7 +29,7 @@ impl Names {
         taken.extend(devices.map(str::to_owned));
         let libvirts = line.libvirt_ids(domain).iter();
         taken.extend(libvirts.map(|(id, _)| id.to_string()));
-        Names {
+        ShareIds {
             taken,
             numbers: BTreeMap::new(),
         }
@@ -66,7 +66,7 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::qemu::opts::id_is_well_formed;
+    use crate::qemu::option_string::id_is_well_formed;
 
     #[test]
     fn ids_are_new_and_well_formed() {
@@ -74,7 +74,7 @@ mod tests {
             <rng><alias name='ua-x'/></rng></devices><q:commandline><q:arg value='-fsdev'/>\
             <q:arg value='local,id=share-a,path=/a,security_model=none'/></q:commandline></domain>";
         let domain = crate::domain::read(xml, crate::domain::Origin::File).unwrap();
-        let mut names = Names::of(&domain, &CommandLine::read(&domain));
+        let mut names = ShareIds::of(&domain, &CommandLine::read(&domain));
         let tags = [
             "a",
             "a",

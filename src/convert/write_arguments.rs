@@ -1,16 +1,16 @@
-//! How a [`Share`] is written in `-fsdev` and `-device`.
+//! How a [`PortableShare`] is written in `-fsdev` and `-device`.
 
 use serde_json::{Map, Value as Json};
 
-use crate::convert::share::{Address, Share};
-use crate::qemu::opts;
+use crate::convert::portable::{Address, PortableShare};
+use crate::qemu::option_string;
 use crate::version::DeviceForm;
 
 /// The argument of `-fsdev`.
-pub fn fsdev(share: &Share, id: &str) -> String {
+pub fn fsdev(share: &PortableShare, id: &str) -> String {
     let mut out = format!(
         "local,id={id},path={},security_model={}",
-        opts::escape(&share.path),
+        option_string::escape(&share.path),
         share.access.qemu()
     );
     if share.readonly {
@@ -31,7 +31,13 @@ pub fn fsdev(share: &Share, id: &str) -> String {
 }
 
 /// The argument of `-device` at an address.
-pub fn device(share: &Share, fsdev: &str, id: &str, address: &Address, form: DeviceForm) -> String {
+pub fn device(
+    share: &PortableShare,
+    fsdev: &str,
+    id: &str,
+    address: &Address,
+    form: DeviceForm,
+) -> String {
     let texts = [
         ("id", id.to_owned()),
         ("fsdev", fsdev.to_owned()),
@@ -43,7 +49,7 @@ pub fn device(share: &Share, fsdev: &str, id: &str, address: &Address, form: Dev
         DeviceForm::Text => {
             let mut out = share.model.qemu().to_owned();
             for (key, value) in texts {
-                out.push_str(&format!(",{key}={}", opts::escape(&value)));
+                out.push_str(&format!(",{key}={}", option_string::escape(&value)));
             }
             if address.multifunction {
                 out.push_str(",multifunction=on");

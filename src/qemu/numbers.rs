@@ -2,7 +2,7 @@
 
 /// What `fmode=TEXT` or `dmode=TEXT` means to QEMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum OptionNumber {
     /// QEMU takes it; the number before it is cut down to nine bits.
     Number(u64),
     /// `Parameter 'fmode' expects a number`
@@ -15,7 +15,7 @@ pub enum Mode {
 
 /// Reads an option number: parse_option_number → qemu_strtou64(text, NULL, 0), which is
 /// strtoull with base detection over the whole text; a minus sign wraps.
-pub fn option_number(text: &str) -> Mode {
+pub fn option_number(text: &str) -> OptionNumber {
     let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -28,10 +28,10 @@ pub fn option_number(text: &str) -> Mode {
         _ => (digits, 10, false),
     };
     if digits.is_empty() || !digits.chars().all(|c| c.is_digit(base)) {
-        return Mode::NotANumber;
+        return OptionNumber::NotANumber;
     }
     let Ok(value) = u64::from_str_radix(digits, base) else {
-        return Mode::TooLarge;
+        return OptionNumber::TooLarge;
     };
     let value = if negative {
         value.wrapping_neg()
@@ -39,9 +39,9 @@ pub fn option_number(text: &str) -> Mode {
         value
     };
     if binary {
-        Mode::Binary(value)
+        OptionNumber::Binary(value)
     } else {
-        Mode::Number(value)
+        OptionNumber::Number(value)
     }
 }
 
@@ -141,19 +141,19 @@ mod tests {
     #[test]
     fn reads_modes_as_qemu_does() {
         for (text, mode) in [
-            ("0644", Mode::Number(0o644)),
-            ("644", Mode::Number(644)),
-            (" 0644", Mode::Number(0o644)),
-            ("+0644", Mode::Number(0o644)),
-            ("0x1A4", Mode::Number(0o644)),
-            ("-1", Mode::Number(u64::MAX)),
-            ("-18446744073709551615", Mode::Number(1)),
-            ("18446744073709551615", Mode::Number(u64::MAX)),
-            ("18446744073709551616", Mode::TooLarge),
-            ("-18446744073709551616", Mode::TooLarge),
-            ("02000000000000000000000", Mode::TooLarge),
-            ("0b110100100", Mode::Binary(0o644)),
-            ("0", Mode::Number(0)),
+            ("0644", OptionNumber::Number(0o644)),
+            ("644", OptionNumber::Number(644)),
+            (" 0644", OptionNumber::Number(0o644)),
+            ("+0644", OptionNumber::Number(0o644)),
+            ("0x1A4", OptionNumber::Number(0o644)),
+            ("-1", OptionNumber::Number(u64::MAX)),
+            ("-18446744073709551615", OptionNumber::Number(1)),
+            ("18446744073709551615", OptionNumber::Number(u64::MAX)),
+            ("18446744073709551616", OptionNumber::TooLarge),
+            ("-18446744073709551616", OptionNumber::TooLarge),
+            ("02000000000000000000000", OptionNumber::TooLarge),
+            ("0b110100100", OptionNumber::Binary(0o644)),
+            ("0", OptionNumber::Number(0)),
         ] {
             assert_eq!(option_number(text), mode, "{text}");
         }
@@ -161,7 +161,7 @@ mod tests {
             "", "0o644", "0888", "08", "0x", "0644k", "0644 ", "u=rw", "1e3", "on", "--1", "- 1",
             "é1", "0b",
         ] {
-            assert_eq!(option_number(text), Mode::NotANumber, "{text}");
+            assert_eq!(option_number(text), OptionNumber::NotANumber, "{text}");
         }
     }
 
