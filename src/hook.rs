@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use crate::apparmor::files::StoreError;
 use crate::apparmor::lock::Patience;
 use crate::apparmor::store::{self, ProfileChange};
+use crate::assumptions::Assumptions;
 use crate::domain::MOST_XML;
 use crate::domain::xml::QEMU_NAMESPACE;
 use crate::domain::{self, Domain, Origin, Scan, Uuid, find_uuid};
@@ -22,7 +23,6 @@ use crate::qemu::command_line::{CommandLine, FailedSet};
 use crate::report::stderr;
 use crate::report::syslog::Log;
 use crate::text::{Lines, Shown, count, find, quoted};
-use crate::version::Assumptions;
 
 /// What libvirt wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_SHARES};
+use crate::assumptions::Assumptions;
 use crate::domain::xml::XmlError;
 use crate::domain::{self, Domain, Origin, Place};
 use crate::host::directory::{Directory, NoDirectory};
@@ -19,7 +20,6 @@ use crate::qemu::command_line::CommandLine;
 use crate::qemu::index::Index;
 use crate::qemu::shares::{Share, shares};
 use crate::text::count;
-use crate::version::Assumptions;
 
 /// A domain, looked at from all sides.
 #[derive(Debug)]

@@ -12,6 +12,7 @@
 #![deny(clippy::disallowed_macros, clippy::disallowed_methods)]
 
 pub mod apparmor;
+pub mod assumptions;
 pub mod cli;
 pub mod convert;
 pub mod doctor;

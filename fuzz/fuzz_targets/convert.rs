@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use virt_9p::convert::{Conversion, Converted, Direction, ConvertRequest, convert, tree};
 use virt_9p::inspect::{inspect, without_mark};
-use virt_9p::version::{Assumptions, DeviceForm};
+use virt_9p::assumptions::{Assumptions, DeviceForm};
 
 fuzz_target!(|text: &str| {
     let text = without_mark(text);

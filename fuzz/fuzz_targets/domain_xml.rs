@@ -7,7 +7,7 @@ use virt_9p::domain::find_uuid;
 use virt_9p::inspect::{inspect, without_mark};
 use virt_9p::report::{json, stderr, terminal};
 use virt_9p::text::Lines;
-use virt_9p::version::Assumptions;
+use virt_9p::assumptions::Assumptions;
 
 fuzz_target!(|text: &str| {
     let text = without_mark(text);

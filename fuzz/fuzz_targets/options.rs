@@ -10,7 +10,7 @@ use virt_9p::qemu::index::Index;
 use virt_9p::qemu::option_string::{self, Form};
 use virt_9p::qemu::shares::shares;
 use virt_9p::text::Span;
-use virt_9p::version::Assumptions;
+use virt_9p::assumptions::Assumptions;
 
 fuzz_target!(|text: &str| {
     let read = option_string::parse(text, "implied", 0);

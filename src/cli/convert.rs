@@ -9,6 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::assumptions::DeviceForm;
 use crate::convert::edit::Edit;
 use crate::convert::{self, Conversion, ConvertRequest, Converted, Direction, Refusal, diff, tree};
 use crate::host::versions;
@@ -20,7 +21,6 @@ use crate::output::{self, Data, complain};
 use crate::qemu::option_string::{Form, Opt};
 use crate::report::terminal::{self, About};
 use crate::text::{Lines, count, visible};
-use crate::version::DeviceForm;
 
 use super::command::Command;
 use super::input::Input;

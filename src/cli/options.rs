@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::assumptions::Assumptions;
 use crate::host::Root;
 use crate::text::quoted;
-use crate::version::Assumptions;
 
 /// `--help` was asked for: not a mistake, but what ends the reading of options.
 #[derive(Debug)]

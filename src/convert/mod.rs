@@ -22,6 +22,7 @@ pub mod write_arguments;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use crate::assumptions::{Assumptions, DeviceForm};
 use crate::convert::edit::Edit;
 use crate::convert::layout::Style;
 use crate::convert::tree::XmlNode;
@@ -31,7 +32,6 @@ use crate::lint::finding::{Finding, Level};
 use crate::ordered;
 use crate::qemu::command_line::CommandLine;
 use crate::text::{Span, quoted};
-use crate::version::{Assumptions, DeviceForm};
 
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

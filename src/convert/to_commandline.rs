@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::assumptions::DeviceForm;
 use crate::convert::edit::Edit;
 use crate::convert::layout::Style;
 use crate::convert::named_buses::NamedBuses;
@@ -19,7 +20,7 @@ use crate::pci::proposals::Proposals;
 use crate::pci::topology::Topology;
 use crate::qemu::index::Index;
 use crate::text::{Span, quoted};
-use crate::version::{DeviceForm, Version};
+use crate::version::Version;
 
 /// A share that is to go.
 struct Leaving<'a> {

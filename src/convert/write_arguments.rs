@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::assumptions::DeviceForm;
 use crate::convert::portable::{Address, PortableShare};
 use crate::qemu::option_string;
-use crate::version::DeviceForm;
 
 /// The argument of `-fsdev`.
 pub fn fsdev(share: &PortableShare, id: &str) -> String {

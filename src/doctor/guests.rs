@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use crate::assumptions::Assumptions;
 use crate::doctor::workaround::Shared;
 use crate::doctor::{CheckLine, NEEDS_ROOT, Subject};
 use crate::host::directory::NoDirectory;
@@ -14,7 +15,6 @@ use crate::lint::paths::ShareFacts;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::shares::Share;
 use crate::text::{Lines, count, quoted, visible};
-use crate::version::Assumptions;
 
 /// The most that the guest's virtio transport takes with pages of 4 KiB: 128 buffers less 3
 /// (net/9p/trans_virtio.c). Without it the guest takes 8 KiB up to Linux 5.15 and 128 KiB after

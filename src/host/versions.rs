@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::assumptions::Assumptions;
 use crate::domain::Domain;
 use crate::host::Root;
-use crate::version::{Assumptions, Version};
+use crate::version::Version;
 
 /// libvirt's cache of what each QEMU binary can do; libvirt refreshes it before it starts a guest.
 const CAPABILITIES: &str = "/var/cache/libvirt/qemu/capabilities";

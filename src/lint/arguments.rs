@@ -1,5 +1,6 @@
 //! Arguments as words: lost on the way, left over, or not understood.
 
+use crate::assumptions::DeviceForm;
 use crate::domain::xml::QEMU_NAMESPACE;
 use crate::domain::{LostReason, Place};
 use crate::lint::catalogue::Code;
@@ -8,7 +9,7 @@ use crate::lint::{Context, enough};
 use crate::qemu::argv::Stray;
 use crate::qemu::command_line::{FailedSet, LONGEST_ARG};
 use crate::text::quoted;
-use crate::version::{DeviceForm, Version};
+use crate::version::Version;
 
 /// Finds what is wrong with the words of the command line.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::assumptions::DeviceForm;
 use crate::domain::Place;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
@@ -15,7 +16,7 @@ use crate::qemu::native_fsdevs::{By, NativeFsdev};
 use crate::qemu::numbers::{OptionNumber, option_number};
 use crate::qemu::option_string;
 use crate::text::quoted;
-use crate::version::{DeviceForm, Version};
+use crate::version::Version;
 
 /// Linux's and QEMU's limit for a mount tag (9p.c, v9fs_device_realize_common).
 const LONGEST_TAG: usize = 31;

@@ -14,12 +14,12 @@ mod white_space;
 
 use std::cmp::Reverse;
 
+use crate::assumptions::Assumptions;
 use crate::domain::Domain;
 use crate::lint::finding::{Counts, Finding, Level};
 use crate::ordered;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::index::Index;
-use crate::version::Assumptions;
 
 /// What every check gets to see.
 #[derive(Clone, Copy)]

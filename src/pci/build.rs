@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::assumptions::DeviceForm;
 use crate::domain::{Device, Domain};
 use crate::ordered;
 use crate::pci::machine;
@@ -14,7 +15,7 @@ use crate::qemu::command_line::{CommandLine, RawDevice};
 use crate::qemu::device_json::JsonValue;
 use crate::qemu::numbers::{self, SlotFunction};
 use crate::qemu::option_string;
-use crate::version::{DeviceForm, Version};
+use crate::version::Version;
 
 /// What became of the raw devices.
 #[derive(Debug, Clone)]

@@ -4,12 +4,12 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
+use crate::assumptions::DeviceForm;
 use crate::domain::Domain;
 use crate::qemu::argv::Stray;
 use crate::qemu::device_json::{JsonError, JsonValue};
 use crate::qemu::libvirt_ids::LibvirtIds;
 use crate::qemu::option_string::{self, Form, Opt};
-use crate::version::DeviceForm;
 
 /// Everything of it that has to do with 9p or PCI.
 #[derive(Debug, Clone, Default)]

@@ -1,12 +1,12 @@
 //! Reads the raw arguments of a domain as QEMU does, one after the other.
 
+use crate::assumptions::DeviceForm;
 use crate::domain::{Arg, Domain};
 use crate::qemu::argv;
 use crate::qemu::command_line::{CommandLine, Fsdev, LONGEST_ARG, RawDevice, RawProperty};
 use crate::qemu::device_json::{self, JsonValue};
 use crate::qemu::option_string;
 use crate::qemu::set::SetTargets;
-use crate::version::DeviceForm;
 
 impl CommandLine {
     /// Reads the raw arguments of `domain`.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::assumptions::DeviceForm;
 use crate::domain::{Arg, Device, Domain};
 use crate::qemu::command_line::{CommandLine, FailedSet, RawProperty, Set};
 use crate::qemu::option_string::{Form, Opt};
-use crate::version::DeviceForm;
 
 /// The other groups that -set knows (vl.c, vm_config_groups; union of 2.10 to 11.1).
 const GROUPS: [&str; 38] = [

@@ -8,6 +8,7 @@ mod chassis;
 mod placed;
 mod refused;
 
+use crate::assumptions::DeviceForm;
 use crate::domain::Place;
 use crate::lint::arguments::whole_argument;
 use crate::lint::finding::{Finding, Level};
@@ -18,7 +19,6 @@ use crate::pci::proposals::Proposals;
 use crate::pci::topology::{Placement, Topology};
 use crate::qemu::command_line::RawDevice;
 use crate::text::brief;
-use crate::version::DeviceForm;
 
 /// Finds collisions and places that no guest looks at.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {

@@ -1,5 +1,6 @@
 //! Devices that QEMU takes where they are, and the guest does not find.
 
+use crate::assumptions::DeviceForm;
 use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
@@ -13,7 +14,6 @@ use crate::qemu::command_line::RawDevice;
 use crate::qemu::device_json::JsonValue;
 use crate::qemu::numbers::SlotFunction;
 use crate::qemu::option_string;
-use crate::version::DeviceForm;
 
 use super::{place_of, propose, where_at};
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::assumptions::DeviceForm;
 use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
@@ -14,7 +15,6 @@ use crate::pci::topology::{Party, PciRefusal, PciRequest, Topology};
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::device_spelling;
 use crate::text::{brief, quoted};
-use crate::version::DeviceForm;
 
 use super::{place_of, proposal, propose, where_at};
 

@@ -1,0 +1,13 @@
+//! Text: places in it, looking through it, showing it to people.
+
+mod find;
+mod lines;
+mod nearest;
+mod visible;
+mod wording;
+
+pub use find::{find, find_byte};
+pub use lines::{Lines, Span};
+pub use nearest::nearest;
+pub use visible::{Paint, Shown, brief, quoted, shortened, visible, visible_json};
+pub use wording::{count, shell_word};
