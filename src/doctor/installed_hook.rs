@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::apparmor::policy::{Execution, Rule, execution};
-use crate::doctor::follow::{Call, ScriptOutcome};
+use crate::doctor::hook_script::{Call, ScriptOutcome};
 use crate::doctor::shebang;
 use crate::doctor::{CheckLine, Grade, NEEDS_ROOT, Subject};
 use crate::host::hooks_directory::{Content, HOOKS, HookEntry, MANY, Program, SINGLE};

@@ -7,13 +7,12 @@
 mod apparmor;
 mod blocks;
 mod daemon;
-mod follow;
 pub mod guests;
+mod hook_script;
 mod installed_hook;
 mod libvirt;
 mod lock;
 mod shebang;
-mod shell;
 pub mod workaround;
 
 use std::io;

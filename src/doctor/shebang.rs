@@ -1,7 +1,7 @@
 //! What the kernel makes of the beginning of a file that libvirt executes. There is no shell in
 //! between that would help out: execve(2) runs what it says, or fails, and with it every start.
 
-use crate::doctor::follow::{self, ScriptOutcome};
+use crate::doctor::hook_script::{self, ScriptOutcome};
 use crate::host::hooks_directory::{Content, Program};
 use crate::text::{quoted, visible};
 
@@ -169,7 +169,7 @@ pub fn follow(text: &str, place: &str) -> ScriptOutcome {
     };
     let errexit = options.starts_with('-') && options.contains('e');
     if SHELLS.contains(&interpreter.as_str()) {
-        return follow::follow(text, place, errexit);
+        return hook_script::follow(text, place, errexit);
     }
     let mut lines = text.lines().zip(1..);
     let found =
