@@ -171,9 +171,19 @@ impl<'i> Xml<'i> {
     where
         F: FnMut(&mut Self, &Element<'i>) -> Result<(), XmlError>,
     {
+        self.children_while(|xml, child| each(xml, child).map(|()| true))
+    }
+
+    /// [`Xml::children`] as long as `each` says so; what follows is then left unread.
+    pub fn children_while<F>(&mut self, mut each: F) -> Result<(), XmlError>
+    where
+        F: FnMut(&mut Self, &Element<'i>) -> Result<bool, XmlError>,
+    {
         let level = self.depth;
         while let Some(child) = self.next_child(level)? {
-            each(self, &child)?;
+            if !each(self, &child)? {
+                break;
+            }
             self.close(level)?;
         }
         Ok(())

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use crate::domain::Uuid;
+use crate::domain::xml::{Xml, XmlError};
+use crate::domain::{Origin, Uuid};
 use crate::host::Root;
-use crate::host::versions::element;
 
 /// Where libvirt keeps the XML of persistent guests.
 pub const DEFINED: &str = "/etc/libvirt/qemu";
@@ -33,22 +33,58 @@ pub fn running(root: &Root) -> io::Result<Vec<Uuid>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        // `<domstatus state='running' … pid='4711'>`, with the domain in it.
-        let alive = status
-            .split_once(" pid='")
-            .and_then(|(_, rest)| rest.split_once('\''))
-            .is_some_and(|(pid, _)| {
-                pid.parse::<u32>().is_ok() && root.path(format!("/proc/{pid}")).is_dir()
-            });
-        if alive {
-            running.extend(element(&status, "uuid").and_then(Uuid::parse));
+        // One that is cut off names no process and no guest.
+        if let Ok((Some(pid), Some(uuid))) = read_status(&status)
+            && root.path(format!("/proc/{pid}")).is_dir()
+        {
+            running.push(uuid);
         }
     }
     Ok(running)
+}
+
+/// The process and the UUID in `<domstatus state='running' … pid='4711'>…<domain><uuid>`; nothing
+/// behind that is read.
+fn read_status(text: &str) -> Result<(Option<u32>, Option<Uuid>), XmlError> {
+    let mut xml = Xml::new(text, Origin::Libvirt);
+    let root = xml.root()?;
+    let attributes = xml.attributes(&root)?;
+    let pid = attributes.value("pid").and_then(|pid| pid.parse().ok());
+    let mut uuid = None;
+    xml.children_while(|xml, child| {
+        if child.is("domain") {
+            xml.children_while(|xml, child| {
+                if child.is("uuid") {
+                    uuid = Uuid::parse(&xml.text()?.0);
+                }
+                Ok(!child.is("uuid"))
+            })?;
+        }
+        Ok(!child.is("domain"))
+    })?;
+    Ok((pid, uuid))
 }
 
 fn xml_files(root: &Root, directory: &str) -> io::Result<Vec<String>> {
     let names = root.names(directory)?;
     let files = names.iter().filter(|name| name.ends_with(".xml"));
     Ok(files.map(|name| format!("{directory}/{name}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_process_and_uuid_of_the_domain() {
+        let status = "<domstatus state='running' reason='pid=&apos;1&apos;' pid='4711'>\n  \
+            <taint flag='x'/><vcpus><uuid>no</uuid></vcpus>\n  <domain type='kvm'>\n    \
+            <metadata><uuid>no</uuid></metadata>\n    \
+            <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>\n    <os <<<";
+        let uuid = Uuid::parse("c7a5fdbd-edaf-9455-926a-d65c16db1809");
+        assert_eq!(read_status(status).unwrap(), (Some(4711), uuid));
+        let old = status.replace("pid='4711'", "pid='-1'");
+        assert_eq!(read_status(&old).unwrap().0, None);
+        assert!(read_status("<domstatus pid='1'><domain>").is_err());
+    }
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::assumptions::Assumptions;
-use crate::domain::Domain;
+use crate::domain::xml::{Xml, XmlError};
+use crate::domain::{Domain, Origin};
 use crate::host::Root;
 use crate::version::Version;
 
@@ -52,6 +53,7 @@ pub fn libvirt(root: &Root) -> Option<Version> {
 }
 
 /// What a cache file says.
+#[derive(Default)]
 struct Capabilities {
     emulator: Option<String>,
     libvirt: Option<Version>,
@@ -101,24 +103,57 @@ fn cache(root: &Root) -> std::io::Result<Vec<Capabilities>> {
             // libvirt is just replacing it.
             Err(_) => continue,
         };
-        let text = String::from_utf8_lossy(&content);
-        let version = |name| {
-            element(&text, name)
-                .and_then(|packed| packed.parse().ok())
-                .map(Version::from_packed)
-        };
-        all.push(Capabilities {
-            emulator: element(&text, "emulator").map(str::to_owned),
-            libvirt: version("selfvers"),
-            qemu: version("version"),
-            json: text.contains("<flag name='device.json+hotplug'/>"),
-        });
+        // Nor is one that is cut off or damaged: nothing is known of that QEMU.
+        all.extend(read(&String::from_utf8_lossy(&content)).ok());
     }
     Ok(all)
 }
 
-/// The text of the first `<name>` in `text`, which a program wrote.
-pub fn element<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let (_, rest) = text.split_once(&format!("<{name}>"))?;
-    rest.split_once('<').map(|(value, _)| value)
+/// Reads a cache file as far as it matters: libvirt writes its own version first, then the flags,
+/// then QEMU's version (virQEMUCapsFormatCache; seen of 9.0). The models of processors behind them
+/// are nine tenths of the file.
+fn read(text: &str) -> Result<Capabilities, XmlError> {
+    let mut found = Capabilities::default();
+    let mut xml = Xml::new(text, Origin::Libvirt);
+    xml.root()?;
+    xml.children_while(|xml, child| {
+        match child.name {
+            "emulator" => found.emulator = Some(xml.text()?.0),
+            "selfvers" => found.libvirt = version(&xml.text()?.0),
+            "flag" => {
+                found.json |= xml.attributes(child)?.value("name") == Some("device.json+hotplug");
+            }
+            "version" => found.qemu = version(&xml.text()?.0),
+            _ => {}
+        }
+        Ok(child.name != "version")
+    })?;
+    Ok(found)
+}
+
+fn version(packed: &str) -> Option<Version> {
+    packed.parse().ok().map(Version::from_packed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_cache_file_to_the_version_of_qemu() {
+        let head = "<qemuCaps>\n  <emulator>/usr/bin/q&amp;a</emulator>\n  <selfvers>9000000</selfvers>\n  \
+            <!-- <version>1</version> -->\n  <flag name=\"device.json+hotplug\"/>\n  \
+            <version>7002022</version>\n";
+        // Whatever comes behind it is not read.
+        let found = read(&format!("{head}  <cpu <<<")).unwrap();
+        assert_eq!(found.emulator.as_deref(), Some("/usr/bin/q&a"));
+        assert_eq!(found.libvirt, Some(Version(9, 0, 0)));
+        assert_eq!(found.qemu, Some(Version(7, 2, 22)));
+        assert!(found.json);
+        let without = head.replace("hotplug", "other");
+        assert!(!read(&format!("{without}</qemuCaps>")).unwrap().json);
+        for damaged in ["", "<qemuCaps><emulator>/usr", "no XML"] {
+            assert!(read(damaged).is_err(), "{damaged}");
+        }
+    }
 }
