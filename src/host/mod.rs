@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything: it reads, and hands facts to the pure parts.
 
+pub mod accounts;
 pub mod attributes;
 pub mod child;
 pub mod conf;
@@ -14,6 +15,7 @@ pub mod hooks_directory;
 pub mod mounts;
 pub mod profiles;
 pub mod qemu_user;
+pub mod reach;
 pub mod security_driver;
 pub mod stdin;
 pub mod systemd;

@@ -12,7 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::host::directory::{self, Directory, NoDirectory};
-use crate::host::qemu_user::{self, QemuUser, Reach};
+use crate::host::qemu_user::QemuUser;
+use crate::host::reach::{Reach, reach};
 use crate::host::{Root, mounts};
 
 /// How long one path is waited for.
@@ -96,7 +97,7 @@ fn directly(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>>) -> Vec<
 fn look_at_share(root: &Root, path: &str, user: Option<&QemuUser>) -> Seen {
     let directory = directory::resolve(root, path);
     let reach = match (&directory, user) {
-        (Ok(directory), Some(user)) => Some(qemu_user::reach(root, user, directory)),
+        (Ok(directory), Some(user)) => Some(reach(root, user, directory)),
         _ => None,
     };
     Seen { directory, reach }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::apparmor::system_paths::{self, System};
 use crate::host::directory::{Directory, NoDirectory};
-use crate::host::qemu_user::{QemuUser, Reach};
+use crate::host::qemu_user::QemuUser;
+use crate::host::reach::Reach;
 use crate::host::walk::{Link, Writer};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
