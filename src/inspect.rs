@@ -15,6 +15,7 @@ use crate::host::{Root, versions};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Counts, Finding};
 use crate::lint::paths::{self, GrantVerdict, ShareFacts};
+use crate::lint::unknown::Unknown;
 use crate::lint::{self};
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::index::Index;
@@ -99,7 +100,7 @@ pub fn inspect_domain(
     let index = Index::new(&domain, &line);
     let mut findings = lint::run(&index, &assume);
     // The host is asked only where the answer matters: most domains need none.
-    if let Some(root) = root.filter(|_| findings.iter().any(|finding| finding.uncertain)) {
+    if let Some(root) = root.filter(|_| findings.iter().any(depends_on_host)) {
         versions::complete(root, &domain, &mut assume);
         let user = qemu_user::find(root, &domain).filter(|_| !assume.session);
         assume.qemu_is_root = user.map(|user| user.uid == 0);
@@ -157,6 +158,11 @@ pub fn inspect_domain(
         grants,
         confinement,
     }
+}
+
+/// Whether a look at the host could change its level.
+fn depends_on_host(finding: &Finding) -> bool {
+    finding.depends.is_some_and(Unknown::is_known_to_host)
 }
 
 /// Whether its path may be another one (white-space-unclear).

@@ -1,5 +1,6 @@
 //! `virt-9p check`: what is wrong, with places.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -52,6 +53,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     }
     let colour = output::colours_output();
     let (mut errors, mut warnings, mut unreadable) = (0, 0, 0);
+    let mut codes = BTreeSet::new();
     let mut about_host = 0;
     for file in &files {
         let looked =
@@ -81,6 +83,7 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
             continue;
         }
         for finding in &found.findings {
+            codes.insert(finding.code.word());
             output::print(&terminal::finding(
                 &input.name,
                 &found.domain,
@@ -113,6 +116,9 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         if about_host > 0 && about_host == errors + warnings {
             super::line("all of it is about this host: --no-host looks at nothing but the XML")?;
         }
+    }
+    if let Some(more) = terminal::explained(&codes) {
+        output::print(&more)?;
     }
     Ok(if unreadable > 0 {
         ExitCode::from(2)

@@ -263,9 +263,9 @@ fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
             code: None,
             span,
             message: &refusal.message,
-            help: refusal.help.as_deref(),
         };
-        output::say(&terminal::shown(&input.name, &lines, &about, colour));
+        let help = refusal.help.as_deref();
+        output::say(&terminal::shown(&input.name, &lines, &about, help, colour));
     }
 }
 

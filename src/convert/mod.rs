@@ -13,7 +13,6 @@ pub mod layout;
 pub mod named_buses;
 pub mod portable;
 pub mod read_arguments;
-pub mod share_ids;
 pub mod to_commandline;
 pub mod to_native;
 pub mod tree;

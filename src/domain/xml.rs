@@ -87,24 +87,28 @@ pub fn has_white_space(text: &str) -> bool {
         .any(|byte| matches!(byte, b'\t' | b'\n' | b'\r'))
 }
 
-/// `value` as it stands in a start tag, quotes included. White space but the blank is written as
-/// references, because a reader would make blanks of it (XML 1.0, 3.3.3).
+/// `value` as it stands in a start tag, quotes included.
 pub fn attribute(value: &str) -> String {
     let quote = if value.contains('\'') { '"' } else { '\'' };
-    let mut out = String::with_capacity(value.len() + 2);
-    out.push(quote);
+    format!("{quote}{}{quote}", escaped(value, quote))
+}
+
+/// `value` as it stands between these quotes. White space but the blank is written as references,
+/// because a reader would make blanks of it (XML 1.0, 3.3.3).
+pub fn escaped(value: &str, quote: char) -> String {
+    let mut out = String::with_capacity(value.len());
     for c in value.chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '"' if quote == '"' => out.push_str("&quot;"),
+            '\'' if quote == '\'' => out.push_str("&apos;"),
             '\t' => out.push_str("&#9;"),
             '\n' => out.push_str("&#10;"),
             '\r' => out.push_str("&#13;"),
             c => out.push(c),
         }
     }
-    out.push(quote);
     out
 }
 

@@ -1,14 +1,16 @@
 //! Arguments as words: lost on the way, left over, or not understood.
 
 use crate::assumptions::DeviceForm;
-use crate::domain::xml::QEMU_NAMESPACE;
+use crate::domain::xml::{QEMU_NAMESPACE, attribute};
 use crate::domain::{LostReason, Place};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
+use crate::lint::fix::{Replacement, meant, unquoted};
+use crate::lint::unknown::Unknown;
 use crate::lint::{Context, enough};
 use crate::qemu::argv::Stray;
 use crate::qemu::command_line::{FailedSet, LONGEST_ARG};
-use crate::text::quoted;
+use crate::text::{quoted, shortened};
 use crate::version::Version;
 
 /// Finds what is wrong with the words of the command line.
@@ -112,27 +114,57 @@ fn stray(context: Context, stray: Stray) -> Option<Finding> {
             ),
         )
         .help("add the missing <qemu:arg value='…'/> behind it, or remove it"),
-        Stray::Misspelt(index, meant) => Finding::error(
-            Code::OptionMisspelt,
-            whole_argument(context, index),
-            format!(
-                "{} is no option of QEMU's, which refuses to start with \"invalid option\"",
-                word(context, index)
-            ),
-        )
-        .help(format!(
-            "write two words: <qemu:arg value='-{meant}'/> and its argument in a <qemu:arg> of its own"
-        )),
+        Stray::Misspelt(index, meant) => {
+            let finding = Finding::error(
+                Code::OptionMisspelt,
+                whole_argument(context, index),
+                format!(
+                    "{} is no option of QEMU's, which refuses to start with \"invalid option\"",
+                    word(context, index)
+                ),
+            );
+            let (words, argument) = respelt(context, index, meant);
+            let finding = match argument {
+                Some(argument) => finding
+                    .help(format!(
+                        "write two words: <qemu:arg value='-{meant}'/> and <qemu:arg value={}/>",
+                        attribute(&shortened(&argument, 160))
+                    ))
+                    .fix([Replacement {
+                        then: Some(argument),
+                        ..words
+                    }]),
+                None => finding
+                    .help(format!(
+                        "write `-{meant}`, and its argument in a <qemu:arg> of its own"
+                    ))
+                    .fix([words]),
+            };
+            return Some(finding);
+        }
         Stray::Unknown(index) => {
             let text = format!(
                 "{} is an option that no QEMU up to 11.1 has: unless yours is newer or patched, it \
                  refuses to start",
                 word(context, index)
             );
-            let known = context.assume.qemu.is_some_and(|qemu| qemu <= Version(11, 1, 999));
+            let known = context
+                .assume
+                .qemu
+                .is_some_and(|qemu| qemu <= Version(11, 1, 999));
             let certain = (known || is_dash(context, index)).then_some(true);
-            return Finding::error_if(certain, Code::OptionUnknown, whole_argument(context, index), text)
-                .map(|finding| finding.help("check the spelling"));
+            let finding = Finding::error_if(
+                certain,
+                Code::OptionUnknown,
+                whole_argument(context, index),
+                text,
+            )?;
+            let options = ["fsdev", "virtfs", "device", "set"].into_iter();
+            let name = value(context, index).trim_start_matches('-');
+            return Some(match meant(name, options) {
+                Some(near) => finding.write(whole_argument(context, index), format!("-{near}")),
+                None => finding.help("check the spelling"),
+            });
         }
         Stray::Removed(index) => {
             let gone = context.assume.qemu.map(|qemu| qemu >= Version(5, 2, 0));
@@ -144,27 +176,74 @@ fn stray(context: Context, stray: Stray) -> Option<Finding> {
             )
             .map(|finding| finding.help("write `-virtfs synth,mount_tag=TAG`"));
         }
-        Stray::Lost(index) => Finding::error(
-            Code::WordStray,
-            whole_argument(context, index),
-            format!(
-                "{} is the argument of no option, so QEMU takes it for the name of a disk image and refuses to start",
-                word(context, index)
-            ),
-        )
-        .help("put `-fsdev` or `-device` before it, in a <qemu:arg> of its own; the option before it may have swallowed that"),
-        Stray::Image(index) => Finding::warning(
-            Code::WordStray,
-            whole_argument(context, index),
-            format!(
-                "{} is neither an option nor the argument of one: QEMU takes it for the name of a \
-                 disk image",
-                word(context, index)
-            ),
-        )
-        .help("put the option it belongs to before it"),
+        Stray::Lost(index) => {
+            let finding = Finding::error(
+                Code::WordStray,
+                whole_argument(context, index),
+                format!(
+                    "{} is the argument of no option, so QEMU takes it for the name of a disk image and refuses to start",
+                    word(context, index)
+                ),
+            );
+            match lost_option(context, index) {
+                Some(option) => {
+                    let words = Replacement::new(whole_argument(context, index), option);
+                    finding.fix([Replacement { then: Some(value(context, index).to_owned()), ..words }])
+                        .help(format!("put <qemu:arg value='{option}'/> before it"))
+                }
+                None => finding.help("put `-fsdev` or `-device` before it, in a <qemu:arg> of its own; the option before it may have swallowed that"),
+            }
+        }
+        Stray::Image(index) => {
+            let finding = Finding::warning(
+                Code::WordStray,
+                whole_argument(context, index),
+                format!(
+                    "{} is neither an option nor the argument of one: QEMU takes it for the name of a \
+                     disk image",
+                    word(context, index)
+                ),
+            );
+            match unquoted(value(context, index)).filter(|plain| plain.starts_with('-')) {
+                Some(plain) => finding.write(whole_argument(context, index), plain),
+                None => finding.help("put the option it belongs to before it"),
+            }
+        }
     };
     Some(finding)
+}
+
+/// What to write for an option that was meant to be `-meant`: the option, and what stands behind
+/// it in the same word.
+fn respelt(context: Context, index: usize, meant: &str) -> (Replacement, Option<String>) {
+    let words = Replacement::new(whole_argument(context, index), format!("-{meant}"));
+    let text = value(context, index);
+    let rest = text.find(['=', ',', ' ']).and_then(|at| text.get(at + 1..));
+    let rest = rest.map(str::trim).filter(|rest| !rest.is_empty());
+    let rest = rest.map(|rest| unquoted(rest).unwrap_or(rest).to_owned());
+    (words, rest)
+}
+
+/// The option that is missing before an argument, unless the word before it looks like it.
+fn lost_option(context: Context, index: usize) -> Option<&'static str> {
+    let before = index
+        .checked_sub(1)
+        .map_or("", |before| value(context, before));
+    let text = value(context, index);
+    let option = match text.split([',', '.']).next()? {
+        "local" | "synth" | "proxy" if text.contains("mount_tag=") => "-virtfs",
+        "local" | "synth" | "proxy" => "-fsdev",
+        "fsdev" => "-set",
+        _ => "-device",
+    };
+    let swallowed = ["fsdev", "virtfs", "device", "set"].contains(&before.trim_start_matches('-'));
+    (!swallowed).then_some(option)
+}
+
+/// Word `index`.
+fn value<'a>(context: Context<'a>, index: usize) -> &'a str {
+    let arg = context.domain.args.get(index);
+    arg.map_or("", |arg| &arg.value)
 }
 
 /// A lone dash is no option of any QEMU.
@@ -234,7 +313,8 @@ fn sets(context: Context, findings: &mut Vec<Finding>) {
                     quoted(&set.id)
                 ),
             )
-            .map(|finding| finding.help("use <qemu:override> (libvirt >= 8.2)")),
+            .map(|finding| finding.help("use <qemu:override> (libvirt >= 8.2)"))
+            .map(|finding| finding.depends_on(Unknown::DeviceForm)),
         );
     }
 }
@@ -251,5 +331,5 @@ pub fn whole_argument(context: Context, index: usize) -> Place {
 
 /// Word `index`, quoted.
 fn word(context: Context, index: usize) -> String {
-    quoted(context.domain.args.get(index).map_or("", |arg| &arg.value))
+    quoted(value(context, index))
 }

@@ -1,19 +1,24 @@
 //! -device virtio-9p: driver, id, fsdev, mount tag and properties.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assumptions::DeviceForm;
 use crate::domain::Place;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
+use crate::lint::fix::{Replacement, meant, outer, switch, unquoted};
+use crate::lint::fsdevs::renamed;
+use crate::lint::unknown::Unknown;
 use crate::lint::{Context, enough};
+use crate::ordered;
 use crate::pci::machine::{self, Family};
-use crate::qemu::command_line::{RawDevice, RawProperty};
+use crate::qemu::command_line::{DRIVERS_9P, RawDevice, RawProperty};
 use crate::qemu::device_json::JsonValue;
-use crate::qemu::device_properties::{ValueKind, virtio_9p_property};
+use crate::qemu::device_properties::{self, ValueKind, virtio_9p_property};
+use crate::qemu::device_spelling;
 use crate::qemu::native_fsdevs::{By, NativeFsdev};
-use crate::qemu::numbers::{OptionNumber, option_number};
+use crate::qemu::numbers::{self, OptionNumber, option_number};
 use crate::qemu::option_string;
 use crate::text::quoted;
 use crate::version::Version;
@@ -72,7 +77,12 @@ fn given(context: Context, native: &NativeFsdev, findings: &mut Vec<Finding>) {
         By::Override(span) => Place::Xml(*span),
         By::Set(arg, range) => Place::Arg(*arg, range.clone()),
     };
-    findings.extend(fsdev_unknown(context, native.fsdev.as_deref(), place));
+    findings.extend(fsdev_unknown(
+        context,
+        native.fsdev.as_deref(),
+        place,
+        false,
+    ));
 }
 
 /// What -set does to libvirt's own 9p devices, where it can reach them: JSON ones it cannot, and
@@ -97,6 +107,7 @@ fn native_sets(context: Context, findings: &mut Vec<Finding>) {
                 DeviceForm::Text,
                 "virtio-9p-pci",
                 &changed,
+                &BTreeSet::new(),
             )),
         }
     }
@@ -129,37 +140,35 @@ fn id(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fin
                     quoted(text)
                 ),
             )
-            .map(|finding| finding.help("choose such a name, or leave the id out")),
+            .map(|finding| {
+                let edits = context.renames.device(device);
+                renamed(finding, edits, "choose such a name, or leave the id out")
+            }),
         );
     }
-    if context.index.device(text) != Some(index) {
-        findings.push(duplicate(id, text, "another raw device has"));
-    } else if let Some(owner) = context.index.libvirt(text) {
-        let element = context
-            .domain
-            .devices
-            .get(owner)
-            .map_or("device", |device| &device.element);
-        findings.push(duplicate(
-            id,
-            text,
-            &format!("libvirt gives to its <{element}>"),
-        ));
-    }
-}
-
-fn duplicate(id: &RawProperty, text: &str, owner: &str) -> Finding {
-    Finding::error(
+    let first = context.index.device(text).filter(|first| *first != index);
+    let first = first.and_then(|first| context.line.devices.get(first)?.id());
+    let owner = context.index.libvirt(text);
+    let owner = owner.and_then(|owner| context.domain.devices.get(owner));
+    let (who, other) = match (first, owner) {
+        (Some(first), _) => ("another raw device has".to_owned(), at(first)),
+        (None, Some(owner)) => (
+            format!("libvirt gives to its <{}>", owner.element),
+            Place::Xml(owner.tag),
+        ),
+        (None, None) => return,
+    };
+    let finding = Finding::error(
         Code::IdDuplicate,
         at(id),
         format!(
-            "{} is the id that {owner}: QEMU refuses to start with \"Duplicate ID\"",
+            "{} is the id that {who}: QEMU refuses to start with \"Duplicate ID\"",
             quoted(text)
         ),
     )
-    .help(format!(
-        "choose another id, such as `share-{text}`, or leave it out"
-    ))
+    .with(other, "this has it");
+    let help = format!("choose another id, such as `share-{text}`, or leave it out");
+    findings.push(renamed(finding, context.renames.device(device), &help));
 }
 
 fn form(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
@@ -168,14 +177,15 @@ fn form(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
         .qemu
         .is_some_and(|qemu| qemu < Version(6, 2, 0));
     if device.form == DeviceForm::Json && old {
-        findings.push(
-            Finding::error(
-                Code::JsonTooNew,
-                whole_argument(context, device.arg),
-                "QEMU takes JSON in -device since 6.2; this one refuses to start with \"not a valid device model name\"",
-            )
-            .help("write it as text: `driver,key=value,…`"),
+        let finding = Finding::error(
+            Code::JsonTooNew,
+            whole_argument(context, device.arg),
+            "QEMU takes JSON in -device since 6.2; this one refuses to start with \"not a valid device model name\"",
         );
+        findings.push(match device_spelling::as_text(device) {
+            Some(text) => finding.write(whole_argument(context, device.arg), text),
+            None => finding.help("write it as text: `driver,key=value,…`"),
+        });
     }
 }
 
@@ -215,25 +225,48 @@ fn driver(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
     } else {
         "is no 9p device, and no other has an fsdev or a mount_tag"
     };
-    findings.push(
-        Finding::error(
-            Code::DriverUnknown,
-            at(driver),
-            format!("{} {why}: QEMU refuses to start", quoted(name)),
-        )
-        .help(help),
+    let finding = Finding::error(
+        Code::DriverUnknown,
+        at(driver),
+        format!("{} {why}: QEMU refuses to start", quoted(name)),
     );
+    let argument = context.domain.args.get(device.arg);
+    let plain = argument.and_then(|arg| unquoted(&arg.value));
+    let near = device.looks_like_9p().then(|| driver_meant(name)).flatten();
+    findings.push(match (plain, near) {
+        (Some(plain), _) => finding.write(whole_argument(context, device.arg), plain),
+        (_, Some(near)) if !driver.flag => finding.write(at(driver), near),
+        _ => finding.help(help),
+    });
+}
+
+/// The driver that was meant. Two of QEMU's are for other machines.
+fn driver_meant(name: &str) -> Option<&'static str> {
+    if matches!(name, "virtio-9p-device" | "virtio-9p-ccw") {
+        return Some("virtio-9p-pci");
+    }
+    meant(name, DRIVERS_9P.into_iter())
 }
 
 fn fsdev(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
     let place = device
         .last("fsdev")
         .map_or_else(|| whole_argument(context, device.arg), at);
-    findings.extend(fsdev_unknown(context, device.text("fsdev"), place));
+    findings.extend(fsdev_unknown(
+        context,
+        device.text("fsdev"),
+        place,
+        !device.virtfs,
+    ));
 }
 
-/// A device must name an fsdev that is there.
-fn fsdev_unknown(context: Context, named: Option<&str>, place: Place) -> Option<Finding> {
+/// A device must name an fsdev that is there; `given` says that `place` is that of the name.
+fn fsdev_unknown(
+    context: Context,
+    named: Option<&str>,
+    place: Place,
+    given: bool,
+) -> Option<Finding> {
     let raw = |id: &str| context.index.fsdev(id).is_some();
     let native = |id: &str| {
         let device = context
@@ -252,13 +285,17 @@ fn fsdev_unknown(context: Context, named: Option<&str>, place: Place) -> Option<
         None => "no `fsdev` is given: QEMU refuses to start".to_owned(),
     };
     let first = context.index.first_fsdevs.iter();
-    let ids: Vec<String> = first.map(|id| quoted(id)).collect();
-    Finding::error_if(certain, Code::FsdevUnknown, place, message).map(|finding| {
-        finding.help(if ids.is_empty() {
-            "add an `-fsdev local,id=NAME,…` and name it".to_owned()
-        } else {
-            format!("the fsdevs here are {}", ids.join(", "))
-        })
+    let ids: Vec<String> = first.clone().map(|id| quoted(id)).collect();
+    // All there are, and no more than a reader takes in.
+    let all = context.line.fsdevs.len() == ids.len();
+    let near = named.filter(|_| all && given);
+    let near = near.and_then(|named| meant(named, first.copied()));
+    let finding = Finding::error_if(certain, Code::FsdevUnknown, place.clone(), message)?;
+    let finding = finding.depends_on(Unknown::Arguments);
+    Some(match near {
+        Some(near) => finding.write(place, near),
+        None if ids.is_empty() => finding.help("add an `-fsdev local,id=NAME,…` and name it"),
+        None => finding.help(format!("the fsdevs here are {}", ids.join(", "))),
     })
 }
 
@@ -278,20 +315,29 @@ fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fi
         return;
     };
     findings.extend(tag_too_long(tag, text));
-    let raw = context.index.tag(text) != Some(index);
-    let native = context.index.has_native_tag(text);
-    if raw || native {
-        findings.push(
-            Finding::warning(
-                Code::TagDuplicate,
-                at(tag),
-                format!(
-                    "another share has mount tag {} too: the guest gets whichever comes first",
-                    quoted(text)
-                ),
-            )
-            .help("give each share its own tag"),
-        );
+    let first = context.index.tag(text).filter(|first| *first != index);
+    let first = first.and_then(|first| context.line.devices.get(first)?.last("mount_tag"));
+    if first.is_some() || context.index.has_native_tag(text) {
+        let finding = Finding::warning(
+            Code::TagDuplicate,
+            at(tag),
+            format!(
+                "another share has mount tag {} too: the guest gets whichever comes first",
+                quoted(text)
+            ),
+        )
+        .help("give each share its own tag");
+        let other = first.map(at).or_else(|| {
+            let mut natives = context.domain.devices.iter().filter_map(|device| {
+                let target = device.filesystem.as_ref()?.target.as_ref()?;
+                (device.is_9p() && target.value == *text).then_some(target.span)
+            });
+            natives.next().map(Place::Xml)
+        });
+        findings.push(match other {
+            Some(other) => finding.with(other, "this has it, too"),
+            None => finding,
+        });
     }
 }
 
@@ -310,7 +356,8 @@ fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>)
     // Looked up once: each look goes through all properties.
     let driver = device.driver();
     // From the end, because the last of each counts.
-    let mut later = BTreeSet::new();
+    let mut later: BTreeMap<&str, &RawProperty> = BTreeMap::new();
+    let all = ordered::set(device.properties.iter().map(|one| one.key.as_str()));
     for property in device.properties.iter().rev() {
         if enough(findings) {
             return;
@@ -318,9 +365,20 @@ fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>)
         let key = property.key.as_str();
         // An id that -set adds leaves the one in the argument what it is.
         let added = key == "id" && property.arg != device.arg;
-        let overridden = !added && !later.insert(key);
-        if overridden && property.arg == device.arg && device.form == DeviceForm::Text {
-            let counts = if key == "id" { "first" } else { "last" };
+        let counted = if added {
+            None
+        } else {
+            later.insert(key, property)
+        };
+        let overridden = counted.is_some();
+        if let Some(counted) =
+            counted.filter(|_| device.form == DeviceForm::Text && property.arg == device.arg)
+        {
+            let (counts, other) = if key == "id" {
+                ("first", "this one does not count")
+            } else {
+                ("last", "this one counts")
+            };
             findings.push(
                 Finding::warning(
                     Code::KeyRepeated,
@@ -330,8 +388,16 @@ fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>)
                     ),
                     format!("`{key}` stands here more than once; QEMU takes the {counts}"),
                 )
-                .help("keep the one you mean"),
+                .help("keep the one you mean")
+                .with(
+                    Place::Arg(
+                        counted.arg,
+                        counted.key_range.start..counted.value_range.end,
+                    ),
+                    other,
+                ),
             );
+            later.insert(key, counted);
         }
         // QEMU >= 6.2 keeps the last of each before it sets any; older ones set all in turn.
         let all_count = context
@@ -341,7 +407,7 @@ fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Finding>)
         if matches!(key, "driver" | "id" | "bus") || (overridden && !all_count) {
             continue;
         }
-        findings.extend(self::property(context, device.form, driver, property));
+        findings.extend(self::property(context, device.form, driver, property, &all));
     }
     exclusive(device, findings);
 }
@@ -351,6 +417,7 @@ fn property(
     form: DeviceForm,
     driver: &str,
     property: &RawProperty,
+    all: &BTreeSet<&str>,
 ) -> Option<Finding> {
     // On s390x that alias is virtio-9p-ccw, with properties of its own (devno).
     if driver == "virtio-9p" && machine::family(context.domain) == Family::Other {
@@ -376,17 +443,27 @@ fn property(
         if belongs.is_none() && known.is_some() {
             return None;
         }
-        return Finding::error_if(
+        let place = Place::Arg(property.arg, property.key_range.clone());
+        let finding = Finding::error_if(
             belongs.map(|belongs| !belongs),
             Code::KeyUnknown,
-            Place::Arg(property.arg, property.key_range.clone()),
+            place.clone(),
             format!(
                 "{} is no property of {}: QEMU refuses to start",
                 quoted(&property.key),
                 driver
             ),
-        )
-        .map(|finding| finding.help("remove it, or check its spelling"));
+        )?;
+        // Not one that is there already.
+        let names = ["id", "bus"].into_iter().chain(device_properties::names());
+        let near = meant(&property.key, names.filter(|name| !all.contains(name)));
+        return Some(match near.filter(|_| known.is_none()) {
+            Some(near) if !property.flag => {
+                let edit = Replacement::new(place, near);
+                finding.fix([edit]).help(format!("did you mean `{near}`?"))
+            }
+            _ => finding.help("remove it, or check its spelling"),
+        });
     }
     let wanted = wrong_value(known?.kind, form, &property.value)?;
     let code = if matches!(property.key.as_str(), "addr" | "multifunction") {
@@ -400,22 +477,55 @@ fn property(
         JsonValue::Bool(on) => quoted(&on.to_string()),
         JsonValue::Other => "this".to_owned(),
     };
-    Some(
-        Finding::error(
-            code,
-            at(property),
-            format!(
-                "`{}` wants {wanted}, not {shown}: QEMU refuses to start",
-                property.key
-            ),
-        )
-        .help(match property.key.as_str() {
+    let finding = Finding::error(
+        code,
+        at(property),
+        format!(
+            "`{}` wants {wanted}, not {shown}: QEMU refuses to start",
+            property.key
+        ),
+    );
+    Some(match value_meant(known?.kind, form, &property.value) {
+        Some(value) if !property.flag => {
+            let range = outer(property, form == DeviceForm::Json);
+            finding.write(Place::Arg(property.arg, range), value)
+        }
+        _ => finding.help(match property.key.as_str() {
             "addr" => {
                 "write SLOT or SLOT.FUNCTION, for example addr=0x6 or addr=0x6.0x1".to_owned()
             }
             key => format!("write `{key}` with {wanted}"),
         }),
-    )
+    })
+}
+
+/// What to write for a value that was meant otherwise than it is written.
+fn value_meant(kind: ValueKind, form: DeviceForm, value: &JsonValue) -> Option<String> {
+    let json = form == DeviceForm::Json;
+    let on = match value {
+        JsonValue::Bool(on) => Some(*on),
+        JsonValue::String(text) => switch(text),
+        JsonValue::Integer(number @ 0..=1) => Some(*number == 1),
+        _ => None,
+    };
+    let text = |text: &str| match json {
+        true => format!("\"{text}\""),
+        false => text.to_owned(),
+    };
+    let on_off = |on| text(if on { "on" } else { "off" });
+    match (kind, value) {
+        (ValueKind::Bool, _) if json => on.map(|on| on.to_string()),
+        (ValueKind::Bool | ValueKind::OnOffAuto, _) => on.map(on_off),
+        (ValueKind::Text, JsonValue::Integer(number)) => Some(text(&number.to_string())),
+        (ValueKind::Integer, JsonValue::String(digits)) if json => {
+            let number: u32 = digits.parse().ok()?;
+            Some(number.to_string())
+        }
+        (ValueKind::Address, JsonValue::String(written)) => {
+            numbers::address_meant(written).map(|at| text(&at.to_string()))
+        }
+        _ => None,
+    }
 }
 
 /// What the property wants, when the value is not that.

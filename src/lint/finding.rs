@@ -2,6 +2,9 @@
 
 use crate::domain::Place;
 use crate::lint::catalogue::Code;
+use crate::lint::fix::Replacement;
+use crate::lint::unknown::Unknown;
+use crate::text::quoted;
 
 /// How bad it is; the order is that of importance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +60,15 @@ impl Counts {
     }
 }
 
+/// Another place that has to do with a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Related {
+    /// Where it is.
+    pub place: Place,
+    /// What it has to do with it.
+    pub message: String,
+}
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -70,8 +82,12 @@ pub struct Finding {
     pub message: String,
     /// What to do or write instead.
     pub help: Option<String>,
-    /// Whether knowing the host's versions could change the level.
-    pub uncertain: bool,
+    /// What the level depends on and is not known.
+    pub depends: Option<Unknown>,
+    /// Other places that have to do with it.
+    pub related: Vec<Related>,
+    /// The edits that fix it, where there is one right answer; taken together.
+    pub fix: Vec<Replacement>,
 }
 
 impl Finding {
@@ -83,7 +99,9 @@ impl Finding {
             place,
             message: message.into(),
             help: None,
-            uncertain: false,
+            depends: None,
+            related: Vec::new(),
+            fix: Vec::new(),
         }
     }
 
@@ -103,8 +121,8 @@ impl Finding {
         }
     }
 
-    /// An error where `certain` is true; a warning that a fact could turn into an error (or take
-    /// away) where nothing is known; nothing where it is false.
+    /// An error where `certain` is true; a warning that QEMU's version could turn into an error (or
+    /// take away) where it is not known; nothing where it is false.
     pub fn error_if(
         certain: Option<bool>,
         code: Code,
@@ -115,7 +133,7 @@ impl Finding {
             Some(false) => None,
             Some(true) => Some(Finding::error(code, place, message)),
             None => Some(Finding {
-                uncertain: true,
+                depends: Some(Unknown::Qemu),
                 ..Finding::warning(code, place, message)
             }),
         }
@@ -128,5 +146,77 @@ impl Finding {
             help: Some(help.into()),
             ..self
         }
+    }
+
+    /// The same where the level, if it depends on anything, depends on this.
+    #[must_use]
+    pub fn depends_on(self, unknown: Unknown) -> Self {
+        Finding {
+            depends: self.depends.map(|_| unknown),
+            ..self
+        }
+    }
+
+    /// No more than a warning, because this is not known.
+    #[must_use]
+    pub fn doubtful(self, unknown: Unknown) -> Self {
+        Finding {
+            level: self.level.min(Level::Warning),
+            depends: (self.level == Level::Error)
+                .then_some(unknown)
+                .or(self.depends),
+            ..self
+        }
+    }
+
+    /// The same with another place that has to do with it.
+    #[must_use]
+    pub fn with(mut self, place: Place, message: impl Into<String>) -> Self {
+        self.related.push(Related {
+            place,
+            message: message.into(),
+        });
+        self
+    }
+
+    /// The same with one edit that fixes it, which is its help, too.
+    #[must_use]
+    pub fn write(self, place: Place, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let help = format!("write {}", quoted(&text));
+        self.fix([Replacement::new(place, text)]).help(help)
+    }
+
+    /// The same with edits that fix it, taken together.
+    #[must_use]
+    pub fn fix(mut self, edits: impl IntoIterator<Item = Replacement>) -> Self {
+        self.fix.extend(edits);
+        self
+    }
+
+    /// Why it is no more and no less than it is, and what would tell.
+    pub fn reason(&self) -> Option<String> {
+        let (why, how) = self.depends?.words();
+        Some(format!("{}{how}", self.because(why)))
+    }
+
+    /// What is wrong, and on what the level depends.
+    pub fn said(&self) -> String {
+        match self.depends {
+            Some(unknown) => {
+                let because = self.because(unknown.words().0);
+                format!("{} ({because})", self.message)
+            }
+            None => self.message.clone(),
+        }
+    }
+
+    fn because(&self, why: &str) -> String {
+        let article = if self.level == Level::Error {
+            "an"
+        } else {
+            "a"
+        };
+        format!("{article} {}, because {why}", self.level.word())
     }
 }

@@ -1,13 +1,15 @@
 //! -fsdev and -virtfs: id, driver, keys and values, security model, path.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::domain::Place;
-use crate::lint::arguments::whole_argument;
+use crate::lint::arguments::{self, whole_argument};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
+use crate::lint::fix::{Replacement, meant, switch, unquoted};
 use crate::lint::modes::{self, Host};
 use crate::lint::{Context, enough, throttling};
+use crate::ordered;
 use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, Set};
 use crate::qemu::numbers::{OptionNumber, option_number};
 use crate::qemu::option_string::{self, Form, Opt};
@@ -71,9 +73,10 @@ fn native(context: Context, set: &Set, findings: &mut Vec<Finding>) {
         return;
     };
     let last = |key: &str| context.index.set(&set.id, key);
-    let belongs = key_belongs(context, false, Some("local"), &set.opt);
+    let belongs = key_belongs(context, false, Some("local"), &set.opt.key);
     if belongs != Some(true) {
-        findings.extend(key_unknown(belongs, "-fsdev", &set.opt));
+        let known = |key: &str| key_belongs(context, false, Some("local"), key) == Some(true);
+        findings.extend(key_unknown(belongs, "-fsdev", &set.opt, known));
         return;
     }
     value(&set.opt, findings);
@@ -136,42 +139,67 @@ fn id(context: Context, index: usize, fsdev: &Fsdev, findings: &mut Vec<Finding>
         return;
     };
     if !option_string::id_is_well_formed(&id.value) {
-        findings.push(
-            Finding::error(
-                Code::IdInvalid,
-                at(id),
-                format!(
-                    "{} is no id: QEMU wants a letter, then letters, digits, `-`, `.` or `_`, and refuses to start",
-                    quoted(&id.value)
-                ),
-            )
-            .help("choose such a name, for example id=share1"),
+        let finding = Finding::error(
+            Code::IdInvalid,
+            at(id),
+            format!(
+                "{} is no id: QEMU wants a letter, then letters, digits, `-`, `.` or `_`, and refuses to start",
+                quoted(&id.value)
+            ),
         );
+        findings.push(renamed(
+            finding,
+            context.renames.fsdev(index, fsdev),
+            "choose such a name, for example id=share1",
+        ));
         return;
     }
     let native = context
         .index
         .native(&id.value)
         .and_then(|index| context.domain.devices.get(index))
-        .is_some_and(|device| device.is_9p());
-    let owner = if context.index.fsdev(&id.value) != Some(index) {
-        "another raw fsdev has"
-    } else if native {
-        "libvirt gives to one of its <filesystem> elements"
-    } else {
-        return;
+        .filter(|device| device.is_9p());
+    let first = context
+        .index
+        .fsdev(&id.value)
+        .filter(|first| *first != index);
+    let first = first.and_then(|first| context.line.fsdevs.get(first)?.id());
+    let (owner, other) = match (first, native) {
+        (Some(first), _) => ("another raw fsdev has", at(first)),
+        (None, Some(native)) => (
+            "libvirt gives to one of its <filesystem> elements",
+            Place::Xml(native.tag),
+        ),
+        (None, None) => return,
     };
-    findings.push(
-        Finding::error(
-            Code::IdDuplicate,
-            at(id),
-            format!(
-                "{} is the id that {owner}: QEMU refuses to start with \"Duplicate ID\"",
-                quoted(&id.value)
-            ),
-        )
-        .help("choose another id, here and in the device's fsdev="),
-    );
+    let finding = Finding::error(
+        Code::IdDuplicate,
+        at(id),
+        format!(
+            "{} is the id that {owner}: QEMU refuses to start with \"Duplicate ID\"",
+            quoted(&id.value)
+        ),
+    )
+    .with(other, "this has it");
+    findings.push(renamed(
+        finding,
+        context.renames.fsdev(index, fsdev),
+        "choose another id, here and in the device's fsdev=",
+    ));
+}
+
+/// With these edits as its fix and help, or this help where there are none.
+pub fn renamed(finding: Finding, edits: Option<Vec<Replacement>>, help: &str) -> Finding {
+    let Some(edits) = edits else {
+        return finding.help(help);
+    };
+    let new = edits.first().map_or("", |edit| &edit.text);
+    let new = quoted(new.trim_start_matches(",id="));
+    let help = match edits.len() {
+        1 => format!("call it {new}"),
+        _ => format!("call it {new}, here and in the device's fsdev="),
+    };
+    finding.fix(edits).help(help)
 }
 
 /// The fsdriver, when QEMU has it.
@@ -194,18 +222,29 @@ fn driver<'f>(context: Context, fsdev: &'f Fsdev, findings: &mut Vec<Finding>) -
         "handle" => (removed(Version(4, 0, 0)), "was removed from QEMU 4.0"),
         _ => (Some(true), "is none that QEMU has"),
     };
-    findings.extend(
-        Finding::error_if(
-            certain,
-            Code::FsdriverUnknown,
-            at(opt),
-            format!(
-                "fsdriver {} {what}: it refuses to start",
-                quoted(&opt.value)
-            ),
-        )
-        .map(|finding| finding.help("write `local` to share a directory of the host")),
+    let found = Finding::error_if(
+        certain,
+        Code::FsdriverUnknown,
+        at(opt),
+        format!(
+            "fsdriver {} {what}: it refuses to start",
+            quoted(&opt.value)
+        ),
     );
+    let whole = context
+        .domain
+        .args
+        .get(opt.arg)
+        .and_then(|arg| unquoted(&arg.value));
+    findings.extend(found.map(|finding| {
+        match (whole, meant(&opt.value, ["local", "synth"].into_iter())) {
+            (Some(plain), _) if opt.form == Form::Implied => {
+                finding.write(arguments::whole_argument(context, opt.arg), plain)
+            }
+            (_, Some(driver)) => finding.write(at(opt), driver),
+            _ => finding.help("write `local` to share a directory of the host"),
+        }
+    }));
     Some(opt.value.as_str()).filter(|driver| *driver == "proxy")
 }
 
@@ -215,8 +254,7 @@ fn in_virtfs(fsdev: &Fsdev, opt: &Opt) -> bool {
 }
 
 /// Whether a key belongs to this driver: `Some(true)` always, `None` in some versions.
-fn key_belongs(context: Context, virtfs: bool, driver: Option<&str>, opt: &Opt) -> Option<bool> {
-    let key = opt.key.as_str();
+fn key_belongs(context: Context, virtfs: bool, driver: Option<&str>, key: &str) -> Option<bool> {
     let qemu = context.assume.qemu;
     match key {
         "fsdriver" | "id" | "readonly" => return Some(true),
@@ -261,68 +299,111 @@ fn key_belongs(context: Context, virtfs: bool, driver: Option<&str>, opt: &Opt) 
 }
 
 fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mut Vec<Finding>) {
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeMap<&str, &Opt> = BTreeMap::new();
+    let all = ordered::set(fsdev.opts.iter().map(|opt| opt.key.as_str()));
+    // Whether what stands before is the path, or what was cut off it.
+    let mut in_path = false;
     for opt in &fsdev.opts {
         if enough(findings) {
             return;
         }
-        let belongs = key_belongs(context, in_virtfs(fsdev, opt), driver, opt);
+        let virtfs = in_virtfs(fsdev, opt);
+        let belongs = key_belongs(context, virtfs, driver, &opt.key);
         if belongs == Some(true) {
+            in_path = opt.key == "path" && opt.form == Form::Pair && opt.arg == fsdev.arg;
             value(opt, findings);
-            if !seen.insert(opt.key.as_str()) && opt.arg == fsdev.arg {
-                findings.push(repeated(opt));
+            let earlier = seen.insert(&opt.key, opt);
+            if let Some(earlier) = earlier.filter(|_| opt.arg == fsdev.arg) {
+                findings.push(repeated(opt, earlier));
             }
             continue;
         }
         let option = if fsdev.virtfs { "-virtfs" } else { "-fsdev" };
-        findings.extend(key_unknown(belongs, option, opt));
+        // Not one that is there already.
+        let known = |key: &str| {
+            !all.contains(key) && key_belongs(context, virtfs, driver, key) == Some(true)
+        };
+        let finding = key_unknown(belongs, option, opt, known);
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let is_path = opt.form == Form::Flag || !opt.key.chars().all(is_name);
+        in_path &= is_path && opt.arg == fsdev.arg;
+        findings.extend(finding.map(|finding| {
+            if !in_path || !finding.fix.is_empty() {
+                return finding;
+            }
+            let comma = opt.key_range.start.saturating_sub(1)..opt.key_range.start;
+            let edit = Replacement::new(Place::Arg(opt.arg, comma), ",,");
+            finding
+                .fix([edit])
+                .help("if it is a part of the path, write the comma before it twice: `,,`")
+        }));
     }
 }
 
-fn key_unknown(belongs: Option<bool>, option: &str, opt: &Opt) -> Option<Finding> {
-    Finding::error_if(
+fn key_unknown(
+    belongs: Option<bool>,
+    option: &str,
+    opt: &Opt,
+    known: impl Fn(&str) -> bool,
+) -> Option<Finding> {
+    let place = Place::Arg(opt.arg, opt.key_range.clone());
+    let finding = Finding::error_if(
         belongs.map(|belongs| !belongs),
         Code::KeyUnknown,
-        Place::Arg(opt.arg, opt.key_range.clone()),
+        place.clone(),
         format!(
             "{} is no key that {option} takes here: QEMU refuses to start",
             quoted(&opt.key)
         ),
-    )
-    .map(|finding| match closest(&opt.key) {
-        Some(known) => finding.help(format!("did you mean `{known}`?")),
+    )?;
+    Some(match closest(&opt.key, known) {
+        Some(near) if opt.form != Form::Flag => {
+            let edit = Replacement::new(place, near);
+            finding.fix([edit]).help(format!("did you mean `{near}`?"))
+        }
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
         None => finding.help("remove it, or check its spelling"),
     })
 }
 
-/// A known key that differs in spelling only.
-fn closest(key: &str) -> Option<&'static str> {
-    let plain = |text: &str| text.to_ascii_lowercase().replace(['-', '_', ' '], "");
-    let renamed = match plain(key).as_str() {
+/// The known key that was meant.
+fn closest(key: &str, known: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let plain = key.to_ascii_lowercase().replace(['-', '_', ' '], "");
+    let renamed = match plain.as_str() {
         "fmask" | "filemode" => Some("fmode"),
         "dmask" | "dirmode" => Some("dmode"),
         "ro" => Some("readonly"),
         "source" | "dir" => Some("path"),
         _ => None,
     };
-    renamed.or_else(|| {
-        LOCAL_KEYS
-            .into_iter()
-            .find(|known| plain(known) == plain(key))
+    let keys = LOCAL_KEYS.into_iter().chain(["mount_tag"]);
+    renamed.filter(|key| known(key)).or_else(|| {
+        meant(
+            key,
+            keys.filter(|key| known(key))
+                .collect::<Vec<_>>()
+                .into_iter(),
+        )
     })
 }
 
-fn repeated(opt: &Opt) -> Finding {
-    let counts = if opt.key == "id" { "first" } else { "last" };
+fn repeated(opt: &Opt, earlier: &Opt) -> Finding {
+    let (counts, other) = if opt.key == "id" {
+        ("first", "this one counts")
+    } else {
+        ("last", "this one does not count")
+    };
+    let whole = |opt: &Opt| Place::Arg(opt.arg, opt.key_range.start..opt.value_range.end);
     Finding::warning(
         Code::KeyRepeated,
-        Place::Arg(opt.arg, opt.key_range.start..opt.value_range.end),
+        whole(opt),
         format!(
             "`{}` stands here more than once; QEMU takes the {counts}",
             opt.key
         ),
     )
     .help("keep the one you mean")
+    .with(whole(earlier), other)
 }
 
 /// Values that QEMU checks in every occurrence, modes left out.
@@ -342,21 +423,20 @@ fn value(opt: &Opt, findings: &mut Vec<Finding>) {
         key if throttling::is_key(key) && !number => "a plain number, without a unit",
         _ => return,
     };
-    findings.push(
-        Finding::error(
-            Code::ValueInvalid,
-            at(opt),
-            format!(
-                "`{}` wants {wanted}, not {}: QEMU refuses to start",
-                opt.key,
-                quoted(&opt.value)
-            ),
-        )
-        .help(match opt.key.as_str() {
-            "readonly" => "write `readonly=on` or `readonly=off`".to_owned(),
-            key => format!("write `{key}=` and {wanted}"),
-        }),
+    let finding = Finding::error(
+        Code::ValueInvalid,
+        at(opt),
+        format!(
+            "`{}` wants {wanted}, not {}: QEMU refuses to start",
+            opt.key,
+            quoted(&opt.value)
+        ),
     );
+    findings.push(match (opt.key.as_str(), switch(&opt.value)) {
+        ("readonly", Some(on)) => finding.write(at(opt), if on { "on" } else { "off" }),
+        ("readonly", None) => finding.help("write `readonly=on` or `readonly=off`"),
+        (key, _) => finding.help(format!("write `{key}=` and {wanted}")),
+    });
 }
 
 fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
@@ -442,9 +522,12 @@ fn multidevs(opt: &Opt) -> Option<Finding> {
         "`multidevs` wants remap, forbid or warn, not {}: QEMU refuses to start",
         quoted(&opt.value)
     );
+    let finding = Finding::error(Code::ValueInvalid, at(opt), text);
     Some(
-        Finding::error(Code::ValueInvalid, at(opt), text)
-            .help("write `multidevs=remap`, or leave it out"),
+        match meant(&opt.value, ["remap", "forbid", "warn"].into_iter()) {
+            Some(near) => finding.write(at(opt), near),
+            None => finding.help("write `multidevs=remap`, or leave it out"),
+        },
     )
 }
 
@@ -492,7 +575,11 @@ fn wrong_model(opt: &Opt) -> Option<Finding> {
         "{} is no security model: QEMU refuses to start",
         quoted(written)
     );
-    Some(Finding::error(Code::SecurityModel, at(opt), text).help(MODEL_HELP))
+    let finding = Finding::error(Code::SecurityModel, at(opt), text);
+    Some(match meant(&opt.value, MODELS.into_iter()) {
+        Some(near) if opt.form != Form::Flag => finding.write(at(opt), near),
+        _ => finding.help(MODEL_HELP),
+    })
 }
 
 fn unused(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {

@@ -6,10 +6,14 @@ mod arguments;
 pub mod catalogue;
 mod devices;
 pub mod finding;
+pub mod fix;
 mod fsdevs;
 pub mod modes;
 pub mod paths;
+mod rename;
+pub mod share_ids;
 pub mod throttling;
+pub mod unknown;
 mod white_space;
 
 use std::cmp::Reverse;
@@ -17,6 +21,7 @@ use std::cmp::Reverse;
 use crate::assumptions::Assumptions;
 use crate::domain::Domain;
 use crate::lint::finding::{Counts, Finding, Level};
+use crate::lint::rename::Renames;
 use crate::ordered;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::index::Index;
@@ -32,6 +37,8 @@ pub struct Context<'a> {
     pub assume: &'a Assumptions,
     /// Who has which name.
     pub index: &'a Index<'a>,
+    /// New ids.
+    renames: &'a Renames<'a>,
 }
 
 /// All findings about the XML itself, in the order in which they stand there.
@@ -41,6 +48,7 @@ pub fn run(index: &Index, assume: &Assumptions) -> Vec<Finding> {
         line: index.line,
         assume,
         index,
+        renames: &Renames::new(index.domain, index.line),
     };
     let mut findings = Vec::new();
     arguments::check(context, &mut findings);

@@ -4,6 +4,8 @@ use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
+use crate::lint::fix::unquoted;
+use crate::lint::unknown::Unknown;
 use crate::qemu::numbers::{OptionNumber, effective_mode, is_plain_octal, option_number};
 use crate::qemu::option_string::Opt;
 use crate::text::quoted;
@@ -130,7 +132,7 @@ fn harmless(finding: Finding) -> Finding {
             "{} (the share is read-only, so the guest creates nothing)",
             finding.message
         ),
-        uncertain: false,
+        depends: None,
         ..finding
     }
 }
@@ -163,34 +165,26 @@ fn invalid(key: Key, opt: &Opt) -> Option<Finding> {
         OptionNumber::TooLarge => "is too large a number for QEMU",
         OptionNumber::Number(_) | OptionNumber::Binary(_) => return None,
     };
-    Some(
-        Finding::error(
-            Code::ModeInvalid,
-            place(opt),
-            format!("{} {why}, which refuses to start", spelled(key, opt)),
-        )
-        .help(format!(
-            "write the mode in octal with a leading 0, such as `{}={}`",
-            key.name, key.usual
-        )),
-    )
+    let finding = Finding::error(
+        Code::ModeInvalid,
+        place(opt),
+        format!("{} {why}, which refuses to start", spelled(key, opt)),
+    );
+    Some(rewritten(finding, key, opt, meant(key, &opt.value)))
 }
 
 /// `0b…` is a number only to a QEMU built with glibc from 2.38 on: not to be relied upon.
 fn binary(key: Key, opt: &Opt) -> Option<Finding> {
     matches!(option_number(&opt.value), OptionNumber::Binary(_)).then(|| {
-        Finding::error(
+        let finding = Finding::error(
             Code::ModeInvalid,
             place(opt),
             format!(
                 "{} is a number to some builds of QEMU only; others refuse to start",
                 spelled(key, opt)
             ),
-        )
-        .help(format!(
-            "write the mode in octal with a leading 0, such as `{}={}`",
-            key.name, key.usual
-        ))
+        );
+        rewritten(finding, key, opt, meant(key, &opt.value))
     })
 }
 
@@ -223,33 +217,32 @@ fn unsuitable(qemu_is_root: Option<bool>, key: Key, opt: &Opt) -> Option<Finding
             }
             text => format!("without a leading 0 QEMU reads {} as decimal", quoted(text)),
         };
-        return Some(
-            Finding::error(
-                Code::ModeNotOctal,
-                place(opt),
-                format!(
-                    "{} is not octal: {reading}, and the guest's {} would get mode {mode:04o}",
-                    spelled(key, opt),
-                    key.what
-                ),
-            )
-            .help(format!("write `{}={}`", key.name, meant(key, &opt.value))),
+        let finding = Finding::error(
+            Code::ModeNotOctal,
+            place(opt),
+            format!(
+                "{} is not octal: {reading}, and the guest's {} would get mode {mode:04o}",
+                spelled(key, opt),
+                key.what
+            ),
         );
+        return Some(rewritten(finding, key, opt, meant(key, &opt.value)));
     }
     if number > 0o777 {
-        return Some(
-            Finding::error(
-                Code::ModeOutOfRange,
-                place(opt),
-                format!(
-                    "{} has more than nine permission bits: QEMU drops the rest, and the guest's {} \
-                     would get mode {mode:04o}",
-                    spelled(key, opt),
-                    key.what
-                ),
-            )
-            .help(format!("write `{}=0{:03o}`, or what you meant within 0777", key.name, number & 0o777)),
+        let finding = Finding::error(
+            Code::ModeOutOfRange,
+            place(opt),
+            format!(
+                "{} has more than nine permission bits: QEMU drops the rest, and the guest's {} would get mode \
+                 {mode:04o}",
+                spelled(key, opt),
+                key.what
+            ),
         );
+        let kept = number & 0o777;
+        let (kept, owner) = (format!("{kept:04o}"), kept & u64::from(key.owner));
+        let kept = Some(kept).filter(|_| owner == u64::from(key.owner));
+        return Some(rewritten(finding, key, opt, kept));
     }
     if mode & key.owner != key.owner {
         let message = format!(
@@ -264,47 +257,59 @@ fn unsuitable(qemu_is_root: Option<bool>, key: Key, opt: &Opt) -> Option<Finding
             Finding::warning(Code::ModeOwner, place(opt), message)
         } else {
             Finding {
-                uncertain: qemu_is_root.is_none(),
+                depends: qemu_is_root.is_none().then_some(Unknown::User),
                 ..Finding::error(Code::ModeOwner, place(opt), message)
             }
         };
-        return Some(finding.help(format!("write `{}={:04o}`", key.name, mode | key.owner)));
+        let mode = format!("{:04o}", mode | key.owner);
+        return Some(rewritten(finding, key, opt, Some(mode)));
     }
     if number & 0o002 != 0 {
-        return Some(
-            Finding::warning(
-                Code::ModeUmask,
-                place(opt),
-                format!(
-                    "{} lets others write, but libvirt runs QEMU with umask 002: the guest's {} get mode \
-                     {mode:04o}",
-                    spelled(key, opt),
-                    key.what
-                ),
-            )
-            .help(format!(
-                "write `{}={mode:04o}`, and let others in by the group or a default ACL",
-                key.name
-            )),
+        let finding = Finding::warning(
+            Code::ModeUmask,
+            place(opt),
+            format!(
+                "{} lets others write, but libvirt runs QEMU with umask 002: the guest's {} get mode {mode:04o}",
+                spelled(key, opt),
+                key.what
+            ),
         );
+        let finding = rewritten(finding, key, opt, Some(format!("{mode:04o}")));
+        let help = finding.help.clone().unwrap_or_default();
+        return Some(finding.help(format!(
+            "{help}, and let others in by the group or a default ACL"
+        )));
     }
     None
 }
 
-/// What the author most likely meant: the same digits, if they are octal.
-fn meant(key: Key, text: &str) -> String {
-    let digits = text.trim_start().trim_start_matches(['+', '-']);
-    if let Some(hex) = digits
-        .strip_prefix("0x")
-        .or_else(|| digits.strip_prefix("0X"))
-    {
-        if let Ok(mode @ 0..=0o777) = u16::from_str_radix(hex, 16) {
-            return format!("{mode:04o}");
+/// The mode that the author meant, where there is one: the same digits, if they are octal, or the
+/// number that QEMU reads. Each must leave QEMU what it needs.
+fn meant(key: Key, text: &str) -> Option<String> {
+    let text = unquoted(text).unwrap_or(text).trim();
+    let digits = text.strip_prefix("0o").or_else(|| text.strip_prefix("0O"));
+    let digits = digits.unwrap_or(text.trim_start_matches('+'));
+    let octal = u64::from_str_radix(digits, 8).ok();
+    let read = match option_number(text) {
+        OptionNumber::Number(number) | OptionNumber::Binary(number) => Some(number),
+        _ => None,
+    };
+    let fits = |mode: &u64| *mode <= 0o777 && mode & u64::from(key.owner) == u64::from(key.owner);
+    let mode = octal.filter(fits).or_else(|| read.filter(fits))?;
+    Some(format!("{mode:04o}"))
+}
+
+/// With the mode that is meant as what to write, or with what a mode looks like.
+fn rewritten(finding: Finding, key: Key, opt: &Opt, mode: Option<String>) -> Finding {
+    let write = |mode: &str| format!("{}={mode}", key.name);
+    match mode {
+        Some(mode) => {
+            let whole = Place::Arg(opt.arg, opt.key_range.start..opt.value_range.end);
+            finding.write(whole, write(&mode))
         }
-        return key.usual.to_owned();
-    }
-    match u16::from_str_radix(digits, 8) {
-        Ok(mode @ 0..=0o777) if mode & key.owner == key.owner => format!("{mode:04o}"),
-        _ => key.usual.to_owned(),
+        None => finding.help(format!(
+            "write the mode in octal with a leading 0, such as `{}`",
+            write(key.usual)
+        )),
     }
 }

@@ -10,6 +10,9 @@ use crate::host::reach::Reach;
 use crate::host::walk::{Link, Writer};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
+use crate::lint::fix::unquoted;
+use crate::lint::unknown::Unknown;
+use crate::qemu::option_string;
 use crate::qemu::shares::Share;
 use crate::text::{quoted, shell_word, visible};
 
@@ -45,14 +48,18 @@ pub fn check(
     let place = || share.place.clone();
     let path = quoted(&share.path);
     if !share.path.starts_with('/') && !share.path.is_empty() {
-        findings.push(
-            Finding::warning(
-                Code::PathRelative,
-                place(),
-                format!("path {path} is relative: QEMU takes it from its working directory, which under libvirt is /"),
-            )
-            .help("write the whole path"),
+        let finding = Finding::warning(
+            Code::PathRelative,
+            place(),
+            format!(
+                "path {path} is relative: QEMU takes it from its working directory, which under libvirt is /"
+            ),
         );
+        let plain = unquoted(&share.path).filter(|plain| plain.starts_with('/'));
+        findings.push(match plain {
+            Some(plain) => finding.write(place(), option_string::escape(plain)),
+            None => finding.help("write the whole path"),
+        });
     }
     let found = facts.directory.as_ref();
     if let Err(why) = found {
@@ -331,21 +338,16 @@ fn unreachable(
         )
     };
     let finding = Finding::error(Code::PathUnreachable, share.place.clone(), message);
-    Some(Finding {
-        // Elsewhere somebody else decides.
-        level: if directory.remote || !certain {
-            Level::Warning
-        } else {
-            Level::Error
-        },
-        ..if certain {
-            finding.help(help)
-        } else {
-            finding.help(format!(
-                "look whether `id {}` has the group; if not, {help}",
-                user.name
-            ))
-        }
+    Some(if !certain {
+        let help = format!(
+            "look whether `id {}` has the group; if not, {help}",
+            user.name
+        );
+        finding.help(help).doubtful(Unknown::Groups)
+    } else if directory.remote {
+        finding.help(help).doubtful(Unknown::Server)
+    } else {
+        finding.help(help)
     })
 }
 

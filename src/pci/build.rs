@@ -43,6 +43,18 @@ pub struct Refused {
     pub automatic: bool,
 }
 
+impl Refused {
+    /// The slot in which it meets somebody else: index of the bus, and number.
+    pub fn slot(&self) -> Option<(usize, u8)> {
+        match self.why {
+            PciRefusal::Taken(place, _)
+            | PciRefusal::BesideSingle(place, _)
+            | PciRefusal::SingleBeside(place, _) => Some((place.bus, place.at.slot)),
+            _ => None,
+        }
+    }
+}
+
 /// Where a raw device wants to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {

@@ -255,7 +255,8 @@ impl PciBus {
         (!zero.multifunction).then_some(zero.party)
     }
 
-    fn in_slot(&self, slot: u8) -> impl Iterator<Item = (&SlotFunction, &User)> {
+    /// Who is in `slot`.
+    pub fn in_slot(&self, slot: u8) -> impl Iterator<Item = (&SlotFunction, &User)> {
         let at = |function| SlotFunction { slot, function };
         self.users.range(at(0)..=at(u8::MAX))
     }

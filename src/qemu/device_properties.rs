@@ -100,6 +100,14 @@ pub fn virtio_9p_property(name: &str) -> Option<&'static KnownProperty> {
         .and_then(|position| PROPERTIES.get(position))
 }
 
+/// The names of all that there is a use for.
+pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+    let useful = PROPERTIES
+        .iter()
+        .filter(|one| one.kind != ValueKind::Refused);
+    useful.map(|property| property.name)
+}
+
 const fn property(name: &'static str, kind: ValueKind) -> KnownProperty {
     KnownProperty {
         name,

@@ -104,6 +104,18 @@ pub fn pci_address(text: &str) -> Option<SlotFunction> {
     })
 }
 
+/// The address that was meant by one that QEMU cannot read: between quotes, behind domain and bus
+/// as lspci prints it (`00:06.0`), or with a slot in decimal, which QEMU reads as hex (`31`).
+pub fn address_meant(text: &str) -> Option<SlotFunction> {
+    let plain = text.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+    let last = plain.rsplit(':').next().unwrap_or(plain);
+    if let Some(at) = pci_address(last) {
+        return Some(at);
+    }
+    let slot = plain.parse().ok().filter(|slot| *slot < 32)?;
+    Some(SlotFunction { slot, function: 0 })
+}
+
 /// One `%x` of scanf: white space, sign, `0x`, hex digits; returns what is left.
 fn scan_hex(text: &str) -> Option<(u32, &str)> {
     let text = text.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
@@ -210,6 +222,18 @@ mod tests {
             "31",
         ] {
             assert_eq!(pci_address(text), None, "{text}");
+        }
+        for (text, slot, function) in [
+            ("31", 31, 0),
+            ("\"0x6\"", 6, 0),
+            ("00:06.0", 6, 0),
+            ("0000:00:1f.2", 31, 2),
+        ] {
+            let meant = Some(SlotFunction { slot, function });
+            assert_eq!(address_meant(text), meant, "{text}");
+        }
+        for text in ["32", "20.0.0", "0x20", "six", ""] {
+            assert_eq!(address_meant(text), None, "{text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::Domain;
+use crate::domain::{Domain, Place};
 use crate::lint::finding::{Counts, Finding};
 use crate::text::Lines;
 
@@ -17,15 +17,41 @@ pub fn line(
     let list: Vec<Value> = findings
         .iter()
         .map(|finding| {
-            let (line, column) = lines.position(finding.place.span(domain, lines.text()).start);
-            json!({
+            let place = |place: &Place| lines.position(place.span(domain, lines.text()).start);
+            let (line, column) = place(&finding.place);
+            let mut one = json!({
                 "code": finding.code.word(),
                 "level": finding.level.word(),
                 "line": line,
                 "column": column,
-                "message": finding.message,
+                "message": finding.said(),
                 "help": finding.help,
-            })
+            });
+            let related: Vec<Value> = finding
+                .related
+                .iter()
+                .map(|other| {
+                    let (line, column) = place(&other.place);
+                    json!({"line": line, "column": column, "message": other.message})
+                })
+                .collect();
+            if !related.is_empty() {
+                set(&mut one, "related", related.into());
+            }
+            if let [edit] = finding.fix.as_slice() {
+                let (span, text) = edit.in_document(domain, lines.text());
+                let (line, column) = lines.position(span.start);
+                let (end_line, end_column) = lines.position(span.end);
+                let edit = json!({
+                    "line": line,
+                    "column": column,
+                    "end_line": end_line,
+                    "end_column": end_column,
+                    "text": text,
+                });
+                set(&mut one, "replacement", edit);
+            }
+            one
         })
         .collect();
     json!({
@@ -40,4 +66,10 @@ pub fn line(
         "warnings": counts.warnings,
     })
     .to_string()
+}
+
+fn set(object: &mut Value, key: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(key.to_owned(), value);
+    }
 }

@@ -48,7 +48,7 @@ pub fn one(finding: &Finding) -> String {
         "{}[{}]{place}: {}",
         finding.level.word(),
         finding.code.word(),
-        shortened(&finding.message, LONGEST)
+        shortened(&finding.said(), LONGEST)
     )
 }
 

@@ -1,12 +1,19 @@
-//! Findings as compilers show them: place, level, code, the line, a caret, and what to write.
+//! Findings as compilers show them: place, level, code, the line, a caret, other places, and what
+//! to write.
+
+use std::collections::BTreeSet;
 
 use crate::domain::Domain;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
+use crate::ordered;
 use crate::text::{Lines, Paint, Shown, Span, visible};
 
 /// How much of a very long line is shown, in characters.
 const WIDTH: usize = 100;
+
+/// More other places, or corrected lines, than this nobody reads.
+const MOST: usize = 8;
 
 /// One finding of `file`, whose text is in `lines`.
 pub fn finding(
@@ -16,18 +23,30 @@ pub fn finding(
     finding: &Finding,
     colour: bool,
 ) -> Shown {
-    shown(
-        file,
-        lines,
-        &About {
-            level: finding.level,
-            code: Some(finding.code),
-            span: finding.place.span(domain, lines.text()),
-            message: &finding.message,
-            help: finding.help.as_deref(),
-        },
-        colour,
-    )
+    let mut out = Shown::default();
+    let about = About {
+        level: finding.level,
+        code: Some(finding.code),
+        span: finding.place.span(domain, lines.text()),
+        message: &finding.message,
+    };
+    head(&mut out, file, lines, &about, colour);
+    for other in finding.related.iter().take(MOST) {
+        let span = other.place.span(domain, lines.text());
+        out.line("      |");
+        marked(&mut out, lines, span, Paint::Cyan, &other.message, colour);
+    }
+    if let Some(more @ 1..) = finding.related.len().checked_sub(MOST) {
+        out.line(&format!("      = and {more} more"));
+    }
+    if let Some(reason) = finding.reason() {
+        out.line(&format!("      = {reason}"));
+    }
+    help(&mut out, finding.help.as_deref());
+    let edits = finding.fix.iter().take(MOST);
+    let edits = edits.map(|edit| edit.in_document(domain, lines.text()));
+    corrected(&mut out, lines, ordered::map(edits), colour);
+    out
 }
 
 /// What can be shown with a place.
@@ -40,14 +59,41 @@ pub struct About<'a> {
     pub span: Span,
     /// What is wrong.
     pub message: &'a str,
-    /// What to write instead.
-    pub help: Option<&'a str>,
 }
 
-/// Something about a place in `file`, whose text is in `lines`.
-pub fn shown(file: &str, lines: &Lines, about: &About, colour: bool) -> Shown {
+/// Something about a place in `file`, whose text is in `lines`, and what to write instead.
+pub fn shown(
+    file: &str,
+    lines: &Lines,
+    about: &About,
+    instead: Option<&str>,
+    colour: bool,
+) -> Shown {
+    let mut out = Shown::default();
+    head(&mut out, file, lines, about, colour);
+    help(&mut out, instead);
+    out
+}
+
+/// Where more can be read about these, at the end of what is shown of them.
+pub fn explained(codes: &BTreeSet<&str>) -> Option<Shown> {
+    let first = codes.first()?;
+    let mut out = Shown::default();
+    if codes.len() == 1 {
+        out.line(&format!("virt-9p explain {first} tells more"));
+    } else {
+        let words: Vec<&str> = codes.iter().take(MOST).copied().collect();
+        let more = if codes.len() > MOST { ", …" } else { "" };
+        let words = words.join(", ");
+        out.line(&format!(
+            "virt-9p explain CODE tells more about each: {words}{more}"
+        ));
+    }
+    Some(out)
+}
+
+fn head(out: &mut Shown, file: &str, lines: &Lines, about: &About, colour: bool) {
     let (number, column) = lines.position(about.span.start);
-    let line = lines.line(number);
     let paint = match about.level {
         Level::Error => Paint::Red,
         Level::Warning => Paint::Yellow,
@@ -56,33 +102,78 @@ pub fn shown(file: &str, lines: &Lines, about: &About, colour: bool) -> Shown {
     let code = about
         .code
         .map_or(String::new(), |code| format!("[{}]", code.word()));
-    let mut out = Shown::default();
     out.paint(Paint::Bold, colour)
         .text(&format!("{file}:{number}:{column}: "))
         .paint(paint, colour)
         .text(&format!("{}{code}", about.level.word()))
         .paint(Paint::Plain, colour)
         .line(&format!(": {}", about.message));
-    let at = about.span.start - lines.start(number);
-    let (excerpt, caret, length) = excerpt(line, at, about.span.of(lines.text()));
+    marked(out, lines, about.span, paint, "", colour);
+}
+
+/// The line of a place, the place marked in it, and a word about it.
+fn marked(out: &mut Shown, lines: &Lines, span: Span, paint: Paint, word: &str, colour: bool) {
+    let number = lines.number(span.start);
+    let at = span.start - lines.start(number);
+    let (excerpt, caret, length) = excerpt(lines.line(number), at, span.of(lines.text()));
+    let space = if word.is_empty() { "" } else { " " };
     out.line(&format!("{number:>5} | {excerpt}"))
         .text(&format!("      | {}", " ".repeat(caret)))
         .paint(paint, colour)
-        .text(&"^".repeat(length))
+        .text(&format!("{}{space}{word}", "^".repeat(length)))
         .paint(Paint::Plain, colour)
         .end();
-    if let Some(help) = about.help {
+}
+
+fn help(out: &mut Shown, help: Option<&str>) {
+    if let Some(help) = help {
         out.line(&format!("      = help: {help}"));
     }
-    out
+}
+
+/// The lines that edits change, as they are then.
+fn corrected(
+    out: &mut Shown,
+    lines: &Lines,
+    edits: impl IntoIterator<Item = (Span, String)>,
+    colour: bool,
+) {
+    let text = lines.text();
+    let mut edits = edits.into_iter().peekable();
+    while let Some((span, new)) = edits.next() {
+        let number = lines.number(span.start);
+        let begin = lines.start(number);
+        let at = span.start - begin;
+        let mut after = Span::new(begin, span.start).of(text).to_owned() + &new;
+        let mut end = span.end;
+        while let Some((span, new)) = edits.next_if(|(next, _)| lines.number(next.start) == number)
+        {
+            after.push_str(Span::new(end, span.start).of(text));
+            after.push_str(&new);
+            end = span.end;
+        }
+        let last = lines.number(end);
+        let line = lines.line(last);
+        after.push_str(line.get(end - lines.start(last)..).unwrap_or(""));
+        for (shift, line) in after.lines().take(MOST).enumerate() {
+            let at = if shift == 0 { at } else { 0 };
+            let (excerpt, ..) = excerpt(line, at, &new);
+            out.text(&format!("{:>5} ", number + shift))
+                .paint(Paint::Green, colour)
+                .text("~")
+                .paint(Paint::Plain, colour)
+                .line(&format!(" {excerpt}"));
+        }
+    }
 }
 
 /// The part of the line around byte `at` of it, where the caret goes, and how long it is. Of a
 /// very long line no more than that part is looked at.
 fn excerpt(line: &str, at: usize, marked: &str) -> (String, usize, usize) {
-    let before = line.get(..at).unwrap_or(line);
-    let short = line.chars().nth(WIDTH).is_none();
-    let shown = if short { WIDTH } else { WIDTH / 3 };
+    let (before, behind) = line.split_at_checked(at).unwrap_or((line, ""));
+    // A third of the room is for what stands before, and what is not needed behind.
+    let behind = behind.chars().take(WIDTH).count();
+    let shown = (WIDTH - behind).max(WIDTH / 3);
     // Where the last characters before the place begin.
     let from = match before.char_indices().rev().take(shown).last() {
         Some((from, _)) => from,
@@ -127,5 +218,13 @@ mod tests {
             "644"
         );
         assert_eq!(excerpt("ab", 0, ""), ("ab".into(), 0, 1));
+        // What stands before is shown also at the end of a long line, and at its middle what stands
+        // behind.
+        let line = format!("{}644", "x".repeat(300));
+        let (shown, caret, _) = excerpt(&line, 300, "644");
+        assert_eq!((shown.chars().count(), caret), (1 + WIDTH, 98));
+        let line = format!("{}644{}", "x".repeat(300), "y".repeat(300));
+        let (shown, caret, _) = excerpt(&line, 300, "644");
+        assert_eq!((shown.chars().count(), caret), (2 + WIDTH, 1 + WIDTH / 3));
     }
 }

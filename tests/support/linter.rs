@@ -77,6 +77,9 @@ pub fn check(xml: &str, versions: &Versions, root: &Path) -> Report {
         })
         .collect();
     let report = Report { findings, line };
+    for finding in report.findings.iter().filter(|one| one.level == "warning") {
+        says_on_what_it_depends(finding);
+    }
 
     let errors = report.errors().count();
     assert_eq!(
@@ -92,6 +95,18 @@ pub fn check(xml: &str, versions: &Versions, root: &Path) -> Report {
         report.line
     );
     report
+}
+
+/// A warning that QEMU refuses to start says when it does.
+fn says_on_what_it_depends(finding: &Finding) {
+    let refuses = ["refuses to start", "does not start", "refuse to start"];
+    let depends = [" because ", "unless ", "Under AppArmor", "others refuse"];
+    let says = |words: &[&str]| words.iter().any(|word| finding.message.contains(word));
+    assert!(
+        !says(&refuses) || says(&depends),
+        "on what does it depend? {}",
+        finding.message
+    );
 }
 
 fn text(finding: &Value, key: &str) -> String {

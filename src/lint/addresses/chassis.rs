@@ -1,8 +1,10 @@
 //! Chassis and slot numbers of raw ports and bridges.
 
+use crate::assumptions::DeviceForm;
 use crate::domain::Domain;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
+use crate::lint::fix::set_keys;
 use crate::lint::{Context, enough};
 use crate::ordered;
 use crate::pci::build;
@@ -61,30 +63,52 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
                 continue;
             };
             if taken.contains(&(chassis, slot)) {
-                findings.push(
-                    Finding::error(
-                        Code::ChassisTaken,
-                        place_of(context, device, &["chassis"]),
-                        format!(
-                            "another port has chassis {chassis} and slot {slot} too: QEMU refuses to start"
-                        ),
-                    )
-                    .help(match free.next() {
-                        Some(free) => format!("write `chassis={free}`"),
-                        None => "remove one of them; no chassis is free any more".to_owned(),
-                    }),
+                let finding = Finding::error(
+                    Code::ChassisTaken,
+                    place_of(context, device, &["chassis"]),
+                    format!(
+                        "another port has chassis {chassis} and slot {slot} too: QEMU refuses to start"
+                    ),
                 );
+                findings.push(renumbered(finding, context, device, "chassis", free.next()));
             }
             taken.insert((chassis, slot));
         } else if device.driver() == "pci-bridge" && number(device, "chassis_nr") == Some(0) {
-            findings.push(
-                Finding::error(
-                    Code::ChassisTaken,
-                    place_of(context, device, &["chassis_nr"]),
-                    "a pci-bridge needs a `chassis_nr` above 0: QEMU refuses to start",
-                )
-                .help("write `chassis_nr=` and a number that no controller has as its index"),
+            let finding = Finding::error(
+                Code::ChassisTaken,
+                place_of(context, device, &["chassis_nr"]),
+                "a pci-bridge needs a `chassis_nr` above 0: QEMU refuses to start",
             );
+            findings.push(renumbered(
+                finding,
+                context,
+                device,
+                "chassis_nr",
+                free.next(),
+            ));
         }
+    }
+}
+
+/// With this number as what to write.
+fn renumbered(
+    finding: Finding,
+    context: Context,
+    device: &RawDevice,
+    key: &str,
+    free: Option<u64>,
+) -> Finding {
+    let Some(free) = free else {
+        return finding.help("remove one of them; no chassis is free any more");
+    };
+    let finding = finding.help(format!("write `{key}={free}`"));
+    // In JSON it is a number.
+    match device.form {
+        DeviceForm::Text => finding.fix(set_keys(
+            context.domain,
+            device,
+            &[(key, &free.to_string())],
+        )),
+        DeviceForm::Json => finding,
     }
 }

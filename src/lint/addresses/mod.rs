@@ -8,13 +8,17 @@ mod chassis;
 mod placed;
 mod refused;
 
+use std::collections::BTreeMap;
+
 use crate::assumptions::DeviceForm;
 use crate::domain::Place;
 use crate::lint::arguments::whole_argument;
-use crate::lint::finding::{Finding, Level};
+use crate::lint::finding::Finding;
+use crate::lint::fix::set_keys;
+use crate::lint::unknown::Unknown;
 use crate::lint::{Context, ENOUGH};
 use crate::ordered;
-use crate::pci::build::{self, Placed};
+use crate::pci::build::{self, Placed, Refused};
 use crate::pci::proposals::Proposals;
 use crate::pci::topology::{Placement, Topology};
 use crate::qemu::command_line::RawDevice;
@@ -45,15 +49,14 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         None => first,
         Some(second) => merge(first, second),
     };
-    // With <qemu:override> a device need not be where its <address> says.
-    let most = if context.domain.moves_devices() {
-        Level::Warning
-    } else {
-        Level::Error
-    };
-    findings.extend(found.into_iter().map(|finding| Finding {
-        level: finding.level.min(most),
-        ..finding
+    // With <qemu:override> a device need not be where its <address> says, nor an address free.
+    let moved = context.domain.moves_devices();
+    findings.extend(found.into_iter().map(|finding| match moved {
+        true => Finding {
+            fix: Vec::new(),
+            ..finding.doubtful(Unknown::Override)
+        },
+        false => finding,
     }));
     chassis::check(context, findings);
 }
@@ -65,10 +68,8 @@ fn merge(text: Vec<Finding>, json: Vec<Finding>) -> Vec<Finding> {
     let in_text = ordered::set(text.iter().map(key));
     let in_json = ordered::set(json.iter().map(key));
     let doubtful = |finding: Finding, versions: &str| Finding {
-        level: finding.level.min(Level::Warning),
         message: format!("{} ({versions})", finding.message),
-        uncertain: finding.level == Level::Error,
-        ..finding
+        ..finding.doubtful(Unknown::DeviceForm)
     };
     let (both, only_json): (Vec<_>, Vec<_>) = json
         .into_iter()
@@ -109,8 +110,18 @@ fn world(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut explainer = refused::RefusalExplainer::new(context, outcome);
-    for refused in outcome.refused.iter().filter(|one| one.raw <= last) {
-        findings.extend(explainer.explain(refused, proposals));
+    let refused = || outcome.refused.iter().filter(|one| one.raw <= last);
+    // One slot is one thing to say, however many want it.
+    let mut slots: BTreeMap<(usize, u8), Vec<&Refused>> = BTreeMap::new();
+    for (slot, one) in refused().filter_map(|one| Some((one.slot()?, one))) {
+        slots.entry(slot).or_default().push(one);
+    }
+    for one in refused() {
+        let group = match one.slot() {
+            Some(slot) => slots.remove(&slot),
+            None => Some(vec![one]),
+        };
+        findings.extend(group.and_then(|group| explainer.explain(&group, proposals)));
     }
     for (raw, place) in outcome.placed.iter().filter(|(raw, _)| *raw <= last) {
         findings.extend(placed::check(context, outcome, *raw, *place, proposals));
@@ -134,24 +145,29 @@ fn where_at(topology: &Topology, place: Placement) -> String {
     format!("{} of bus {}", place.at, brief(bus))
 }
 
-/// A free address for raw device `raw`, as it is written in the device's form.
-fn proposal(proposals: &mut Proposals, raw: usize, device: &RawDevice) -> Option<String> {
-    let free = proposals.get(raw)?;
+/// With a free address as what to write, in the device's form.
+fn propose(
+    finding: Finding,
+    context: Context,
+    proposals: &mut Proposals,
+    raw: usize,
+    device: &RawDevice,
+) -> Finding {
+    let Some(free) = proposals.get(raw) else {
+        return finding.help("add a pcie-root-port or pci-bridge controller; the root bus is full");
+    };
     let bus = proposals.bus;
-    Some(match device.form {
+    let text = match device.form {
         DeviceForm::Text => format!("bus={bus},addr={free}"),
         DeviceForm::Json => format!("\"bus\":\"{bus}\",\"addr\":\"{free}\""),
-    })
-}
-
-fn propose(proposals: &mut Proposals, raw: usize, device: &RawDevice) -> String {
-    match (proposal(proposals, raw, device), device.virtfs) {
-        (Some(free), true) => format!(
-            "-virtfs takes no address: write `-fsdev` and `-device virtio-9p-pci,…,{free}` instead"
-        ),
-        (Some(free), false) => format!("write `{free}`, which is free"),
-        (None, _) => {
-            "add a pcie-root-port or pci-bridge controller; the root bus is full".to_owned()
-        }
+    };
+    if device.virtfs {
+        return finding.help(format!(
+            "-virtfs takes no address: write `-fsdev` and `-device virtio-9p-pci,…,{text}` instead"
+        ));
     }
+    let values = [("bus", bus), ("addr", &*free.to_string())];
+    finding
+        .help(format!("write `{text}`, which is free"))
+        .fix(set_keys(context.domain, device, &values))
 }

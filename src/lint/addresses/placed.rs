@@ -6,6 +6,8 @@ use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
+use crate::lint::fix::set_keys;
+use crate::lint::unknown::Unknown;
 use crate::pci::build::{self, Placed, Wish};
 use crate::pci::machine::{self, Family};
 use crate::pci::proposals::Proposals;
@@ -42,29 +44,33 @@ pub fn check(
         function: 0,
     };
     if bus.kind == BusKind::Port && place.at.slot != 0 || bus.kind == BusKind::Upstream {
-        findings.push(
-            Finding::warning(
-                Code::SlotInvisible,
-                address,
-                format!(
-                    "the guest does not look at {}: QEMU starts, and the share is invisible",
-                    where_at(topology, place)
-                ),
-            )
-            .help(propose(proposals, raw, device)),
+        let finding = Finding::warning(
+            Code::SlotInvisible,
+            address,
+            format!(
+                "the guest does not look at {}: QEMU starts, and the share is invisible",
+                where_at(topology, place)
+            ),
         );
+        findings.push(propose(finding, context, proposals, raw, device));
     } else if place.at.function != 0 && !bus.users.contains_key(&zero) {
-        findings.push(
-            Finding::warning(
-                Code::FunctionAlone,
-                address,
-                format!(
-                    "nothing is at function 0 beside {}: QEMU starts, and the guest sees no share",
-                    where_at(topology, place)
-                ),
-            )
-            .help("use function 0"),
+        let finding = Finding::warning(
+            Code::FunctionAlone,
+            address,
+            format!(
+                "nothing is at function 0 beside {}: QEMU starts, and the guest sees no share",
+                where_at(topology, place)
+            ),
         );
+        // Others there would need it to be a multifunction device.
+        findings.push(if bus.in_slot(place.at.slot).nth(1).is_some() {
+            propose(finding, context, proposals, raw, device)
+        } else {
+            let zero = zero.to_string();
+            finding
+                .help(format!("use function 0: `{zero}`"))
+                .fix(set_keys(context.domain, device, &[("addr", &zero)]))
+        });
     } else if bus.kind == BusKind::Bridge && place.at.slot == 0 {
         findings.extend(bridge_slot_zero(
             topology.slot_zero_refused,
@@ -77,17 +83,15 @@ pub fn check(
         // What other machines have built in, and whether this is a PCI device there, is not known.
         && machine::family(context.domain) != Family::Other
     {
-        findings.push(
-            Finding::warning(
-                Code::AddressAutomatic,
-                whole_argument(context, device.arg),
-                format!(
-                    "this device has no address: QEMU puts it at {}, where libvirt may put another device later",
-                    where_at(topology, place)
-                ),
-            )
-            .help(propose(proposals, raw, device)),
+        let finding = Finding::warning(
+            Code::AddressAutomatic,
+            whole_argument(context, device.arg),
+            format!(
+                "this device has no address: QEMU puts it at {}, where libvirt may put another device later",
+                where_at(topology, place)
+            ),
         );
+        findings.push(propose(finding, context, proposals, raw, device));
     }
     findings
 }
@@ -124,7 +128,7 @@ fn bridge_slot_zero(refused: Option<bool>, address: Place, at: String) -> Option
         None => format!("{at} is refused by some machine types and QEMU versions"),
     };
     Some(Finding {
-        uncertain: refused.is_none(),
+        depends: refused.is_none().then_some(Unknown::Qemu),
         ..Finding::warning(Code::SlotZero, address, text).help("use slots 0x1 to 0x1f there")
     })
 }

@@ -3,20 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assumptions::DeviceForm;
+use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Level};
+use crate::lint::finding::Finding;
+use crate::lint::fix::Replacement;
+use crate::lint::unknown::Unknown;
 use crate::ordered;
 use crate::pci::build::{self, Placed, Refused, Wish};
 use crate::pci::machine::{self, Family};
 use crate::pci::proposals::Proposals;
-use crate::pci::topology::{Party, PciRefusal, PciRequest, Topology};
+use crate::pci::topology::{Party, PciRefusal, PciRequest, Topology, User};
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::device_spelling;
-use crate::text::{brief, quoted};
+use crate::text::{brief, count, quoted};
 
-use super::{place_of, proposal, propose, where_at};
+use super::{place_of, propose, where_at};
 
 /// Says why QEMU refuses devices; what many of them need to know is looked up once.
 pub struct RefusalExplainer<'a> {
@@ -100,9 +103,11 @@ impl<'a> RefusalExplainer<'a> {
         }
     }
 
-    /// What QEMU says of the device, and what to write. Only a warning where somebody else may have
-    /// taken the free slot before.
-    pub fn explain(&mut self, refused: &Refused, proposals: &mut Proposals) -> Option<Finding> {
+    /// What QEMU says of the first of these devices, which are refused for one and the same slot, and
+    /// where to move them all. Only a warning where somebody else may have taken the free slot
+    /// before.
+    pub fn explain(&mut self, group: &[&Refused], proposals: &mut Proposals) -> Option<Finding> {
+        let refused = group.first()?;
         let (context, outcome) = (self.context, self.outcome);
         let device = context.line.devices.get(refused.raw)?;
         let topology = &outcome.topology;
@@ -114,65 +119,153 @@ impl<'a> RefusalExplainer<'a> {
         let address = place_of(context, device, &["addr", "bus"]);
         let finding = match refused.why {
             PciRefusal::NoBus => self.no_bus(refused.raw, device, proposals),
-            PciRefusal::BridgesOnly => Finding::error(
-                Code::BusUnsuitable,
-                place_of(context, device, &["bus"]),
-                format!(
-                    "bus {} takes bridges and ports only: QEMU refuses to start",
-                    quoted(device.text("bus").unwrap_or(""))
-                ),
-            )
-            .help(propose(proposals, refused.raw, device)),
-            PciRefusal::Taken(place, by) => Finding::error(
-                Code::AddressTaken,
-                address,
-                format!(
-                    "address {}{automatic} belongs to {}: QEMU refuses to start",
-                    where_at(topology, place),
-                    self.other(refused, by)
-                ),
-            )
-            .help(propose(proposals, refused.raw, device)),
-            PciRefusal::BesideSingle(place, by) | PciRefusal::SingleBeside(place, by) => {
-                let zero = if place.at.function == 0 { "this function 0" } else { "function 0 of that slot" };
-                Finding::error(
-                    Code::FunctionConflict,
+            PciRefusal::BridgesOnly => {
+                let finding = Finding::error(
+                    Code::BusUnsuitable,
+                    place_of(context, device, &["bus"]),
+                    format!(
+                        "bus {} takes bridges and ports only: QEMU refuses to start",
+                        quoted(device.text("bus").unwrap_or(""))
+                    ),
+                );
+                propose(finding, context, proposals, refused.raw, device)
+            }
+            PciRefusal::Taken(place, by) => {
+                let finding = Finding::error(
+                    Code::AddressTaken,
                     address,
                     format!(
-                        "address {}{automatic} shares its slot with {}, and {zero} has no multifunction: QEMU refuses to start",
+                        "address {}{automatic} belongs to {}: QEMU refuses to start",
                         where_at(topology, place),
                         self.other(refused, by)
                     ),
-                )
-                .help(propose(proposals, refused.raw, device))
+                );
+                let finding = propose(finding, context, proposals, refused.raw, device);
+                self.parties(finding, group, proposals)
             }
-            PciRefusal::Full(bus) => Finding::error(
-                Code::BusFull,
-                whole_argument(context, device.arg),
-                format!(
-                    "bus {} has no free slot left for this device: QEMU refuses to start",
-                    brief(topology.buses.get(bus).map_or("", |bus| &bus.name))
-                ),
-            )
-            .help(propose(proposals, refused.raw, device)),
-            PciRefusal::SlotZero(place) => Finding::error(
-                Code::SlotZero,
-                address,
-                format!(
-                    "address {}{automatic} is refused by the bridge's hot-plug controller: QEMU does not start",
-                    where_at(topology, place)
-                ),
-            )
-            .help("use slots 0x1 to 0x1f there"),
+            PciRefusal::BesideSingle(place, by) | PciRefusal::SingleBeside(place, by) => {
+                let zero = if place.at.function == 0 {
+                    "this function 0"
+                } else {
+                    "function 0 of that slot"
+                };
+                let finding = Finding::error(
+                    Code::FunctionConflict,
+                    address,
+                    format!(
+                        "address {}{automatic} shares its slot with {}, and {zero} has no multifunction: QEMU \
+                         refuses to start",
+                        where_at(topology, place),
+                        self.other(refused, by)
+                    ),
+                );
+                let finding = propose(finding, context, proposals, refused.raw, device);
+                self.parties(finding, group, proposals)
+            }
+            PciRefusal::Full(bus) => {
+                let finding = Finding::error(
+                    Code::BusFull,
+                    whole_argument(context, device.arg),
+                    format!(
+                        "bus {} has no free slot left for this device: QEMU refuses to start",
+                        brief(topology.buses.get(bus).map_or("", |bus| &bus.name))
+                    ),
+                );
+                propose(finding, context, proposals, refused.raw, device)
+            }
+            PciRefusal::SlotZero(place) => {
+                let finding = Finding::error(
+                    Code::SlotZero,
+                    address,
+                    format!(
+                        "address {}{automatic} is refused by the bridge's hot-plug controller: QEMU does not start",
+                        where_at(topology, place)
+                    ),
+                );
+                propose(finding, context, proposals, refused.raw, device)
+            }
         };
         // Somebody else may have taken the free slot before.
-        if refused.automatic && outcome.automatic_is_uncertain && finding.level == Level::Error {
-            return Some(Finding {
-                level: Level::Warning,
-                ..finding
-            });
+        Some(if refused.automatic && outcome.automatic_is_uncertain {
+            finding.doubtful(Unknown::Arguments)
+        } else {
+            finding
+        })
+    }
+
+    /// With everybody else who has to do with a slot: who is there, and who is refused, too, and
+    /// moves with the first.
+    fn parties(
+        &mut self,
+        mut finding: Finding,
+        group: &[&Refused],
+        proposals: &mut Proposals,
+    ) -> Finding {
+        let context = self.context;
+        let there = group.iter().flat_map(|refused| match refused.why {
+            PciRefusal::Taken(_, by)
+            | PciRefusal::BesideSingle(_, by)
+            | PciRefusal::SingleBeside(_, by) => [Some(by), Some(refused.victim)],
+            _ => [None, None],
+        });
+        let mut known: BTreeSet<usize> = ordered::set(group.iter().map(|one| one.raw));
+        let mut others: Vec<usize> = group.iter().skip(1).map(|one| one.raw).collect();
+        let beside = group.first().and_then(|one| one.slot());
+        let beside = beside.map_or(Vec::new(), |(bus, slot)| self.beside(bus, slot));
+        others.extend(beside.into_iter().filter(|raw| known.insert(*raw)));
+        let mut natives = BTreeSet::new();
+        for party in there.flatten() {
+            let place = match party {
+                Party::Libvirt(index) if natives.insert(index) => {
+                    let device = context.domain.devices.get(index);
+                    device.map(|device| Place::Xml(device.tag))
+                }
+                Party::Raw(raw) if known.insert(raw) => {
+                    let device = context.line.devices.get(raw);
+                    device.map(|device| place_of(context, device, &["addr", "bus"]))
+                }
+                _ => None,
+            };
+            if let Some(place) = place {
+                finding = finding.with(place, "this is there, too");
+            }
         }
-        Some(finding)
+        for other in others.iter().copied() {
+            let Some(device) = context.line.devices.get(other) else {
+                continue;
+            };
+            let place = place_of(context, device, &["addr", "bus"]);
+            let own = Finding::error(finding.code, place.clone(), "");
+            let own = propose(own, context, proposals, other, device);
+            let help = own.help.unwrap_or_default();
+            finding = finding.with(place, format!("this is in the way, too: {help}"));
+            finding.fix.extend(own.fix);
+        }
+        if !others.is_empty() {
+            let more = count(others.len(), "other raw device");
+            finding
+                .message
+                .push_str(&format!(" (and with {more} there)"));
+        }
+        finding
+    }
+
+    /// The raw devices beside a function 0 of somebody else's that has no multifunction.
+    fn beside(&self, bus: usize, slot: u8) -> Vec<usize> {
+        let Some(bus) = self.outcome.topology.buses.get(bus) else {
+            return Vec::new();
+        };
+        let zero = bus.in_slot(slot).find(|(at, _)| at.function == 0);
+        let stays = |user: &User| !matches!(user.party, Party::Raw(_)) && !user.multifunction;
+        if !zero.is_some_and(|(_, user)| stays(user)) {
+            return Vec::new();
+        }
+        bus.in_slot(slot)
+            .filter_map(|(_, user)| match user.party {
+                Party::Raw(raw) => Some(raw),
+                _ => None,
+            })
+            .collect()
     }
 
     fn no_bus(&self, raw: usize, device: &RawDevice, proposals: &mut Proposals) -> Finding {
@@ -180,7 +273,7 @@ impl<'a> RefusalExplainer<'a> {
         let topology = &self.outcome.topology;
         let place = place_of(self.context, device, &["bus"]);
         if self.libvirt.contains(bus) && device.form == DeviceForm::Text {
-            return Finding::error(
+            let finding = Finding::error(
                 Code::BusLater,
                 place,
                 format!(
@@ -189,8 +282,8 @@ impl<'a> RefusalExplainer<'a> {
                     quoted(bus),
                     brief(bus)
                 ),
-            )
-            .help(instead_of_text(topology, raw, device, proposals));
+            );
+            return instead_of_text(self.context, finding, topology, raw, device, proposals);
         }
         if let Some(bridge) = self.bridges.get(bus) {
             let json = bridge.form == DeviceForm::Json;
@@ -209,11 +302,12 @@ impl<'a> RefusalExplainer<'a> {
             Code::BusUnknown,
             place,
             format!("there is no bus {}: QEMU refuses to start", quoted(bus)),
-        )
-        .help(format!(
-            "the buses of this domain are {}; {}",
-            self.buses,
-            propose(proposals, raw, device)
+        );
+        let finding = propose(finding, self.context, proposals, raw, device);
+        let help = finding.help.clone().unwrap_or_default();
+        let finding = finding.help(format!(
+            "the buses of this domain are {}; {help}",
+            self.buses
         ));
         // A machine we do not know may have more buses (pSeries: pci.1.0), and so may a raw device
         // that is a bridge of a kind we do not know: ID itself, or ID.NUMBER (qbus_init_internal).
@@ -222,23 +316,27 @@ impl<'a> RefusalExplainer<'a> {
             || self.unknown.contains(bus)
             || self.unknown.contains(id);
         if maybe {
-            return Finding {
-                level: Level::Warning,
-                ..finding
-            };
+            // It may be where it should be.
+            Finding {
+                fix: Vec::new(),
+                ..finding.doubtful(Unknown::Buses)
+            }
+        } else {
+            finding
         }
-        finding
     }
 }
 
-/// What to write for a text device whose bus comes too late: the same in JSON, where its address
-/// is free once libvirt's devices are there, or an address on the root bus.
+/// With what to write for a text device whose bus comes too late: the same in JSON, where its
+/// address is free once libvirt's devices are there, or an address on the root bus.
 fn instead_of_text(
+    context: Context,
+    finding: Finding,
     topology: &Topology,
     raw: usize,
     device: &RawDevice,
     proposals: &mut Proposals,
-) -> String {
+) -> Finding {
     let fits = match build::wish(device) {
         Wish::Pci {
             bus,
@@ -256,11 +354,26 @@ fn instead_of_text(
         }
         Wish::NotPci | Wish::Unreadable => true,
     };
-    if !fits {
-        return propose(proposals, raw, device);
+    let moved = propose(finding.clone(), context, proposals, raw, device);
+    // What -set does to it would not reach it any more.
+    let own = device.properties.iter().all(|one| one.arg == device.arg);
+    if !fits || !own {
+        return moved;
     }
-    let json = device_spelling::arg_element(&device_spelling::as_json(device));
-    let or_free =
-        proposal(proposals, raw, device).map_or(String::new(), |free| format!(", or use `{free}`"));
-    format!("write {json}{or_free}")
+    let json = device_spelling::as_json(device);
+    let element = device_spelling::arg_element(&json);
+    let free = moved.help.as_deref().unwrap_or("").strip_prefix("write ");
+    let or_free = free.map_or(String::new(), |free| {
+        format!(", or use {}", free.trim_end_matches(", which is free"))
+    });
+    let help = format!("write {element}{or_free}");
+    // An older QEMU takes no JSON, so the other way is the right one where that is not known.
+    let known = context.assume.device_form(&context.domain.capabilities);
+    let certain = known == Some(DeviceForm::Json) && device.is_9p();
+    match certain {
+        true => finding
+            .fix([Replacement::new(whole_argument(context, device.arg), json)])
+            .help(help),
+        false => moved.help(help),
+    }
 }

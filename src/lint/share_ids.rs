@@ -1,12 +1,13 @@
-//! The ids of converted shares. They must not be those of anything else, now or later: libvirt
-//! numbers its own (`fs0`, `fsdev-fs0`, `net1`, `pci.2`), users call theirs `ua-…`; none of them
-//! begins with `share`.
+//! New ids, for converted shares and for what has one that is taken. They must not be those of
+//! anything else, now or later: libvirt numbers its own (`fs0`, `fsdev-fs0`, `net1`, `pci.2`), users
+//! call theirs `ua-…`; none of them begins with `share`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::Domain;
 use crate::ordered;
 use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice};
+use crate::qemu::option_string;
 
 /// Longer names help nobody; QEMU itself has no limit.
 const LONGEST: usize = 40;
@@ -35,6 +36,14 @@ impl ShareIds {
         }
     }
 
+    /// A free id for what has one that is taken, or that is none: `share0-2` for `share0`.
+    pub fn instead_of(&mut self, id: &str) -> String {
+        if id.starts_with("share") && option_string::id_is_well_formed(id) && id.len() <= LONGEST {
+            return self.numbered(id.to_owned());
+        }
+        self.share(id)
+    }
+
     /// A free id for the share of this mount tag: `share-TAG`, with a number where that is taken.
     pub fn share(&mut self, tag: &str) -> String {
         let clean: String = tag
@@ -49,6 +58,10 @@ impl ShareIds {
             "" => "share".to_owned(),
             clean => format!("share-{clean}"),
         };
+        self.numbered(base)
+    }
+
+    fn numbered(&mut self, base: String) -> String {
         let number = self.numbers.entry(base.clone()).or_insert(0);
         loop {
             *number += 1;
