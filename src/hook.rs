@@ -13,7 +13,7 @@ use crate::apparmor::store::{self, ProfileChange};
 use crate::assumptions::Assumptions;
 use crate::domain::MOST_XML;
 use crate::domain::xml::QEMU_NAMESPACE;
-use crate::domain::{self, Domain, Origin, Scan, Uuid, find_uuid};
+use crate::domain::{Document, Domain, Origin, Scan, Uuid, find_uuid};
 use crate::host::stdin::Stdin;
 use crate::host::{Root, confine};
 use crate::inspect::{self, Confinement, Inspection};
@@ -22,7 +22,7 @@ use crate::output;
 use crate::qemu::command_line::{CommandLine, FailedSet};
 use crate::report::stderr;
 use crate::report::syslog::Log;
-use crate::text::{Lines, Shown, count, find, quoted};
+use crate::text::{Shown, count, find, quoted};
 
 /// What libvirt wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,32 +210,19 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
     if !has_namespace(&content) {
         return not_ours(root, &content);
     }
-    let text = match std::str::from_utf8(&content) {
-        Ok(text) => inspect::without_mark(text),
-        Err(_) if !text_is_ours(&content) => return Ending::fine(),
-        Err(error) => {
-            return unreadable(
-                root,
-                guest,
-                &format!("its XML is not UTF-8 (byte {})", error.valid_up_to()),
-            );
-        }
-    };
-    let domain = match domain::read(text, Origin::Libvirt) {
+    let document = Document::new(content);
+    let content = document.whole().as_bytes();
+    let domain = match document.domain(Origin::Libvirt) {
         Ok(domain) => domain,
-        Err(_) if !text_is_ours(&content) => return not_ours(root, &content),
-        Err(error) => {
-            let (line, column) = Lines::new(text).position(error.at);
-            return unreadable(
-                root,
-                guest,
-                &format!("its XML cannot be read: line {line}, column {column}: {error}"),
-            );
+        Err(_) if !text_is_ours(content) => return not_ours(root, content),
+        Err(fault) => {
+            let why = format!("its XML cannot be read: {}", document.tell(&fault));
+            return unreadable(root, guest, &why);
         }
     };
     let line = CommandLine::read(&domain);
     if !line.has_9p() {
-        return not_ours(root, &content);
+        return not_ours(root, content);
     }
     // From here on it is one that may be refused.
     stop_panics(1);
@@ -243,7 +230,7 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
         session: !root.may_write(),
         ..Assumptions::default()
     };
-    let inspection = inspect::inspect_domain(text, domain, line, Some(root), assume);
+    let inspection = inspect::inspect_domain(document.text(), domain, line, Some(root), assume);
     decide(root, &inspection)
 }
 

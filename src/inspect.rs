@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_SHARES};
 use crate::assumptions::Assumptions;
-use crate::domain::xml::XmlError;
-use crate::domain::{self, Domain, Origin, Place};
+use crate::domain::{Document, Domain, Fault, Origin, Place};
 use crate::host::directory::{Directory, NoDirectory};
 use crate::host::qemu_user::{self, QemuUser};
 use crate::host::security_driver::{self, Setting};
@@ -70,23 +69,18 @@ impl Inspection {
     }
 }
 
-/// The text without a byte order mark. Places count from there, as editors count.
-pub fn without_mark(text: &str) -> &str {
-    text.strip_prefix('\u{feff}').unwrap_or(text)
-}
-
-/// Looks at the domain in `text`, the text of a file. `root` is the host to ask, or nothing (`--no-host`).
+/// Looks at the domain in `document`, a file. `root` is the host to ask, or nothing (`--no-host`).
 ///
 /// # Errors
-/// When `text` is no domain XML.
+/// When it is no domain XML.
 pub fn inspect(
-    text: &str,
+    document: &Document,
     root: Option<&Root>,
     assume: Assumptions,
-) -> Result<Inspection, XmlError> {
-    let domain = domain::read(text, Origin::File)?;
+) -> Result<Inspection, Fault> {
+    let domain = document.domain(Origin::File)?;
     let line = CommandLine::read(&domain);
-    Ok(inspect_domain(text, domain, line, root, assume))
+    Ok(inspect_domain(document.text(), domain, line, root, assume))
 }
 
 /// [`inspect`] for a domain that is read already.

@@ -8,7 +8,9 @@
     reason = "this is the place that the others are sent to"
 )]
 
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::text::{Shown, visible_json};
 
@@ -66,13 +68,68 @@ pub fn colours_messages() -> bool {
     colours(&io::stderr())
 }
 
+/// What `--color` says: 0 is auto.
+static COLOURS: AtomicU8 = AtomicU8::new(0);
+const ALWAYS: u8 = 1;
+const NEVER: u8 = 2;
+
+/// Takes the value of `--color` for all that is printed from here on.
+pub fn choose_colours(choice: Option<&str>) {
+    let choice = match choice {
+        Some("always") => ALWAYS,
+        Some("never") => NEVER,
+        _ => return,
+    };
+    COLOURS.store(choice, Ordering::Relaxed);
+}
+
 fn colours(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    match COLOURS.load(Ordering::Relaxed) {
+        ALWAYS => true,
+        NEVER => false,
+        _ => wanted(|name| std::env::var_os(name), stream.is_terminal()),
+    }
+}
+
+/// What the environment wants (no-color.org, bixense.com/clicolors), and else the stream.
+fn wanted<V: AsRef<OsStr>>(environment: impl Fn(&str) -> Option<V>, is_terminal: bool) -> bool {
+    let is_set = |name, none: &str| {
+        environment(name).is_some_and(|value| !value.as_ref().is_empty() && value.as_ref() != none)
+    };
+    let is_dumb = || environment("TERM").is_some_and(|value| value.as_ref() == "dumb");
+    !is_set("NO_COLOR", "") && (is_set("CLICOLOR_FORCE", "0") || is_terminal && !is_dumb())
 }
 
 fn gone_is_fine(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_decides_on_colours_before_the_terminal() {
+        for (variables, on_a_terminal, elsewhere) in [
+            (&[][..], true, false),
+            (&[("TERM", "xterm")], true, false),
+            (&[("TERM", "dumb")], false, false),
+            (&[("NO_COLOR", "1")], false, false),
+            (&[("NO_COLOR", "")], true, false),
+            (&[("CLICOLOR_FORCE", "1")], true, true),
+            (&[("CLICOLOR_FORCE", "0")], true, false),
+            (&[("CLICOLOR_FORCE", "1"), ("TERM", "dumb")], true, true),
+            (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false, false),
+        ] {
+            let environment = |name: &str| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| *value)
+            };
+            assert_eq!(wanted(environment, true), on_a_terminal, "{variables:?}");
+            assert_eq!(wanted(environment, false), elsewhere, "{variables:?}");
+        }
     }
 }

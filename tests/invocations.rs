@@ -170,8 +170,8 @@ fn colour_is_for_terminals_that_want_it() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("wrong.xml");
     fs::write(&file, domain(&arg("-fsdev"))).unwrap();
-    let check = format!("'{PROGRAM}' check --no-host '{}'", file.display());
-    let shown = |terminal: bool, no_color: Option<&str>| {
+    let shown = |terminal: bool, option: &str, variables: &[(&str, &str)]| {
+        let check = format!("'{PROGRAM}' check --no-host {option} '{}'", file.display());
         let mut command = if terminal {
             let mut script = Command::new("script");
             script.args(["-qec", &check, "/dev/null"]);
@@ -181,18 +181,28 @@ fn colour_is_for_terminals_that_want_it() {
             shell.args(["-c", &check]);
             shell
         };
-        command.env_remove("NO_COLOR");
-        if let Some(value) = no_color {
-            command.env("NO_COLOR", value);
+        for name in ["NO_COLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
         }
+        command.env("TERM", "xterm").envs(variables.iter().copied());
         let (status, out, _) = told(feed(&mut command, b""));
         assert_eq!(status, 1, "{out}");
         assert!(out.contains("option-without-argument"), "{out}");
         out.contains('\u{1b}')
     };
-    assert!(shown(true, None), "a terminal");
-    assert!(!shown(true, Some("1")), "a terminal, and NO_COLOR");
-    assert!(!shown(false, None), "a pipe");
+    assert!(shown(true, "", &[]), "a terminal");
+    assert!(!shown(false, "", &[]), "a pipe");
+    assert!(!shown(true, "", &[("NO_COLOR", "1")]), "NO_COLOR");
+    assert!(!shown(true, "", &[("TERM", "dumb")]), "TERM=dumb");
+    assert!(
+        shown(false, "", &[("CLICOLOR_FORCE", "1")]),
+        "CLICOLOR_FORCE"
+    );
+    assert!(!shown(true, "--color never", &[]), "never");
+    assert!(
+        shown(false, "--color=always", &[("NO_COLOR", "1")]),
+        "always"
+    );
 }
 
 #[test]

@@ -14,7 +14,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use virt_9p::domain::{Domain, Origin, read};
+use virt_9p::domain::{Document, Domain, Origin, read};
+use virt_9p::inspect::inspect;
 use virt_9p::lint::catalogue::Code;
 
 #[path = "support/libvirtd.rs"]
@@ -173,7 +174,7 @@ fn inside() {
         // test would prove nothing.
         let other = read(&input, Origin::File).unwrap();
         assert_eq!(other.args[2].value == hook.args[2].value, raw, "{input}");
-        let found = virt_9p::inspect::inspect(&xml, None, Default::default()).unwrap();
+        let found = inspect(&Document::from(xml.clone()), None, Default::default()).unwrap();
         let code = if raw {
             Code::WhiteSpaceUnclear
         } else {

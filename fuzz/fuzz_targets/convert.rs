@@ -4,15 +4,17 @@
 
 use libfuzzer_sys::fuzz_target;
 use virt_9p::convert::{Conversion, Converted, Direction, ConvertRequest, convert, tree};
-use virt_9p::inspect::{inspect, without_mark};
+use virt_9p::domain::Document;
+use virt_9p::inspect::inspect;
 use virt_9p::assumptions::{Assumptions, DeviceForm};
 
 fuzz_target!(|text: &str| {
-    let text = without_mark(text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for to in [Direction::CommandLine, Direction::Native] {
         let Some(converted) = converted(text, to) else { continue };
         kept(text, &converted);
-        assert!(inspect(&converted.text, None, Assumptions::default()).is_ok());
+        let result = Document::from(converted.text.clone());
+        assert!(inspect(&result, None, Assumptions::default()).is_ok());
         let back = match to {
             Direction::CommandLine => Direction::Native,
             Direction::Native => Direction::CommandLine,
@@ -25,7 +27,7 @@ fuzz_target!(|text: &str| {
 
 fn converted(text: &str, to: Direction) -> Option<Converted> {
     let assume = Assumptions::default();
-    let found = inspect(text, None, assume).ok()?;
+    let found = inspect(&Document::from(text.to_owned()), None, assume).ok()?;
     let tree = tree::read(text).ok()?;
     let request = ConvertRequest {
         to,

@@ -1,21 +1,29 @@
-//! Any text as domain XML: no panic, every place lies within the text and between characters,
+//! Any bytes as domain XML: no panic, every place lies within the text and between characters,
 //! what is granted is nothing but our own two kinds of rules, and all three reports can say it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use virt_9p::domain::find_uuid;
-use virt_9p::inspect::{inspect, without_mark};
+use virt_9p::domain::{Document, find_uuid};
+use virt_9p::inspect::inspect;
 use virt_9p::report::{json, stderr, terminal};
-use virt_9p::text::Lines;
 use virt_9p::assumptions::Assumptions;
 
-fuzz_target!(|text: &str| {
-    let text = without_mark(text);
+fuzz_target!(|content: &[u8]| {
+    let document = Document::new(content.to_vec());
+    let text = document.text();
+    let lines = document.lines();
     let uuid = find_uuid(text);
-    let found = match inspect(text, None, Assumptions::default()) {
+    let found = match inspect(&document, None, Assumptions::default()) {
         Ok(found) => found,
-        Err(error) => {
-            assert!(error.at <= text.len(), "{error:?}");
+        Err(fault) => {
+            let related = fault.related.iter().map(|(span, _)| *span);
+            for span in fault.span.into_iter().chain(related) {
+                assert!(text.get(span.start..span.end).is_some(), "{fault:?}");
+                let shown = terminal::fault("fuzz", &lines, &fault, span, false);
+                assert!(shown.as_str().chars().all(|c| c == '\n' || !c.is_control()));
+            }
+            let line = json::unreadable("fuzz", Some(&document), &fault);
+            serde_json::from_str::<serde_json::Value>(&line).expect("JSON");
             return;
         }
     };
@@ -23,7 +31,6 @@ fuzz_target!(|text: &str| {
     if let (Some(short), Some(long)) = (&uuid, &found.domain.uuid) {
         assert_eq!(short, long);
     }
-    let lines = Lines::new(text);
     for finding in &found.findings {
         let span = finding.place.span(&found.domain, text);
         assert!(text.get(span.start..span.end).is_some(), "{finding:?}");

@@ -12,7 +12,7 @@ _virt_9p_options() {
             ;;
         doctor) echo --format ;;
     esac
-    echo --root --help
+    echo --root --color --help
 }
 
 _virt_9p() {
@@ -22,7 +22,7 @@ _virt_9p() {
 
     for ((at = 1; at < COMP_CWORD; at++)); do
         case ${COMP_WORDS[at]} in
-            --root) ((at++)) ;;
+            --root | --color) ((at++)) ;;
             -*) ;;
             *)
                 command=${COMP_WORDS[at]}
@@ -35,6 +35,10 @@ _virt_9p() {
         --root)
             compopt -o filenames 2>/dev/null
             mapfile -t COMPREPLY < <(compgen -d -- "$word")
+            return
+            ;;
+        --color)
+            mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word")
             return
             ;;
         --format | --device)
@@ -58,11 +62,15 @@ _virt_9p() {
 
     if [[ -z $command ]]; then
         mapfile -t COMPREPLY < <(compgen -W \
-            'check rules convert doctor explain hook --root --help --version' -- "$word")
+            'check rules convert doctor explain hook help --root --color --help --version' -- "$word")
     elif [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_virt_9p_options "$command")" -- "$word")
     else
         case $command in
+            help)
+                mapfile -t COMPREPLY < <(compgen -W \
+                    'check rules convert doctor explain hook' -- "$word")
+                ;;
             explain)
                 # The program knows its findings best.
                 mapfile -t COMPREPLY < <(compgen -W \

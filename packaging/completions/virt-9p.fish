@@ -1,6 +1,6 @@
 # fish completion for virt-9p. Installed as /usr/share/fish/vendor_completions.d/virt-9p.fish.
 
-set -l commands check rules convert doctor explain hook
+set -l commands check rules convert doctor explain hook help
 set -l none "not __fish_seen_subcommand_from $commands"
 set -l looks "__fish_seen_subcommand_from check rules convert"
 set -l reads "__fish_seen_subcommand_from check rules convert doctor"
@@ -17,10 +17,13 @@ complete -c virt-9p -n $none -a convert -d 'Turn <filesystem> into raw arguments
 complete -c virt-9p -n $none -a doctor -d 'See whether this host is in order'
 complete -c virt-9p -n $none -a explain -d 'Say what a finding means'
 complete -c virt-9p -n $none -a hook -d 'What libvirt calls, by hand'
+complete -c virt-9p -n $none -a help -d 'Show the help of a command'
+complete -c virt-9p -n "__fish_seen_subcommand_from help" -a 'check rules convert doctor explain hook'
 complete -c virt-9p -n $none -s V -l version -d 'Show the version'
 
 complete -c virt-9p -s h -l help -d 'Show help'
-complete -c virt-9p -l root -x -a '(__fish_complete_directories)' -d 'Put a directory before every path of the host'
+complete -c virt-9p -l root -x -a '(__fish_complete_directories)' -d 'Read and write below a copy of a host'
+complete -c virt-9p -l color -x -a 'auto always never' -d 'Use colours or not'
 
 complete -c virt-9p -n $looks -l libvirt -x -d 'Assume this libvirt (X.Y.Z)'
 complete -c virt-9p -n $looks -l qemu -x -d 'Assume this QEMU (X.Y.Z)'

@@ -1,23 +1,24 @@
 //! `virt-9p check`: what is wrong, with places.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::lint::finding::Level;
 use crate::lint::paths;
 use crate::output::{self, Data};
 use crate::report::{json, terminal};
-use crate::text::{Lines, count};
+use crate::text::count;
 
-use super::command::Command;
-use super::complain_about;
+use super::call::Call;
+use super::command::{Command, Flag, Operands};
+use super::error::Error;
 use super::input::Input;
-use super::options::{Options, Word, is_json, next, unexpected};
+use super::page::line;
 
 pub const COMMAND: Command = Command {
     name: "check",
     arguments: "[FILE|-]...",
+    words: Operands::Files,
     summary: "find what is wrong with the 9p arguments of domains",
     about: "\
 Each FILE is the XML of a domain, as virsh dumpxml prints it or as it lies in
@@ -25,9 +26,14 @@ Each FILE is the XML of a domain, as virsh dumpxml prints it or as it lies in
 would be refused), warnings and notes; virt-9p explain tells more about each.
 Ends with 0 without errors, 1 with some, 2 when an input cannot be read.
 ",
-    options: "  --format text|json    json prints one object a file, on one line
-  --strict              warnings count as errors
-",
+    options: &[
+        Flag::one_of(
+            "--format",
+            &["text", "json"],
+            "json prints one object a file, on one line",
+        ),
+        Flag::alone("--strict", "warnings count as errors"),
+    ],
     looks: true,
     examples: "  virt-9p check /etc/libvirt/qemu/*.xml
   virsh dumpxml guest | virt-9p check
@@ -36,33 +42,28 @@ Ends with 0 without errors, 1 with some, 2 when an input cannot be read.
     run,
 };
 
-fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
-    let mut files: Vec<OsString> = Vec::new();
-    let (mut as_json, mut strict) = (false, false);
-    while let Some(word) = next(&mut parser)? {
-        match word {
-            Word::Option(option) if options.looking(&option, &mut parser)? => {}
-            Word::Option(option) if option == "--format" => as_json = is_json(&mut parser)?,
-            Word::Option(option) if option == "--strict" => strict = true,
-            Word::Value(file) => files.push(file),
-            other => return Err(unexpected(&other)),
-        }
-    }
-    if files.is_empty() {
-        files.push("-".into());
-    }
+fn run(call: &Call) -> Result<ExitCode, Error> {
+    let around = call.surroundings()?;
+    let as_json = call.text("--format").as_deref() == Some("json");
+    let strict = call.has("--strict");
+    let files = call.files();
     let colour = output::colours_output();
     let (mut errors, mut warnings, mut unreadable) = (0, 0, 0);
     let mut codes = BTreeSet::new();
     let mut about_host = 0;
     for file in &files {
-        let looked =
-            Input::read(file).and_then(|input| input.inspect(&options).map(|found| (input, found)));
+        let looked = Input::read(file).and_then(|input| input.inspect(&around));
         let (input, found) = match looked {
             Ok(looked) => looked,
             Err(error) => {
-                complain_about(&error, None);
                 unreadable += 1;
+                if as_json {
+                    let object =
+                        json::unreadable(&error.file, error.document.as_ref(), &error.fault);
+                    output::data(Data::Json(&object))?;
+                } else {
+                    error.say();
+                }
                 continue;
             }
         };
@@ -70,16 +71,16 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         warnings += found.counts.warnings;
         let serious = found.findings.iter().filter(|one| one.level > Level::Note);
         about_host += serious.filter(|one| paths::is_about_host(one.code)).count();
-        let lines = Lines::new(input.text());
+        let lines = input.document.lines();
         if as_json {
-            let line = json::line(
+            let object = json::line(
                 &input.name,
                 &found.domain,
                 &lines,
                 &found.findings,
                 found.counts,
             );
-            output::data(Data::Json(&line))?;
+            output::data(Data::Json(&object))?;
             continue;
         }
         for finding in &found.findings {
@@ -95,10 +96,10 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         let more = found.counts.all() - found.findings.len();
         if more > 0 {
             let more = count(more, "finding");
-            super::line(&format!("{}: and {more} more", input.name))?;
+            line(&format!("{}: and {more} more", input.name))?;
         }
         if files.len() == 1 && found.findings.is_empty() {
-            super::line(&format!("{}: nothing to say", input.name))?;
+            line(&format!("{}: nothing to say", input.name))?;
         }
     }
     if !as_json && (files.len() > 1 || errors + warnings > 0) {
@@ -107,14 +108,14 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
         } else {
             String::new()
         };
-        super::line(&format!(
+        line(&format!(
             "{}: {}, {}{more}",
             count(files.len(), "file"),
             count(errors, "error"),
             count(warnings, "warning")
         ))?;
         if about_host > 0 && about_host == errors + warnings {
-            super::line("all of it is about this host: --no-host looks at nothing but the XML")?;
+            line("all of it is about this host: --no-host looks at nothing but the XML")?;
         }
     }
     if let Some(more) = terminal::explained(&codes) {

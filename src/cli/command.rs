@@ -1,44 +1,150 @@
-//! What a command is: how it is called, what its help says, and what was most likely meant when
-//! it is called wrong.
+//! What a command is: how it is called, which options it has, what its help says.
 
 use std::process::ExitCode;
 
-use crate::text::{nearest, quoted};
+use super::call::Call;
+use super::error::Error;
 
-use super::COMMANDS;
-use super::options::Options;
-
-/// One command. Its help is put together from this; which options it has is read from there.
+/// One command. Its help is put together from this, its words are read by it, and what may have
+/// been meant is looked for in it.
 pub struct Command {
     /// Its word.
     pub name: &'static str,
     /// What stands behind it.
     pub arguments: &'static str,
+    /// Which words it takes.
+    pub words: Operands,
     /// One line, without full stop.
     pub summary: &'static str,
-    /// More about it: whole sentences, lines of at most 80 columns.
+    /// More about it: whole sentences, lines of at most 88 columns.
     pub about: &'static str,
-    /// Its own options, a line each.
-    pub options: &'static str,
+    /// Its own options.
+    pub options: &'static [Flag],
     /// Whether it looks at a domain, and has the options that go with that.
     pub looks: bool,
     /// One a line.
     pub examples: &'static str,
     /// Does it.
-    pub run: fn(Options, lexopt::Parser) -> anyhow::Result<ExitCode>,
+    pub run: fn(&Call) -> Result<ExitCode, Error>,
 }
 
-const LOOKING: &str = "  --libvirt X.Y.Z       assume this libvirt, not the one the host has
-  --qemu X.Y.Z          assume this QEMU
-  --no-host             look at nothing but the XML
-";
+/// Which words beside its options a command takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operands {
+    /// So many at most.
+    AtMost(usize),
+    /// Any number of files.
+    Files,
+    /// The four that libvirt gives its hooks, whatever they look like.
+    Libvirts,
+}
+
+/// An option.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag {
+    /// With its dashes.
+    pub name: &'static str,
+    /// What stands behind it.
+    pub takes: Takes,
+    /// One line, without full stop.
+    pub about: &'static str,
+}
+
+/// What stands behind an option.
+#[derive(Debug, Clone, Copy)]
+pub enum Takes {
+    /// Nothing.
+    Nothing,
+    /// A value that help calls so.
+    Value(&'static str),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+}
+
+impl Flag {
+    /// An option without a value.
+    pub const fn alone(name: &'static str, about: &'static str) -> Self {
+        Flag {
+            name,
+            takes: Takes::Nothing,
+            about,
+        }
+    }
+
+    /// An option with a value.
+    pub const fn with(name: &'static str, value: &'static str, about: &'static str) -> Self {
+        Flag {
+            name,
+            takes: Takes::Value(value),
+            about,
+        }
+    }
+
+    /// An option with one of a few words.
+    pub const fn one_of(
+        name: &'static str,
+        words: &'static [&'static str],
+        about: &'static str,
+    ) -> Self {
+        Flag {
+            name,
+            takes: Takes::OneOf(words),
+            about,
+        }
+    }
+
+    /// Its lines in help.
+    fn lines(&self) -> String {
+        let value = match self.takes {
+            Takes::Nothing => String::new(),
+            Takes::Value(name) => format!(" {name}"),
+            Takes::OneOf(words) => format!(" {}", words.join("|")),
+        };
+        let call = format!("{}{value}", self.name);
+        if call.len() > 22 {
+            format!("  {call}\n{:24}{}\n", "", self.about)
+        } else {
+            format!("  {call:22}{}\n", self.about)
+        }
+    }
+}
+
+/// The options of commands that look at a domain.
+const LOOKING: &[Flag] = &[
+    Flag::with(
+        "--libvirt",
+        "X.Y.Z",
+        "assume this libvirt, not the one the host has",
+    ),
+    Flag::with("--qemu", "X.Y.Z", "assume this QEMU"),
+    Flag::alone("--no-host", "look at nothing but the XML"),
+];
 
 /// What every command has.
-pub const COMMON: &str = "  --root DIR            take DIR, a copy of a host, for this host
-  --help                show this
-";
+pub const COMMON: &[Flag] = &[
+    Flag::with(
+        "--root",
+        "DIR",
+        "read and write below DIR, a copy of a host, as if it were /",
+    ),
+    Flag::one_of(
+        "--color",
+        &["auto", "always", "never"],
+        "use colours or not; auto: as the terminal and NO_COLOR say",
+    ),
+    Flag::alone("--help", "show this"),
+];
+
+/// What stands before a command only.
+pub const VERSION: &[Flag] = &[Flag::alone("--version", "show the version")];
 
 impl Command {
+    /// All its options.
+    pub fn flags(&self) -> impl Iterator<Item = &'static Flag> + Clone {
+        let looking = if self.looks { LOOKING } else { &[] };
+        self.options.iter().chain(looking).chain(COMMON)
+    }
+
     /// What `virt-9p NAME --help` prints.
     pub fn help(&self) -> String {
         format!(
@@ -47,96 +153,20 @@ impl Command {
             self.summary,
             self.arguments,
             self.about,
-            self.option_lines(),
+            lines(self.flags()),
             self.examples
         )
     }
-
-    fn option_lines(&self) -> String {
-        let looking = if self.looks { LOOKING } else { "" };
-        format!("{}{looking}{COMMON}", self.options)
-    }
-
-    fn has(&self, option: &str) -> bool {
-        options(&self.option_lines()).any(|own| own == option)
-    }
 }
 
-/// The options that lines of help begin with.
-fn options(lines: &str) -> impl Iterator<Item = &str> {
-    lines
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|word| word.starts_with("--"))
-}
-
-/// What was meant by an option that `command` (or, without one, the program) does not have.
-pub fn meant_option(option: &str, command: Option<&Command>) -> Option<String> {
-    let owners: Vec<&str> = COMMANDS
-        .iter()
-        .filter(|other| other.has(option))
-        .map(|other| other.name)
-        .collect();
-    let Some(command) = command else {
-        let first = owners.first()?;
-        return Some(format!(
-            "it goes behind the command, such as virt-9p {first} {option}"
-        ));
-    };
-    if !owners.is_empty() {
-        return Some(format!(
-            "{} is an option of {}, not of {}",
-            quoted(option),
-            owners.join(" and "),
-            command.name
-        ));
-    }
-    let lines = command.option_lines();
-    nearest(option, options(&lines)).map(|near| format!("did you mean {}?", quoted(near)))
-}
-
-/// What was meant by a first word that is no command.
-pub fn meant_command(word: &str) -> Option<String> {
-    if word == "version" {
-        return Some("did you mean `--version`?".to_owned());
-    }
-    let names = COMMANDS.iter().map(|command| command.name);
-    if let Some(near) = nearest(word, names) {
-        return Some(format!("did you mean {}?", quoted(near)));
-    }
-    std::path::Path::new(word).is_file().then(|| {
-        format!(
-            "to look at a file: virt-9p check {}",
-            crate::text::visible(word)
-        )
-    })
+/// The lines of help about these options.
+pub fn lines<'f>(flags: impl Iterator<Item = &'f Flag>) -> String {
+    flags.map(Flag::lines).collect()
 }
 
 /// `check, rules and hook`.
-pub fn names() -> String {
-    let mut names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
+pub fn names(commands: &[&Command]) -> String {
+    let mut names: Vec<&str> = commands.iter().map(|command| command.name).collect();
     let last = names.pop().unwrap_or("");
     format!("{} and {last}", names.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_option_is_described() {
-        for command in COMMANDS {
-            let lines = command.option_lines();
-            let mut lines = lines.lines().peekable();
-            while let Some(line) = lines.next() {
-                assert!(line.chars().count() <= 88, "{line}");
-                let described =
-                    |line: &str| line.get(22..).is_some_and(|text| text.starts_with("  "));
-                let below = lines
-                    .peek()
-                    .is_some_and(|next| next.starts_with(&" ".repeat(24)));
-                assert!(described(line) || below, "{}: {line}", command.name);
-            }
-        }
-    }
 }

@@ -3,8 +3,7 @@
 //! The converted document, or its diff, is all that ever goes to standard output, so that it can
 //! stand in a pipe before `virsh define /dev/stdin`. What else there is to say goes to stderr.
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +11,7 @@ use std::process::ExitCode;
 use crate::assumptions::DeviceForm;
 use crate::convert::edit::Edit;
 use crate::convert::{self, Conversion, ConvertRequest, Converted, Direction, Refusal, diff, tree};
+use crate::domain::Document;
 use crate::host::versions;
 use crate::inspect::{self, Inspection};
 use crate::lint::finding::{Finding, Level};
@@ -22,10 +22,11 @@ use crate::qemu::option_string::{Form, Opt};
 use crate::report::terminal::{self, About};
 use crate::text::{Lines, count, visible};
 
-use super::command::Command;
+use super::call::{Call, Surroundings};
+use super::command::{Command, Flag, Operands};
+use super::error::Error;
 use super::input::Input;
-use super::options::{Options, Word, next, unexpected};
-use super::replace::{self, Original};
+use super::replace::{self, NoOriginal, Original};
 
 /// Where the result goes.
 enum Output {
@@ -42,6 +43,7 @@ enum Output {
 pub const COMMAND: Command = Command {
     name: "convert",
     arguments: "--to native|commandline [FILE|-]",
+    words: Operands::AtMost(1),
     summary: "turn <filesystem> into raw arguments, or back",
     about: "\
 Changes the shares of a domain and no other byte of its XML. What has no equal on
@@ -50,16 +52,36 @@ result goes to standard output unless --diff, --output or --in-place is given.
 Ends with 0 when it is done or there was nothing to do, 1 when it is refused, 2
 when the input cannot be read.
 ",
-    options: "  --to native|commandline
-                        to <filesystem>, or to raw arguments
-  --target TAG          the share of this mount tag; can be repeated; default: all
-  --fmode MODE          the mode of new files, such as 0644
-  --dmode MODE          the mode of new directories, such as 0755
-  --device text|json    how to write -device; default: what fits libvirt and QEMU
-  --diff                show what would change, as a unified diff
-  --output FILE         write the result to FILE (for its owner alone, when new)
-  --in-place            change FILE itself; FILE~ keeps what it was
-",
+    options: &[
+        Flag::one_of(
+            "--to",
+            &["native", "commandline"],
+            "to <filesystem>, or to raw arguments",
+        ),
+        Flag::with(
+            "--target",
+            "TAG",
+            "the share of this mount tag; can be repeated; default: all",
+        ),
+        Flag::with("--fmode", "MODE", "the mode of new files, such as 0644"),
+        Flag::with(
+            "--dmode",
+            "MODE",
+            "the mode of new directories, such as 0755",
+        ),
+        Flag::one_of(
+            "--device",
+            &["text", "json"],
+            "how to write -device; default: what fits libvirt and QEMU",
+        ),
+        Flag::alone("--diff", "show what would change, as a unified diff"),
+        Flag::with(
+            "--output",
+            "FILE",
+            "write the result to FILE (for its owner alone, when new)",
+        ),
+        Flag::alone("--in-place", "change FILE itself; FILE~ keeps what it was"),
+    ],
     looks: true,
     examples: "  virsh dumpxml --inactive --security-info guest |
     virt-9p convert --to commandline --fmode 0644 --dmode 0755 |
@@ -69,98 +91,36 @@ when the input cannot be read.
     run,
 };
 
-fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
-    let mut file: Option<OsString> = None;
-    let mut to = None;
-    let mut output = None;
-    let (mut targets, mut fmode, mut dmode, mut device) = (BTreeSet::new(), None, None, None);
-    while let Some(word) = next(&mut parser)? {
-        let option = match word {
-            Word::Option(option) => option,
-            Word::Value(name) if file.is_none() => {
-                file = Some(name);
-                continue;
-            }
-            other => return Err(unexpected(&other)),
-        };
-        let chosen = match option.as_str() {
-            "--to" => {
-                to = Some(match text(&mut parser)?.as_str() {
-                    "native" => Direction::Native,
-                    "commandline" => Direction::CommandLine,
-                    _ => anyhow::bail!("--to is native or commandline"),
-                });
-                continue;
-            }
-            "--device" => {
-                device = Some(match text(&mut parser)?.as_str() {
-                    "text" => DeviceForm::Text,
-                    "json" => DeviceForm::Json,
-                    _ => anyhow::bail!("--device is text or json"),
-                });
-                continue;
-            }
-            "--target" => {
-                targets.insert(text(&mut parser)?);
-                continue;
-            }
-            "--fmode" => {
-                fmode = Some(mode(modes::KEYS[0], &text(&mut parser)?)?);
-                continue;
-            }
-            "--dmode" => {
-                dmode = Some(mode(modes::KEYS[1], &text(&mut parser)?)?);
-                continue;
-            }
-            "--diff" => Output::Diff,
-            "--in-place" => Output::InPlace,
-            "--output" => Output::File(parser.value()?.into()),
-            _ if options.looking(&option, &mut parser)? => continue,
-            _ => return Err(unexpected(&Word::Option(option))),
-        };
-        anyhow::ensure!(
-            output.replace(chosen).is_none(),
-            "only one of --diff, --output and --in-place can be done at once"
-        );
-    }
-    let output = output.unwrap_or(Output::Stdout);
-    let file = file.unwrap_or_else(|| "-".into());
-    let Some(to) = to else {
-        anyhow::bail!("convert wants --to native or --to commandline");
-    };
-    anyhow::ensure!(
-        device.is_none() || to == Direction::CommandLine,
-        "--device is for --to commandline: there is no -device in the other form"
-    );
-    anyhow::ensure!(
-        file != "-" || !matches!(output, Output::InPlace),
-        "--in-place wants a file, and standard input is none"
-    );
-    let request = ConvertRequest {
-        to,
-        targets,
-        fmode,
-        dmode,
-        device,
-    };
+fn run(call: &Call) -> Result<ExitCode, Error> {
+    let around = call.surroundings()?;
+    let file = call
+        .words
+        .first()
+        .map_or("-".as_ref(), |file| file.as_os_str());
+    let output = output(call, file)?;
+    let request = request(call)?;
     // What is read is what is replaced, wherever the name leads by then.
     let original = match &output {
         Output::InPlace => match Original::open(file.as_ref()) {
             Ok(original) => Some(original),
-            Err(error) => match error.downcast::<io::Error>() {
-                Ok(error) => Input::read_from(&file, Err::<io::Empty, _>(error)).map(|_| None)?,
-                Err(error) => return Ok(refused(&error)),
-            },
+            Err(NoOriginal::Unread(error)) => {
+                Input::read_from(file, Err::<io::Empty, _>(error)).map(|_| None)?
+            }
+            Err(NoOriginal::Refused(why)) => return Err(Error::Refused(why)),
         },
         _ => None,
     };
     let input = match &original {
-        Some(original) => Input::read_from(&file, Ok(original.file()))?,
-        None => Input::read(&file)?,
+        Some(original) => Input::read_from(file, Ok(original.file()))?,
+        None => Input::read(file)?,
     };
-    let Some(converted) = convert(&input, &mut options, &request)? else {
-        complain("nothing was converted");
-        return Ok(ExitCode::from(1));
+    let (input, before) = input.inspect(&around)?;
+    let tree = match tree::read(input.document.text()) {
+        Ok(tree) => tree,
+        Err(error) => return Err(input.broken(&error).into()),
+    };
+    let Some(converted) = convert(&input, &before, &tree, &around, &request)? else {
+        return Err(Error::Refused("nothing was converted".to_owned()));
     };
     for note in &converted.notes {
         complain(&format!("note: {note}"));
@@ -168,19 +128,77 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     if converted.shares == 0 {
         complain("note: there is nothing to convert");
     }
-    write(&input, original.as_ref(), &output, &converted, &options)
+    write(&input, original.as_ref(), &output, &converted, &around)
 }
 
-fn text(parser: &mut lexopt::Parser) -> anyhow::Result<String> {
-    let value = parser.value()?;
-    Ok(value.to_string_lossy().into_owned())
+fn output(call: &Call, file: &OsStr) -> Result<Output, Error> {
+    let all = ["--diff", "--output", "--in-place"];
+    if all
+        .into_iter()
+        .map(|name| call.all(name).count())
+        .sum::<usize>()
+        > 1
+    {
+        let message = "only one of --diff, --output and --in-place can be done at once";
+        return Err(Error::usage(message));
+    }
+    if call.has("--diff") {
+        return Ok(Output::Diff);
+    }
+    if let Some(path) = call.value("--output") {
+        return Ok(Output::File(path.into()));
+    }
+    if !call.has("--in-place") {
+        return Ok(Output::Stdout);
+    }
+    if file == "-" {
+        return Err(Error::usage(
+            "--in-place wants a file, and standard input is none",
+        ));
+    }
+    Ok(Output::InPlace)
+}
+
+fn request(call: &Call) -> Result<ConvertRequest, Error> {
+    let to = match call.text("--to").as_deref() {
+        Some("native") => Direction::Native,
+        Some("commandline") => Direction::CommandLine,
+        _ => {
+            return Err(Error::usage(
+                "convert wants --to native or --to commandline",
+            ));
+        }
+    };
+    let device = match call.text("--device").as_deref() {
+        Some("text") => Some(DeviceForm::Text),
+        Some("json") => Some(DeviceForm::Json),
+        _ => None,
+    };
+    if device.is_some() && to != Direction::CommandLine {
+        let message = "--device is for --to commandline: there is no -device in the other form";
+        return Err(Error::usage(message));
+    }
+    let targets = call
+        .all("--target")
+        .map(|tag| tag.to_string_lossy().into_owned());
+    Ok(ConvertRequest {
+        to,
+        targets: targets.collect(),
+        fmode: mode(call, modes::KEYS[0])?,
+        dmode: mode(call, modes::KEYS[1])?,
+        device,
+    })
 }
 
 /// A mode as it must be written in the XML, too; what is wrong with it is what `check` would say.
-fn mode(key: modes::Key, text: &str) -> anyhow::Result<u16> {
+fn mode(call: &Call, key: modes::Key) -> Result<Option<u16>, Error> {
+    let option = format!("--{}", key.name);
+    let Some(text) = call.text(&option) else {
+        return Ok(None);
+    };
     let opt = Opt {
         key: key.name.to_owned(),
-        value: text.to_owned(),
+        value: text.clone(),
         form: Form::Pair,
         arg: 0,
         key_range: 0..0,
@@ -188,50 +206,54 @@ fn mode(key: modes::Key, text: &str) -> anyhow::Result<u16> {
     };
     if let Some(finding) = modes::text(key, &opt, None) {
         // The finding speaks of the raw argument; here it is an option.
-        let option = format!("--{} ", key.name);
         let help = finding.help.unwrap_or_default();
-        let help = help.replace(&format!("{}=", key.name), &option);
-        let said = format!("{option}{text}: {}; {help}", finding.message);
-        anyhow::ensure!(finding.level < Level::Error, said);
+        let help = help.replace(&format!("{}=", key.name), &format!("{option} "));
+        let said = format!("{option} {text}: {}; {help}", finding.message);
+        if finding.level == Level::Error {
+            return Err(Error::usage(said));
+        }
         complain(&format!("warning: {said}"));
     }
-    Ok(u16::from_str_radix(text, 8)?)
+    let mode = u16::from_str_radix(&text, 8);
+    mode.map(Some)
+        .map_err(|error| Error::usage(format!("{option} {text}: {error}")))
 }
 
 /// Converts, and looks at the result as `check` would. `None`: it is refused, and why is said.
 fn convert(
     input: &Input,
-    options: &mut Options,
+    before: &Inspection,
+    tree: &tree::XmlNode,
+    around: &Surroundings,
     request: &ConvertRequest,
-) -> anyhow::Result<Option<Converted>> {
-    let before = input.inspect(options)?;
-    let mut assume = options.assume;
-    if let Some(root) = options.host() {
+) -> Result<Option<Converted>, Error> {
+    let mut assume = around.assume;
+    if let Some(root) = around.host() {
         versions::complete(root, &before.domain, &mut assume);
     }
-    let tree = tree::read(input.text()).map_err(|error| input.unreadable(&error))?;
     let converted = convert::convert(&Conversion {
-        text: input.text(),
+        text: input.document.text(),
         domain: &before.domain,
         line: &before.line,
         findings: &before.findings,
-        tree: &tree,
+        tree,
         assume: &assume,
         request,
     });
     let converted = match converted {
         Ok(converted) => converted,
         Err(refusals) => {
-            refuse(input, &before, &refusals);
+            refuse(input, before, &refusals);
             return Ok(None);
         }
     };
-    let after = match inspect::inspect(&converted.text, options.host(), options.assume) {
-        Ok(after) => after,
-        Err(error) => anyhow::bail!(
-            "the result would be no domain XML ({error}); this is a defect of virt-9p"
-        ),
-    };
+    let result = Document::from(converted.text.clone());
+    let after = inspect::inspect(&result, around.host(), around.assume).map_err(|fault| {
+        let why = result.tell(&fault);
+        Error::Refused(format!(
+            "the result would be no domain XML ({why}); this is a defect of virt-9p"
+        ))
+    })?;
     let new = convert::introduced(&before.findings, &after.findings);
     Ok(show(input, &converted.text, &after, &new).then_some(converted))
 }
@@ -241,10 +263,10 @@ const MOST_REFUSALS: usize = 1000;
 
 /// Shows what stands in the way of a conversion, in the order of the document.
 fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
-    let lines = Lines::new(input.text());
+    let lines = input.document.lines();
     let colour = output::colours_messages();
     let places = refusals.iter().enumerate().map(|(number, refusal)| {
-        let span = refusal.place.span(&before.domain, input.text());
+        let span = refusal.place.span(&before.domain, input.document.text());
         ((span, number), refusal)
     });
     let mut last = None;
@@ -286,12 +308,7 @@ fn show(input: &Input, text: &str, after: &Inspection, new: &[Finding]) -> bool 
     new.iter().all(|finding| finding.level < Level::Error)
 }
 
-fn refused(error: &anyhow::Error) -> ExitCode {
-    complain(&format!("{error:#}"));
-    ExitCode::from(1)
-}
-
-fn print(xml: &str) -> anyhow::Result<ExitCode> {
+fn print(xml: &str) -> Result<ExitCode, Error> {
     output::data(Data::Xml(xml))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -301,30 +318,31 @@ fn write(
     original: Option<&Original>,
     output: &Output,
     converted: &Converted,
-    options: &Options,
-) -> anyhow::Result<ExitCode> {
-    let text = input.replaced(&converted.text);
+    around: &Surroundings,
+) -> Result<ExitCode, Error> {
+    let document = &input.document;
+    let text = document.replaced(&converted.text);
     let done = match output {
         Output::Stdout => return print(&text),
         Output::Diff => {
             // Of the whole file, so that a byte order mark is in it and `patch` finds the line.
-            let mark = input.whole().len() - input.text().len();
+            let mark = document.whole().len() - document.text().len();
             let edits: Vec<Edit> = converted
                 .edits
                 .iter()
                 .map(|edit| edit.moved(mark))
                 .collect();
-            let diff = diff::unified(&visible(&input.name), input.whole(), &edits);
+            let diff = diff::unified(&visible(&input.name), document.whole(), &edits);
             return print(&diff.unwrap_or_default());
         }
         Output::InPlace if converted.shares == 0 => return Ok(ExitCode::SUCCESS),
         Output::File(path) => replace::write(path, text.as_bytes()).map(|()| None),
         Output::InPlace => original.map_or(Ok(None), |original| {
-            replace::in_place(original, input.whole().as_bytes(), text.as_bytes()).map(Some)
+            replace::in_place(original, document.whole().as_bytes(), text.as_bytes()).map(Some)
         }),
     };
     match done {
-        Err(error) => return Ok(refused(&error)),
+        Err(error) => return Err(Error::Refused(format!("{error:#}"))),
         Ok(Some(backup)) => {
             complain(&format!(
                 "{}: {} converted; what it was is kept in {}",
@@ -332,7 +350,7 @@ fn write(
                 count(converted.shares, "share"),
                 visible(&backup.to_string_lossy())
             ));
-            if backup.starts_with(options.root.path("/etc/libvirt/qemu")) {
+            if backup.starts_with(around.root.path("/etc/libvirt/qemu")) {
                 complain(
                     "warning: libvirt does not look at its own files while it runs, and may write over this one: \
                      give it to `virsh define`",

@@ -1,6 +1,5 @@
 //! `virt-9p doctor`: is this host, and this domain on it, in order?
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::doctor::guests::Given;
@@ -8,23 +7,28 @@ use crate::doctor::{self, Grade};
 use crate::output::{self, Data};
 use crate::report;
 
-use super::command::Command;
-use super::complain_about;
+use super::call::{Call, Surroundings};
+use super::command::{Command, Flag, Operands};
+use super::error::Error;
 use super::input::Input;
-use super::options::{Options, Word, is_json, next, unexpected};
 
 pub const COMMAND: Command = Command {
     name: "doctor",
     arguments: "[FILE|-]...",
+    words: Operands::Files,
     summary: "see whether this host, and each guest on it, is in order",
     about: "\
-A line for each thing looked at, PASS, WARN or FAIL, with what to do about it, and their
-sum at the end. Looks at the hook, the daemon, AppArmor, libvirt and QEMU, and at the guests of FILE, or else
-at all of /etc/libvirt/qemu that have raw 9p shares. Anybody may call it; what only root
-may see is a WARN. Ends with 0 without a FAIL, 1 with one, 2 when a FILE cannot be read.
+A line for each thing looked at, PASS, WARN or FAIL, with what to do about it, and
+their sum at the end. Looks at the hook, the daemon, AppArmor, libvirt and QEMU, and
+at the guests of FILE, or else at all of /etc/libvirt/qemu that have raw 9p shares.
+Anybody may call it; what only root may see is a WARN. Ends with 0 without a FAIL, 1
+with one, 2 when a FILE cannot be read.
 ",
-    options: "  --format text|json    json prints one object a thing looked at, on one line
-",
+    options: &[Flag::one_of(
+        "--format",
+        &["text", "json"],
+        "json prints one object a thing looked at, on one line",
+    )],
     looks: false,
     examples: "  virt-9p doctor
   virsh dumpxml guest | virt-9p doctor -
@@ -32,33 +36,25 @@ may see is a WARN. Ends with 0 without a FAIL, 1 with one, 2 when a FILE cannot 
     run,
 };
 
-fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
-    let mut files: Vec<OsString> = Vec::new();
-    let mut as_json = false;
-    while let Some(word) = next(&mut parser)? {
-        match word {
-            Word::Option(option) if options.common(&option, &mut parser)? => {}
-            Word::Option(option) if option == "--format" => as_json = is_json(&mut parser)?,
-            Word::Value(file) => files.push(file),
-            other => return Err(unexpected(&other)),
-        }
-    }
+fn run(call: &Call) -> Result<ExitCode, Error> {
+    let as_json = call.text("--format").as_deref() == Some("json");
+    let around = Surroundings {
+        root: call.root()?,
+        ..Surroundings::default()
+    };
+    let files = &call.words;
     let mut given = Vec::new();
-    for file in &files {
-        let read = Input::read(file).and_then(|input| {
-            let inspected = input.inspect(&options)?;
-            Ok(Given {
+    for file in files {
+        match Input::read(file).and_then(|input| input.inspect(&around)) {
+            Ok((input, inspected)) => given.push(Given {
                 file: input.name,
                 inspected,
-            })
-        });
-        match read {
-            Ok(guest) => given.push(guest),
-            Err(error) => complain_about(&error, None),
+            }),
+            Err(error) => error.say(),
         }
     }
     let lines = doctor::run(
-        &options.root,
+        &around.root,
         (!files.is_empty()).then_some(given.as_slice()),
     );
     let colour = output::colours_output();

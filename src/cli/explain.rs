@@ -3,21 +3,24 @@
 use std::process::ExitCode;
 
 use crate::lint::catalogue::Code;
-use crate::text::{nearest, quoted};
+use crate::text::did_you_mean;
+use crate::text::quoted;
 
-use super::command::Command;
-use super::options::{Options, Word, next, unexpected};
-use super::page;
+use super::call::Call;
+use super::command::{Command, Operands};
+use super::error::Error;
+use super::page::page;
 
 pub const COMMAND: Command = Command {
     name: "explain",
     arguments: "[CODE]",
+    words: Operands::AtMost(1),
     summary: "say what a finding means; without CODE, list them",
     about: "\
 Shows what QEMU and libvirt do, how to fix it, an example, and the versions it
 is about. CODE is the word in brackets of a finding: error[mode-not-octal].
 ",
-    options: "",
+    options: &[],
     looks: false,
     examples: "  virt-9p explain
   virt-9p explain mode-not-octal
@@ -25,20 +28,11 @@ is about. CODE is the word in brackets of a finding: error[mode-not-octal].
     run,
 };
 
-fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
-    let mut word = None;
-    while let Some(given) = next(&mut parser)? {
-        match given {
-            Word::Option(option) if options.common(&option, &mut parser)? => {}
-            Word::Value(value) if word.is_none() => {
-                word = Some(value.to_string_lossy().into_owned())
-            }
-            other => return Err(unexpected(&other)),
-        }
-    }
-    let Some(word) = word else {
+fn run(call: &Call) -> Result<ExitCode, Error> {
+    let Some(word) = call.words.first() else {
         return page(&list());
     };
+    let word = word.to_string_lossy();
     // As it stands in a finding: error[mode-not-octal].
     let bare = match word.split_once('[') {
         Some((_, rest)) => rest.split(']').next().unwrap_or(rest),
@@ -46,11 +40,10 @@ fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitC
     };
     let Some(code) = Code::from_word(bare) else {
         let all = Code::ALL.iter().map(|code| code.word());
-        let hint = match nearest(bare, all) {
-            Some(near) => format!("did you mean {}?", quoted(near)),
-            None => "virt-9p explain lists them".to_owned(),
-        };
-        anyhow::bail!("there is no finding {}; {hint}", quoted(&word));
+        let meant = did_you_mean(bare, all);
+        let meant = meant.unwrap_or_else(|| "virt-9p explain lists them".to_owned());
+        let message = format!("there is no finding {}", quoted(&word));
+        return Err(Error::usage(message).meant(Some(meant)));
     };
     page(&explanation(code))
 }

@@ -3,95 +3,97 @@
 //! 0 is fine, 1 an error found or something that cannot be done, 2 a usage error or an input that
 //! is no domain XML.
 
+mod call;
 mod check;
 mod command;
 mod convert;
 mod doctor;
+mod error;
 mod explain;
 mod hook;
 mod input;
-mod options;
+mod page;
+mod read;
 mod replace;
 mod rules;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::output::{self, complain};
-use crate::text::{Shown, quoted};
+use crate::output;
+use crate::text::did_you_mean;
+use crate::text::{quoted, visible};
 
-use command::Command;
-use input::InputError;
-use options::{HelpWanted, NoSuchOption};
+use call::Call;
+use command::{COMMON, Command, VERSION, names};
+use error::Error;
+use page::page;
+use read::Next;
 
 /// All commands, in the order of the help.
-const COMMANDS: &[Command] = &[
-    check::COMMAND,
-    rules::COMMAND,
-    convert::COMMAND,
-    doctor::COMMAND,
-    explain::COMMAND,
-    hook::COMMAND,
+const COMMANDS: &[&Command] = &[
+    &check::COMMAND,
+    &rules::COMMAND,
+    &convert::COMMAND,
+    &doctor::COMMAND,
+    &explain::COMMAND,
+    &hook::COMMAND,
 ];
 
 /// Runs the command line `arguments` (without the program's name).
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
-    let mut command = None;
-    match dispatch(arguments, &mut command) {
-        Ok(code) => code,
-        Err(error) if error.is::<HelpWanted>() => {
-            let help = command.map_or_else(help, Command::help);
-            page(&help).unwrap_or(ExitCode::FAILURE)
-        }
-        Err(error) => {
-            complain_about(&error, command);
-            ExitCode::from(2)
-        }
-    }
+    call(arguments).unwrap_or_else(|error| ExitCode::from(error.say()))
 }
 
-/// Notes in `chosen` which command it is, for help and messages.
-fn dispatch(
-    arguments: Vec<OsString>,
-    chosen: &mut Option<&'static Command>,
-) -> anyhow::Result<ExitCode> {
+fn call(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
     let mut parser = lexopt::Parser::from_args(arguments);
-    let mut options = options::Options::default();
-    while let Some(word) = options::next(&mut parser)? {
-        let word = match word {
-            options::Word::Value(word) => word.to_string_lossy().into_owned(),
-            options::Word::Option(option) => match option.as_str() {
-                "--version" | "-V" => {
-                    return page(concat!("virt-9p ", env!("CARGO_PKG_VERSION"), "\n"));
-                }
-                other if options.common(other, &mut parser)? => continue,
-                _ => return Err(options::unexpected(&options::Word::Option(option))),
-            },
-        };
-        if word == "help" {
-            return match options::next(&mut parser)? {
-                None => Err(HelpWanted.into()),
-                Some(options::Word::Value(name)) => {
-                    *chosen = Some(named(&name.to_string_lossy())?);
-                    Err(HelpWanted.into())
-                }
-                Some(other) => Err(options::unexpected(&other)),
-            };
+    let mut call = Call::default();
+    let word = match read::before(&mut parser, &mut call, COMMANDS)? {
+        Next::Help => return page(&help()),
+        Next::Version => return page(concat!("virt-9p ", env!("CARGO_PKG_VERSION"), "\n")),
+        Next::End => {
+            let names = names(COMMANDS);
+            return Err(Error::usage(format!(
+                "no command is given; the commands are {names}"
+            )));
         }
-        let command = named(&word)?;
-        *chosen = Some(command);
-        return (command.run)(options, parser);
+        Next::Word(word) => word.to_string_lossy().into_owned(),
+    };
+    if word == "help" {
+        return match read::before(&mut parser, &mut call, COMMANDS)? {
+            Next::Word(name) => page(&named(&name.to_string_lossy())?.help()),
+            _ => page(&help()),
+        };
     }
-    anyhow::bail!("no command is given; the commands are {}", command::names())
+    let command = named(&word)?;
+    let mut run = || {
+        if !read::behind(&mut parser, &mut call, command, COMMANDS)? {
+            return page(&command.help());
+        }
+        output::choose_colours(call.text("--color").as_deref());
+        (command.run)(&call)
+    };
+    run().map_err(|error| error.of(command.name))
 }
 
 /// The command of this name.
-fn named(word: &str) -> anyhow::Result<&'static Command> {
+fn named(word: &str) -> Result<&'static Command, Error> {
     let found = COMMANDS.iter().find(|command| command.name == word);
-    found.ok_or_else(|| {
-        let hint = command::meant_command(word)
-            .unwrap_or_else(|| format!("the commands are {}", command::names()));
-        anyhow::anyhow!("there is no command {}; {hint}", quoted(word))
+    found.copied().ok_or_else(|| {
+        let known = COMMANDS.iter().map(|command| command.name);
+        let meant = if word == "version" {
+            Some("did you mean `--version`?".to_owned())
+        } else if let Some(meant) = did_you_mean(word, known.chain(["help"])) {
+            Some(meant)
+        } else if std::path::Path::new(word).is_file() {
+            Some(format!(
+                "to look at a file: virt-9p check {}",
+                visible(word)
+            ))
+        } else {
+            Some(format!("the commands are {}", names(COMMANDS)))
+        };
+        Error::usage(format!("there is no command {}", quoted(word))).meant(meant)
     })
 }
 
@@ -113,8 +115,7 @@ fn help() -> String {
 usage: virt-9p [--root DIR] COMMAND …
 
 {list}
-{}  --version             show the version
-
+{}
 virt-9p help COMMAND tells more about each.
 
 exit status: 0 fine, 1 errors found or it cannot be done, 2 usage or unreadable input
@@ -126,39 +127,25 @@ examples:
   virt-9p doctor
   virt-9p explain mode-not-octal
 ",
-        command::COMMON
+        command::lines(COMMON.iter().chain(VERSION))
     )
 }
 
-/// Prints a page of ours.
-fn page(text: &str) -> anyhow::Result<ExitCode> {
-    let mut shown = Shown::default();
-    shown.lines(text);
-    output::print(&shown)?;
-    Ok(ExitCode::SUCCESS)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Prints a line.
-fn line(text: &str) -> anyhow::Result<()> {
-    let mut shown = Shown::default();
-    shown.line(text);
-    output::print(&shown)?;
-    Ok(())
-}
-
-/// Prints an error and what may help: with an input, or with calling the program.
-fn complain_about(error: &anyhow::Error, command: Option<&Command>) {
-    complain(&format!("{error:#}"));
-    if let Some(input) = error.downcast_ref::<InputError>() {
-        if let Some(note) = &input.note {
-            complain(&format!("note: {note}"));
+    #[test]
+    fn help_fits_and_describes_every_option() {
+        for command in COMMANDS {
+            let help = command.help();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 88, "{line}");
+            }
+            for flag in command.flags() {
+                assert!(!flag.about.is_empty(), "{} {}", command.name, flag.name);
+            }
         }
-        return;
+        assert!(help().lines().all(|line| line.chars().count() <= 100));
     }
-    let option = error.downcast_ref::<NoSuchOption>();
-    if let Some(meant) = option.and_then(|option| command::meant_option(&option.0, command)) {
-        complain(&format!("note: {meant}"));
-    }
-    let call = command.map_or(String::new(), |command| format!(" {}", command.name));
-    complain(&format!("note: virt-9p{call} --help shows how to call it"));
 }

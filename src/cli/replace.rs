@@ -1,8 +1,8 @@
 //! Writing a result to a file so that there is the old or the new one at any time, never a part.
 //!
-//! Where the file is, is found out once ([`FilePlace`]), and whose it is and who may read it is
-//! asked of the open file: a name may lead elsewhere each time it is used. In a directory that
-//! others can write, no link is followed and no owner is taken over.
+//! Where the file is, is found out once ([`FilePlace`]), and whose it is and who may read it is asked
+//! of the open file: a name may lead elsewhere each time it is used. In a directory that others
+//! can write, no link is followed and no owner is taken over.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -31,26 +31,60 @@ pub struct Original {
     shown: String,
 }
 
+/// Why there is no file that can be replaced.
+#[derive(Debug)]
+pub enum NoOriginal {
+    /// It cannot be read.
+    Unread(std::io::Error),
+    /// It is none that is replaced, for this reason.
+    Refused(String),
+}
+
+impl std::fmt::Display for NoOriginal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            NoOriginal::Unread(error) => error.fmt(f),
+            NoOriginal::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for NoOriginal {}
+
+impl From<Errno> for NoOriginal {
+    fn from(error: Errno) -> Self {
+        NoOriginal::Unread(error.into())
+    }
+}
+
+impl From<NoPlace> for NoOriginal {
+    fn from(error: NoPlace) -> Self {
+        match error {
+            NoPlace::Failed(error) => error.into(),
+            NoPlace::Link(_) => NoOriginal::Refused(error.to_string()),
+        }
+    }
+}
+
 impl Original {
     /// Opens the regular file that `path` leads to.
     ///
     /// # Errors
-    /// With a [`std::io::Error`] where there is none to be read; otherwise it is refused.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let place = find(path)?;
+    /// Where there is none.
+    pub fn open(path: &Path) -> Result<Self, NoOriginal> {
+        let place = FilePlace::find(path)?;
         let shown = visible(&path.to_string_lossy());
         match place.kind() {
-            None => Err(std::io::Error::from(Errno::NOENT).into()),
+            None => Err(Errno::NOENT.into()),
             Some(FileType::RegularFile) => Self::at(place, shown),
             Some(_) => Err(irregular(&shown)),
         }
     }
 
-    fn at(place: FilePlace, shown: String) -> anyhow::Result<Self> {
+    fn at(place: FilePlace, shown: String) -> Result<Self, NoOriginal> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = fs::openat(place.directory(), place.name(), flags, Mode::empty())
-            .map_err(std::io::Error::from)?;
-        let stat = fs::fstat(&file).map_err(std::io::Error::from)?;
+        let file = fs::openat(place.directory(), place.name(), flags, Mode::empty())?;
+        let stat = fs::fstat(&file)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(irregular(&shown));
         }
@@ -100,15 +134,9 @@ impl Original {
     }
 }
 
-fn find(path: &Path) -> anyhow::Result<FilePlace> {
-    FilePlace::find(path).map_err(|error| match error {
-        NoPlace::Failed(error) => std::io::Error::from(error).into(),
-        link => link.into(),
-    })
-}
-
-fn irregular(shown: &str) -> anyhow::Error {
-    anyhow::anyhow!("{shown} is no regular file; --output writes the result to another")
+fn irregular(shown: &str) -> NoOriginal {
+    let why = format!("{shown} is no regular file; --output writes the result to another");
+    NoOriginal::Refused(why)
 }
 
 /// Replaces the file, in which `old` was read, by one that says `new`. Its mode, owner and other
@@ -136,7 +164,7 @@ pub fn in_place(original: &Original, old: &[u8], new: &[u8]) -> anyhow::Result<P
 pub fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let shown = visible(&path.to_string_lossy());
     let failed = || format!("cannot write {shown}");
-    let place = find(path).with_context(failed)?;
+    let place = FilePlace::find(path).with_context(failed)?;
     match place.kind() {
         None => {
             let mut temporary =

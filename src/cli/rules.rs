@@ -1,6 +1,5 @@
 //! `virt-9p rules`: the AppArmor rules a domain would get, and nothing written.
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::inspect::Confinement;
@@ -9,35 +8,33 @@ use crate::lint::paths::GrantVerdict;
 use crate::output::{self, Data, complain};
 use crate::report::stderr;
 
-use super::command::Command;
+use super::call::Call;
+use super::command::{Command, Operands};
+use super::error::Error;
 use super::input::Input;
-use super::options::{Options, Word, next, unexpected};
 
 pub const COMMAND: Command = Command {
     name: "rules",
     arguments: "[FILE|-]",
+    words: Operands::AtMost(1),
     summary: "show the AppArmor rules a domain would get",
     about: "\
 Prints what the hook would put into the domain's profile. Nothing is written.
 ",
-    options: "",
+    options: &[],
     looks: true,
     examples: "  virsh dumpxml guest | virt-9p rules
 ",
     run,
 };
 
-fn run(mut options: Options, mut parser: lexopt::Parser) -> anyhow::Result<ExitCode> {
-    let mut file: Option<OsString> = None;
-    while let Some(word) = next(&mut parser)? {
-        match word {
-            Word::Option(option) if options.looking(&option, &mut parser)? => {}
-            Word::Value(name) if file.is_none() => file = Some(name),
-            other => return Err(unexpected(&other)),
-        }
-    }
-    let input = Input::read(&file.unwrap_or_else(|| "-".into()))?;
-    let found = input.inspect(&options)?;
+fn run(call: &Call) -> Result<ExitCode, Error> {
+    let around = call.surroundings()?;
+    let file = call
+        .words
+        .first()
+        .map_or("-".as_ref(), |file| file.as_os_str());
+    let (_, found) = Input::read(file)?.inspect(&around)?;
     // What is not opened is not, also where AppArmor is off and nobody is refused.
     let refused = |finding: &Finding| {
         found.shares.iter().any(

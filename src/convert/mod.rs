@@ -30,6 +30,7 @@ use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
 use crate::ordered;
 use crate::qemu::command_line::CommandLine;
+use crate::text::did_you_mean;
 use crate::text::{Span, quoted};
 
 /// Which way.
@@ -189,10 +190,12 @@ impl ConvertRequest {
         };
         unknown
             .map(|target| {
-                Refusal::new(
-                    Place::Domain,
-                    format!("no {what} has the mount tag {}; {there}", quoted(target)),
-                )
+                let message = format!("no {what} has the mount tag {}; {there}", quoted(target));
+                let meant = did_you_mean(target, tags.iter().copied());
+                Refusal {
+                    help: meant,
+                    ..Refusal::new(Place::Domain, message)
+                }
             })
             .collect()
     }

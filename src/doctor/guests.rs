@@ -6,6 +6,7 @@ use std::io;
 use crate::assumptions::Assumptions;
 use crate::doctor::workaround::Shared;
 use crate::doctor::{CheckLine, NEEDS_ROOT, Subject};
+use crate::domain::{Document, MOST_XML};
 use crate::host::directory::NoDirectory;
 use crate::host::{Root, guests, qemu_user};
 use crate::inspect::{self, Inspection};
@@ -14,7 +15,7 @@ use crate::lint::finding::{Finding, Level};
 use crate::lint::paths::ShareFacts;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::shares::Share;
-use crate::text::{Lines, count, quoted, visible};
+use crate::text::{count, quoted, visible};
 
 /// The most that the guest's virtio transport takes with pages of 4 KiB: 128 buffers less 3
 /// (net/9p/trans_virtio.c). Without it the guest takes 8 KiB up to Linux 5.15 and 128 KiB after
@@ -105,13 +106,9 @@ pub fn defined(root: &Root) -> Found {
 }
 
 fn read(root: &Root, file: &str) -> io::Result<Inspection> {
-    let content = root.read(file, crate::domain::MOST_XML as u64)?;
-    let text = String::from_utf8(content).map_err(io::Error::other)?;
-    let text = inspect::without_mark(&text);
-    inspect::inspect(text, Some(root), Assumptions::default()).map_err(|error| {
-        let (line, column) = Lines::new(text).position(error.at);
-        io::Error::other(format!("line {line}, column {column}: {error}"))
-    })
+    let document = Document::new(root.read(file, MOST_XML as u64 + 1)?);
+    inspect::inspect(&document, Some(root), Assumptions::default())
+        .map_err(|fault| io::Error::other(document.tell(&fault)))
 }
 
 fn is_ours(inspected: &Inspection) -> bool {

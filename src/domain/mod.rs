@@ -4,27 +4,28 @@
 //! a defined domain, two devices at one address) is not checked here: libvirt says it first.
 
 mod arg;
+mod document;
 mod namespaces;
 mod place;
 mod read;
 mod scan;
 pub mod tokens;
 mod uuid;
+mod wellformed;
 pub mod xml;
 
 pub use arg::Arg;
+pub use document::{Document, MOST_XML};
 pub use place::Place;
 pub use read::{number, read};
 pub use scan::Scan;
 pub use uuid::{Uuid, find_uuid};
+pub use wellformed::Fault;
 pub use xml::Origin;
 
 use std::rc::Rc;
 
 use crate::text::Span;
-
-/// More XML than this is refused; libvirt's own virt-aa-helper stops there too (MAX_FILE_LEN).
-pub const MOST_XML: usize = 10 << 20;
 
 /// A value with the place it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]

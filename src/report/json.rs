@@ -1,8 +1,8 @@
 //! Findings as one JSON object a file, on one line; the form is a contract (schema 1).
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::domain::{Domain, Place};
+use crate::domain::{Document, Domain, Fault, Place};
 use crate::lint::finding::{Counts, Finding};
 use crate::text::Lines;
 
@@ -72,4 +72,23 @@ fn set(object: &mut Value, key: &str, value: Value) {
     if let Some(object) = object.as_object_mut() {
         object.insert(key.to_owned(), value);
     }
+}
+
+/// The line for a file that is no domain XML, or cannot be read; `document` is what was read of it.
+pub fn unreadable(file: &str, document: Option<&Document>, fault: &Fault) -> String {
+    let mut what = Map::new();
+    if let (Some(document), Some(span)) = (document, fault.span) {
+        let lines = document.lines();
+        let (line, column) = lines.position(span.start);
+        what.insert("line".to_owned(), line.into());
+        what.insert("column".to_owned(), column.into());
+        if let Some((span, message)) = &fault.related {
+            let (line, column) = lines.position(span.start);
+            let related = json!([{"line": line, "column": column, "message": message}]);
+            what.insert("related".to_owned(), related);
+        }
+    }
+    what.insert("message".to_owned(), fault.message.as_str().into());
+    what.insert("help".to_owned(), fault.help.as_deref().into());
+    json!({"schema": 1, "file": file, "unreadable": what}).to_string()
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::Domain;
+use crate::domain::{Domain, Fault};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
 use crate::ordered;
@@ -90,6 +90,24 @@ pub fn explained(codes: &BTreeSet<&str>) -> Option<Shown> {
         ));
     }
     Some(out)
+}
+
+/// What is wrong at `span` of `file`, which is no domain XML.
+pub fn fault(file: &str, lines: &Lines, fault: &Fault, span: Span, colour: bool) -> Shown {
+    let mut out = Shown::default();
+    let about = About {
+        level: Level::Error,
+        code: None,
+        span,
+        message: &fault.message,
+    };
+    head(&mut out, file, lines, &about, colour);
+    if let Some((span, message)) = &fault.related {
+        out.line("      |");
+        marked(&mut out, lines, *span, Paint::Cyan, message, colour);
+    }
+    help(&mut out, fault.help.as_deref());
+    out
 }
 
 fn head(out: &mut Shown, file: &str, lines: &Lines, about: &About, colour: bool) {
