@@ -24,7 +24,7 @@ use crate::text::count;
 /// A domain, looked at from all sides.
 #[derive(Debug)]
 pub struct Inspection {
-    /// The domain.
+    /// What the XML says.
     pub domain: Domain,
     /// Its raw arguments.
     pub line: CommandLine,
@@ -56,7 +56,7 @@ pub struct InspectedShare {
 /// Whether the domain gets AppArmor rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confinement {
-    /// Yes.
+    /// A profile of AppArmor's confines it, so it needs rules.
     Confined,
     /// No, for this reason.
     Free(&'static str),

@@ -13,7 +13,7 @@ pub struct Pattern {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
-    /// This byte.
+    /// One byte that stands for itself.
     Byte(u8),
     /// `?`: any byte but a slash.
     One,

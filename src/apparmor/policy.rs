@@ -12,7 +12,7 @@ pub struct Rule {
     pub text: String,
     /// Whether it takes away.
     pub deny: bool,
-    /// Which names.
+    /// The names that it is about.
     pub pattern: Pattern,
     /// Letters such as `rwl` or `PUx`.
     pub permissions: String,

@@ -33,7 +33,7 @@ use crate::qemu::command_line::CommandLine;
 use crate::text::did_you_mean;
 use crate::text::{Span, quoted};
 
-/// Which way.
+/// What shares are turned into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Raw arguments become `<filesystem>`.
@@ -45,7 +45,7 @@ pub enum Direction {
 /// What is asked for.
 #[derive(Debug, Clone)]
 pub struct ConvertRequest {
-    /// Which way.
+    /// What they are to become.
     pub to: Direction,
     /// Mount tags; none means all shares.
     pub targets: BTreeSet<String>,
@@ -68,7 +68,7 @@ pub struct Conversion<'a> {
     pub line: &'a CommandLine,
     /// What [`crate::inspect`] found in it.
     pub findings: &'a [Finding],
-    /// Its elements.
+    /// The same document, as elements with their places.
     pub tree: &'a XmlNode,
     /// What is known of the host.
     pub assume: &'a Assumptions,
@@ -79,7 +79,7 @@ pub struct Conversion<'a> {
 /// Why something is not converted, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Where.
+    /// The element, argument or value that is in the way.
     pub place: Place,
     /// What has no equal on the other side.
     pub message: String,
@@ -90,7 +90,7 @@ pub struct Refusal {
 /// A conversion that can be done.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// The edits.
+    /// In no order; none overlaps another.
     pub edits: Vec<Edit>,
     /// How many shares they convert.
     pub shares: usize,
@@ -236,12 +236,12 @@ impl Refusal {
 pub struct Refusals(Vec<Refusal>);
 
 impl Refusals {
-    /// One more.
+    /// Notes a reason; the reading goes on, so that all are said at once.
     pub fn push(&mut self, refusal: Refusal) {
         self.0.push(refusal);
     }
 
-    /// More.
+    /// [`Refusals::push`] of each.
     pub fn extend(&mut self, refusals: impl IntoIterator<Item = Refusal>) {
         self.0.extend(refusals);
     }

@@ -8,12 +8,12 @@ use crate::pci::build::{controller_bus, is_expander};
 use crate::pci::machine;
 use crate::pci::topology::BusKind;
 
-/// A bus.
+/// A bus that a `<controller>` makes, or the machine's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedBus {
     /// The index of its controller.
     pub index: u32,
-    /// QEMU's name.
+    /// What `bus=` says, without a slash at its end.
     pub name: Rc<str>,
     /// What kind of bus it is.
     pub kind: BusKind,

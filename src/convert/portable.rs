@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::qemu::numbers::SlotFunction;
 
-/// One share.
+/// What `<filesystem>` and a pair of `-fsdev` and `-device` can both say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortableShare {
     /// The mount tag.
@@ -45,7 +45,7 @@ pub struct Address {
     pub index: u32,
     /// QEMU's name of the bus.
     pub bus: Rc<str>,
-    /// The function.
+    /// Slot and function on that bus.
     pub at: SlotFunction,
     /// Whether others may be beside it.
     pub multifunction: bool,
@@ -109,7 +109,7 @@ pub enum Model {
     Virtio,
     /// With the old interface, too.
     Transitional,
-    /// Without it.
+    /// Without the old interface.
     NonTransitional,
 }
 

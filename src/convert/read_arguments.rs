@@ -31,9 +31,9 @@ const DEVICE_KEYS: [&str; 7] = [
 /// A share made of two arguments.
 #[derive(Debug)]
 pub struct Pair {
-    /// What they say.
+    /// What `<filesystem>` can say of them.
     pub share: PortableShare,
-    /// The index of each.
+    /// Into `Domain::args`: the fsdev's, the device's.
     pub args: [usize; 2],
 }
 

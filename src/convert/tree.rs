@@ -10,10 +10,10 @@ use crate::text::Span;
 /// `<domain>`, `<devices>`, `<filesystem>`, `<address>`, and what must not be in that.
 const LEVELS: usize = 4;
 
-/// An element.
+/// An element; text and comments between elements are not kept.
 #[derive(Debug)]
 pub struct XmlNode {
-    /// Its namespace.
+    /// What its prefix stands for where it is written.
     pub ns: Ns,
     /// Its name without prefix.
     pub name: String,

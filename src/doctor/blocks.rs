@@ -20,7 +20,7 @@ enum State {
     Bad(StoreError),
 }
 
-/// Looks at every profile.
+/// Looks at every profile of libvirt's directory: a damaged block is one line, stale ones together.
 pub fn lines(root: &Root) -> Vec<CheckLine> {
     let names = match root.names(PROFILES) {
         Ok(names) => names,

@@ -33,7 +33,7 @@ pub fn units() -> Vec<String> {
         .collect()
 }
 
-/// Judges all of it.
+/// Whether the daemon runs, has seen the hook, and is confined as guests need it.
 pub fn lines(facts: &DaemonFacts) -> Vec<CheckLine> {
     let Some(daemon) = facts.running else {
         return vec![absent(facts)];

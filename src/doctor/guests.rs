@@ -35,13 +35,13 @@ pub struct Given {
 pub struct Found {
     /// What was looked at.
     pub lines: Vec<CheckLine>,
-    /// Their shares.
+    /// The directories that their raw shares open, by the kernel's name.
     pub shares: Vec<Shared>,
     /// Whether there may be one with raw 9p arguments.
     pub any: bool,
 }
 
-/// These guests.
+/// Looks at guests whose XML somebody names, running or not.
 pub fn given(root: &Root, given: &[Given]) -> Found {
     let mut found = Found::default();
     let named = |name: &str| {

@@ -31,7 +31,7 @@ pub enum Subject {
     AppArmor,
     /// The profiles of guests.
     Profiles,
-    /// The lock.
+    /// /run/virt-9p.lock, which every hook takes before it writes.
     Lock,
     /// libvirt and QEMU.
     Libvirt,
@@ -39,12 +39,12 @@ pub enum Subject {
     Guest(String, Option<String>),
 }
 
-/// How it stands.
+/// How a thing stands, the better first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
     /// Nothing was looked at: advice.
     Note,
-    /// In order.
+    /// Seen, and in order.
     Pass,
     /// Works, or could not be looked at.
     Warn,
@@ -59,7 +59,7 @@ pub struct CheckLine {
     pub subject: Subject,
     /// What was looked at; goes on from "Checking". Or what there is advice on.
     pub looked_at: String,
-    /// How it stands.
+    /// How it stands; of what there is advice on, [`Grade::Note`].
     pub verdict: Grade,
     /// What was seen, and what to do or type.
     pub hint: Option<String>,

@@ -30,9 +30,9 @@ use crate::text::Span;
 /// A value with the place it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located<T> {
-    /// The value.
+    /// As the application sees it, references resolved.
     pub value: T,
-    /// Where it stands.
+    /// Where it stands in the text, between the quotes.
     pub span: Span,
 }
 

@@ -44,7 +44,7 @@ pub struct Attribute<'i> {
 /// A start tag. Its attributes are read by [`Xml::attributes`], where somebody wants them.
 #[derive(Debug, Clone, Copy)]
 pub struct Element<'i> {
-    /// Its namespace.
+    /// What its prefix stands for where it is written.
     pub ns: Ns,
     /// Its name without prefix.
     pub name: &'i str,

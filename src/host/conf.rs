@@ -4,7 +4,7 @@
 //! list. Of two lines with one name the first counts, because virConfGetValue takes the first it
 //! meets.
 
-/// A value.
+/// What stands behind a `=`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfValue {
     /// In quotes.

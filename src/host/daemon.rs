@@ -12,7 +12,7 @@ pub const NAMES: [&str; 2] = ["virtqemud", "libvirtd"];
 pub struct Daemon {
     /// One of [`NAMES`].
     pub name: &'static str,
-    /// Its process.
+    /// Its number in /proc.
     pub pid: u32,
     /// When it started, in seconds since 1970.
     pub started: Option<i64>,

@@ -23,7 +23,7 @@ pub struct Directory {
     pub user_xattr: Option<bool>,
     /// Whether its file system decides about permissions elsewhere (NFS, FUSE and the like).
     pub remote: bool,
-    /// Its owner.
+    /// The user id of its owner, where it can be told.
     pub owner: Option<u32>,
     /// The symbolic links that lead to it.
     pub links: Vec<Link>,

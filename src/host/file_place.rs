@@ -106,7 +106,7 @@ impl FilePlace {
         Err(Errno::ISDIR.into())
     }
 
-    /// The directory.
+    /// The directory, held open: use it, and not a path.
     pub fn directory(&self) -> BorrowedFd<'_> {
         self.directory.fd.as_fd()
     }

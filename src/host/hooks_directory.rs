@@ -27,7 +27,7 @@ const MOST_BYTES: u64 = 128 << 20;
 /// One name in one of the places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookEntry {
-    /// Host path.
+    /// Its host path, below one of the two places.
     pub place: String,
     /// Where it points, when it is a symbolic link.
     pub link: Option<String>,
@@ -47,7 +47,7 @@ pub struct Program {
     pub executable: bool,
     /// Whether others than its owner may write it, or its owner is not root.
     pub loose: bool,
-    /// What it is.
+    /// What the kernel would run.
     pub content: Content,
 }
 
@@ -58,9 +58,9 @@ pub enum Content {
     Same,
     /// virt-9p, but another build.
     OtherBuild,
-    /// A text.
+    /// A text, `#!` or not; bytes that are no UTF-8 are replaced.
     Script(String),
-    /// Something else.
+    /// A program, but no build of virt-9p.
     Other,
     /// It may not be read.
     Unreadable,

@@ -15,9 +15,9 @@ pub const CONFIGURATION: &str = "/etc/libvirt/qemu.conf";
 pub struct QemuUser {
     /// Name or number, for messages.
     pub name: String,
-    /// User id.
+    /// The number QEMU's process gets; 0 is stopped by no mode.
     pub uid: u32,
-    /// Its groups.
+    /// Its primary group, libvirt's, and those of /etc/group.
     pub groups: Vec<u32>,
     /// Whether the local files could be read as a whole.
     pub files_known: bool,

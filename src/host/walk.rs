@@ -35,7 +35,7 @@ pub struct Walk {
 /// The end of a path.
 #[derive(Debug)]
 pub enum End {
-    /// This directory.
+    /// At this directory, held open.
     Directory(OwnedFd),
     /// This directory has nothing of the first name in the rest of the path.
     Missing(OwnedFd, Vec<u8>),
@@ -57,7 +57,7 @@ pub enum Writer {
     User(u32),
     /// Members of the group of this number, or of one on its access list.
     Group(u32),
-    /// Every user.
+    /// Whoever has an account: others may write the directory that it lies in.
     Everybody,
 }
 

@@ -23,7 +23,7 @@ pub struct Key {
     what: &'static str,
 }
 
-/// Both keys.
+/// `fmode` and `dmode`.
 pub const KEYS: [Key; 2] = [
     Key {
         name: "fmode",

@@ -30,14 +30,14 @@ pub struct Placed {
     pub automatic_is_uncertain: bool,
 }
 
-/// One refusal.
+/// A raw device that QEMU refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
     /// The raw device concerned.
     pub raw: usize,
     /// The device QEMU would name: the raw one, or one of libvirt's that came later.
     pub victim: Party,
-    /// Why.
+    /// What QEMU would say.
     pub why: PciRefusal,
     /// Whether the raw device had no address of its own.
     pub automatic: bool,

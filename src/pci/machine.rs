@@ -21,7 +21,7 @@ pub enum Family {
 pub struct BuiltIn {
     /// What it is called in messages.
     pub name: &'static str,
-    /// Where.
+    /// Slot and function on the root bus.
     pub at: SlotFunction,
     /// Whether function 0 allows others beside it.
     pub multifunction: bool,

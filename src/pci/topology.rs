@@ -40,18 +40,18 @@ pub enum Party {
 pub struct PciBus {
     /// QEMU's name for it.
     pub name: String,
-    /// Its kind.
+    /// Which decides what it takes.
     pub kind: BusKind,
     /// Whether it belongs to an expander, or lies behind one: ACPI does not handle hot-plug there.
     pub expander: bool,
-    /// Taken functions.
+    /// Who has which function.
     pub users: BTreeMap<SlotFunction, User>,
 }
 
 /// A taken function.
 #[derive(Debug, Clone, Copy)]
 pub struct User {
-    /// By whom.
+    /// Who has it.
     pub party: Party,
     /// `multifunction=on`.
     pub multifunction: bool,
@@ -60,7 +60,7 @@ pub struct User {
 /// What is to be put somewhere.
 #[derive(Debug, Clone, Copy)]
 pub struct PciRequest {
-    /// For whom.
+    /// Who asks.
     pub party: Party,
     /// `addr=`; without it the lowest slot whose function 0 is free.
     pub at: Option<SlotFunction>,
@@ -75,7 +75,7 @@ pub struct PciRequest {
 pub struct Placement {
     /// Index into [`Topology::buses`].
     pub bus: usize,
-    /// The function.
+    /// Slot and function that it got.
     pub at: SlotFunction,
 }
 

@@ -63,7 +63,7 @@ pub struct RawDevice {
 /// A property of a raw device.
 #[derive(Debug, Clone)]
 pub struct RawProperty {
-    /// Its name.
+    /// As written; of a flag without its `no`.
     pub key: String,
     /// Its value; always a string in a text device.
     pub value: JsonValue,

@@ -10,7 +10,7 @@ use std::ops::Range;
 /// A value of a member.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JsonValue {
-    /// A string.
+    /// Text, its escapes resolved.
     String(String),
     /// A whole number.
     Integer(i128),
@@ -23,9 +23,9 @@ pub enum JsonValue {
 /// One member of the object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
-    /// Its key.
+    /// The key, its escapes resolved.
     pub key: String,
-    /// Its value.
+    /// The value, as far as a device may have it.
     pub value: JsonValue,
     /// Bytes of the key, quotes left out.
     pub key_range: Range<usize>,

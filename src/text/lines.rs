@@ -7,7 +7,7 @@ use crate::text::find_byte;
 /// A byte range in the XML text, end exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord, Hash)]
 pub struct Span {
-    /// First byte.
+    /// The first byte, counted from 0.
     pub start: usize,
     /// One past the last byte.
     pub end: usize,
@@ -55,7 +55,7 @@ impl<'t> Lines<'t> {
         }
     }
 
-    /// The text.
+    /// What was given to [`Lines::new`].
     pub fn text(&self) -> &'t str {
         self.text
     }

@@ -12,7 +12,7 @@ pub struct Unreadable;
 pub struct ShellToken {
     /// Counted from 1.
     pub line: usize,
-    /// What it is.
+    /// Word, operator or line end.
     pub kind: Lexeme,
 }
 

@@ -37,7 +37,7 @@ impl ShellWord {
 pub struct ShellCommand {
     /// Counted from 1.
     pub line: usize,
-    /// What it is.
+    /// Simple, or made of others.
     pub kind: CommandKind,
 }
 

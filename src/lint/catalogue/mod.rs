@@ -14,7 +14,7 @@ mod paths;
 /// What is said about a finding.
 #[derive(Debug)]
 pub struct Entry {
-    /// One line.
+    /// One line without a full stop, for the list.
     pub summary: &'static str,
     /// What it means, and what QEMU or libvirt do.
     pub meaning: &'static str,
