@@ -8,14 +8,14 @@ use crate::convert::{Conversion, Refusal, Refusals};
 use crate::domain::Place;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
-use crate::lint::{modes, throttling};
+use crate::lint::modes;
 use crate::pci::build::{Wish, wish};
-use crate::qemu::command_line::{Fsdev, LOCAL_KEYS, RawDevice, RawProperty};
+use crate::qemu::command_line::{Fsdev, RawDevice, RawProperty};
+use crate::qemu::fsdev_keys::{InFilesystem, fsdev_key};
 use crate::qemu::index::Index;
 use crate::qemu::numbers::{OptionNumber, option_number};
 use crate::qemu::option_string::Opt;
 use crate::text::{brief, quoted};
-use crate::version::Version;
 
 /// The properties of a device that `<filesystem>` has words for.
 const DEVICE_KEYS: [&str; 7] = [
@@ -278,17 +278,15 @@ fn unknown(device: &RawDevice, fsdev: &Fsdev) -> Vec<Refusal> {
     let mut refused = Vec::new();
     for opt in &fsdev.opts {
         let key = opt.key.as_str();
-        // libvirt has words for all but the limits and what is newer.
-        if LOCAL_KEYS.contains(&key) {
-            continue;
-        }
-        let message = if throttling::is_key(key) {
-            format!(
+        let message = match fsdev_key(key).map(|key| key.filesystem) {
+            Some(InFilesystem::Always | InFilesystem::Since(_)) => continue,
+            Some(InFilesystem::NoLimits) => format!(
                 "{} limits the rate of this share; <filesystem> has no limits",
                 quoted(key)
-            )
-        } else {
-            format!("{} has no equal in <filesystem>", quoted(key))
+            ),
+            Some(InFilesystem::Nothing) | None => {
+                format!("{} has no equal in <filesystem>", quoted(key))
+            }
         };
         refused.push(
             Refusal::arg(opt.arg, &opt.key_range, message)
@@ -338,14 +336,17 @@ fn access(fsdev: &Fsdev) -> Result<Access, Refusal> {
     })
 }
 
-/// Whether libvirt knows the attributes that a key becomes.
-fn needs(context: &Conversion, opt: &Opt, since: Version, attributes: &str) -> Result<(), Refusal> {
+/// Whether libvirt knows the attribute that a key becomes; `opt` is what to point at.
+fn needs(context: &Conversion, opt: &Opt, key: &str) -> Result<(), Refusal> {
+    let Some(InFilesystem::Since(since)) = fsdev_key(key).map(|key| key.filesystem) else {
+        return Ok(());
+    };
     match context.assume.libvirt {
         Some(libvirt) if libvirt < since => Err(Refusal::arg(
             opt.arg,
             &opt.key_range,
             format!(
-                "libvirt knows {attributes} of <filesystem> since {since}, and would drop it without a word: this is {libvirt}"
+                "libvirt knows {key} of <filesystem> since {since}, and would drop it without a word: this is {libvirt}"
             ),
         )
         .help("keep the raw arguments until libvirt is updated, or name the libvirt that this is for with --libvirt")),
@@ -357,7 +358,7 @@ fn multidevs(context: &Conversion, fsdev: &Fsdev) -> Result<Option<String>, Refu
     let Some(opt) = fsdev.last("multidevs") else {
         return Ok(None);
     };
-    needs(context, opt, Version(6, 3, 0), "multidevs")?;
+    needs(context, opt, &opt.key)?;
     Ok(Some(opt.value.clone()))
 }
 
@@ -369,7 +370,6 @@ fn mode(
     access: Access,
 ) -> Result<Option<u16>, Refusal> {
     let opt = fsdev.last(key.name);
-    let since = Version(6, 10, 0);
     if let (Some(opt), true) = (opt, access != Access::Mapped) {
         let message = format!(
             "`{}` goes with mapped security models only: QEMU refuses to start, and libvirt refuses it, too",
@@ -380,7 +380,7 @@ fn mode(
     if let Some(asked) = asked.filter(|_| access == Access::Mapped) {
         let first = opt.or_else(|| fsdev.opts.first());
         return first
-            .map_or(Ok(()), |opt| needs(context, opt, since, key.name))
+            .map_or(Ok(()), |opt| needs(context, opt, key.name))
             .map(|()| Some(asked));
     }
     let Some(opt) = opt else { return Ok(None) };
@@ -394,7 +394,7 @@ fn mode(
         );
         return Err(value(opt, finding.message).help(decide));
     }
-    needs(context, opt, since, key.name)?;
+    needs(context, opt, key.name)?;
     match option_number(&opt.value) {
         OptionNumber::Number(number) => Ok(u16::try_from(number).ok()),
         _ => Ok(None),

@@ -5,35 +5,12 @@ use crate::domain::Place;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::qemu::command_line::Fsdev;
+use crate::qemu::fsdev_keys::BUCKETS;
 use crate::qemu::numbers::{OptionNumber, option_number};
 use crate::qemu::option_string::Opt;
 
 /// QEMU's THROTTLE_VALUE_MAX.
 const MOST: u64 = 1_000_000_000_000_000;
-
-/// The six buckets: their names in keys.
-const BUCKETS: [(&str, &str); 6] = [
-    ("bps", "total"),
-    ("bps", "read"),
-    ("bps", "write"),
-    ("iops", "total"),
-    ("iops", "read"),
-    ("iops", "write"),
-];
-
-/// Whether `key` is one of the throttling keys.
-pub fn is_key(key: &str) -> bool {
-    let Some(name) = key.strip_prefix("throttling.") else {
-        return false;
-    };
-    name == "iops-size"
-        || BUCKETS.iter().any(|(unit, way)| {
-            name.strip_prefix(unit)
-                .and_then(|rest| rest.strip_prefix('-'))
-                .and_then(|rest| rest.strip_prefix(way))
-                .is_some_and(|rest| matches!(rest, "" | "-max" | "-max-length"))
-        })
-}
 
 /// Finds limits that do not go together.
 pub fn check(fsdev: &Fsdev, findings: &mut Vec<Finding>) {

@@ -101,19 +101,6 @@ pub enum FailedSet {
     Id(usize),
 }
 
-/// The keys of a local fsdev, limits left out.
-pub const LOCAL_KEYS: [&str; 9] = [
-    "path",
-    "security_model",
-    "readonly",
-    "writeout",
-    "fmode",
-    "dmode",
-    "multidevs",
-    "fsdriver",
-    "id",
-];
-
 /// The most bytes of one argument: MAX_ARG_STRLEN (32 pages) without the final NUL. What is longer
 /// never reaches QEMU, and is not read.
 pub const LONGEST_ARG: usize = 131_071;

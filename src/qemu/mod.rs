@@ -6,6 +6,7 @@ pub mod command_line;
 pub mod device_json;
 pub mod device_properties;
 pub mod device_spelling;
+pub mod fsdev_keys;
 pub mod index;
 pub mod libvirt_ids;
 pub mod native_fsdevs;

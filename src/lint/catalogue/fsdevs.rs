@@ -87,7 +87,7 @@ pub static KEY_UNKNOWN: Entry = Entry {
     },
     since: Some(
         "fmode and dmode: QEMU 2.10; multidevs: QEMU 4.2; max_xattr: some builds of 10.0, \
-              and 11.1",
+              and 11.1; uid_map and gid_map: Canonical's builds",
     ),
 };
 
@@ -187,3 +187,22 @@ pub static PROXY_SOCKET: Entry = Entry {
     },
     since: Some("QEMU before 9.2, which has no proxy any more"),
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::qemu::fsdev_keys::{InQemu, KEYS};
+
+    #[test]
+    fn keys_that_not_every_qemu_has_are_named_with_their_version() {
+        let text = KEY_UNKNOWN.since.unwrap();
+        for key in KEYS.iter().filter(|key| key.qemu != InQemu::Every) {
+            let entry = text.split("; ").find(|entry| entry.contains(key.name));
+            let entry = entry.unwrap_or_else(|| panic!("{} is not in: {text}", key.name));
+            if let InQemu::Since(version) = key.qemu {
+                let said = format!("QEMU {}.{}", version.0, version.1);
+                assert!(entry.ends_with(&said), "{}: {entry}", key.name);
+            }
+        }
+    }
+}

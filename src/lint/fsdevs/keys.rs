@@ -1,0 +1,145 @@
+//! The keys of -fsdev and -virtfs: whether they belong there, and how often.
+
+use std::collections::BTreeMap;
+
+use crate::domain::Place;
+use crate::lint::catalogue::Code;
+use crate::lint::finding::Finding;
+use crate::lint::fix::{Replacement, meant};
+use crate::lint::{Context, enough};
+use crate::ordered;
+use crate::qemu::command_line::Fsdev;
+use crate::qemu::fsdev_keys::{KEYS, fsdev_key};
+use crate::qemu::option_string::{Form, Opt};
+use crate::text::quoted;
+
+use super::values::value;
+
+/// Whether a key stands in the word of a -virtfs; one that -set adds goes to the fsdev behind it.
+pub fn in_virtfs(fsdev: &Fsdev, opt: &Opt) -> bool {
+    fsdev.virtfs && opt.arg == fsdev.arg
+}
+
+/// Whether a key belongs to this driver: `Some(true)` always, `None` in some versions.
+pub fn key_belongs(
+    context: Context,
+    virtfs: bool,
+    driver: Option<&str>,
+    key: &str,
+) -> Option<bool> {
+    match fsdev_key(key) {
+        Some(key) => key.belongs(virtfs, driver, context.assume.qemu),
+        // A driver that is not known is said already; its keys are worth no other word.
+        None => Some(driver.is_none()),
+    }
+}
+
+/// Finds keys that QEMU does not take, or takes once only.
+pub fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mut Vec<Finding>) {
+    let mut seen: BTreeMap<&str, &Opt> = BTreeMap::new();
+    let all = ordered::set(fsdev.opts.iter().map(|opt| opt.key.as_str()));
+    // Whether what stands before is the path, or what was cut off it.
+    let mut in_path = false;
+    for opt in &fsdev.opts {
+        if enough(findings) {
+            return;
+        }
+        let virtfs = in_virtfs(fsdev, opt);
+        let belongs = key_belongs(context, virtfs, driver, &opt.key);
+        if belongs == Some(true) {
+            in_path = opt.key == "path" && opt.form == Form::Pair && opt.arg == fsdev.arg;
+            value(opt, findings);
+            let earlier = seen.insert(&opt.key, opt);
+            if let Some(earlier) = earlier.filter(|_| opt.arg == fsdev.arg) {
+                findings.push(repeated(opt, earlier));
+            }
+            continue;
+        }
+        let option = if fsdev.virtfs { "-virtfs" } else { "-fsdev" };
+        // Not one that is there already.
+        let known = |key: &str| {
+            !all.contains(key) && key_belongs(context, virtfs, driver, key) == Some(true)
+        };
+        let finding = key_unknown(belongs, option, opt, known);
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let is_path = opt.form == Form::Flag || !opt.key.chars().all(is_name);
+        in_path &= is_path && opt.arg == fsdev.arg;
+        findings.extend(finding.map(|finding| {
+            if !in_path || !finding.fix.is_empty() {
+                return finding;
+            }
+            let comma = opt.key_range.start.saturating_sub(1)..opt.key_range.start;
+            let edit = Replacement::new(Place::Arg(opt.arg, comma), ",,");
+            finding
+                .fix([edit])
+                .help("if it is a part of the path, write the comma before it twice: `,,`")
+        }));
+    }
+}
+
+/// What is said of a key that does not belong; `known` tells which others would.
+pub fn key_unknown(
+    belongs: Option<bool>,
+    option: &str,
+    opt: &Opt,
+    known: impl Fn(&str) -> bool,
+) -> Option<Finding> {
+    let place = Place::Arg(opt.arg, opt.key_range.clone());
+    let finding = Finding::error_if(
+        belongs.map(|belongs| !belongs),
+        Code::KeyUnknown,
+        place.clone(),
+        format!(
+            "{} is no key that {option} takes here: QEMU refuses to start",
+            quoted(&opt.key)
+        ),
+    )?;
+    Some(match closest(&opt.key, known) {
+        Some(near) if opt.form != Form::Flag => {
+            let edit = Replacement::new(place, near);
+            finding.fix([edit]).help(format!("did you mean `{near}`?"))
+        }
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
+        None => finding.help("remove it, or check its spelling"),
+    })
+}
+
+/// The known key that was meant.
+fn closest(key: &str, known: impl Fn(&str) -> bool) -> Option<&'static str> {
+    let plain = key.to_ascii_lowercase().replace(['-', '_', ' '], "");
+    let renamed = match plain.as_str() {
+        "fmask" | "filemode" => Some("fmode"),
+        "dmask" | "dirmode" => Some("dmode"),
+        "ro" => Some("readonly"),
+        "source" | "dir" => Some("path"),
+        _ => None,
+    };
+    let keys = KEYS.iter().map(|key| key.name);
+    renamed.filter(|key| known(key)).or_else(|| {
+        meant(
+            key,
+            keys.filter(|key| known(key))
+                .collect::<Vec<_>>()
+                .into_iter(),
+        )
+    })
+}
+
+fn repeated(opt: &Opt, earlier: &Opt) -> Finding {
+    let (counts, other) = if opt.key == "id" {
+        ("first", "this one counts")
+    } else {
+        ("last", "this one does not count")
+    };
+    let whole = |opt: &Opt| Place::Arg(opt.arg, opt.key_range.start..opt.value_range.end);
+    Finding::warning(
+        Code::KeyRepeated,
+        whole(opt),
+        format!(
+            "`{}` stands here more than once; QEMU takes the {counts}",
+            opt.key
+        ),
+    )
+    .help("keep the one you mean")
+    .with(whole(earlier), other)
+}
