@@ -22,7 +22,7 @@ use crate::output;
 use crate::qemu::command_line::{CommandLine, FailedSet};
 use crate::report::stderr;
 use crate::report::syslog::Log;
-use crate::text::{Shown, count, find, quoted};
+use crate::text::{Shown, brief, count, find, quoted};
 
 /// What libvirt wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,16 +243,14 @@ fn not_ours(root: &Root, content: &[u8]) -> Ending {
     Ending::fine()
 }
 
-/// XML that cannot be read has no policy element either, so there is no way out but to fix it.
+/// XML that cannot be read.
 fn unreadable(root: &Root, guest: &str, why: &str) -> Ending {
     let message = format!(
         "guest {} was not started: it has raw 9p arguments, but {why}; nothing was checked or granted",
         quoted(guest)
     );
     Log::open(root).error(&message);
-    let mut shown = Shown::default();
-    shown.line(&format!("virt-9p: {message}"));
-    Ending::refuse(shown)
+    Ending::refuse(stderr::unreadable(&message))
 }
 
 /// So many findings go to the log. Its socket holds about ten lines until the daemon reads on
@@ -310,7 +308,7 @@ fn decide(root: &Root, inspection: &Inspection) -> Ending {
 
 fn who(domain: &Domain) -> String {
     let uuid = domain.uuid.as_ref().map_or("no UUID", |uuid| uuid.as_str());
-    format!("guest '{}' ({uuid})", domain.name)
+    format!("guest '{}' ({uuid})", brief(&domain.name))
 }
 
 /// Writes the rules; says what was done, or what went wrong and what to do about it.

@@ -11,6 +11,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -288,6 +289,62 @@ fn much_to_complain_about_is_cut_short() {
         let used = arg("-device") + &arg("virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c");
         let (_, out, err) = prepare(root.path(), &domain(&(share.clone() + &used + &arguments)));
         assert!(out.is_empty() && err.lines().count() < 3000, "{name}");
+    }
+}
+
+/// virsh shows it and the log keeps it: both say what matters, and no more than a page, whatever a
+/// domain is called. The command to start it all the same takes the UUID then.
+#[test]
+fn a_name_of_megabytes_is_cut_short() {
+    const UUID: &str = "c7a5fdbd-edaf-9455-926a-d65c16db1809";
+    let root = host();
+    fs::create_dir_all(root.path().join("dev")).unwrap();
+    let log = UnixDatagram::bind(root.path().join("dev/log")).unwrap();
+    log.set_nonblocking(true).unwrap();
+    let wrong = arg("-fsdev") + &arg("local,id=a,path=/srv/share,security_model=mapped,fmode=644");
+    let used = arg("-device") + &arg("virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c");
+    let many = (arg("-device") + &arg("virtio-9p-pci,addr=77")).repeat(30);
+    let xml = String::from_utf8(domain(&format!("{wrong}{used}{many}"))).unwrap();
+    let plain = prepare(root.path(), xml.as_bytes()).2;
+    assert!(plain.contains("virsh metadata 'guest' urn") && plain.contains("dumpxml 'guest' |"));
+    let long = "\u{fc}".repeat(1 << 20);
+    let named = xml.replace("<name>guest<", &format!("<name>{long}<"));
+    let attribute = xml.replace(
+        "<devices/>",
+        &format!("<devices><rng {long}='1' {long}='1'/></devices>"),
+    );
+    let element = xml.replace(
+        "<devices/>",
+        &format!("<devices><{long} a='1' a='1'/></devices>"),
+    );
+    let end = xml.replace("<devices/>", &format!("<devices></{long}>"));
+    while log.recv(&mut [0; 10_000]).is_ok() {}
+    for (what, xml) in [
+        ("name", named),
+        ("attribute", attribute),
+        ("element", element),
+        ("end", end),
+    ] {
+        let (status, out, err) = prepare(root.path(), xml.as_bytes());
+        assert_eq!((status, out.as_str()), (1, ""), "{what}");
+        assert!(err.len() < 32 << 10, "{what}: {} bytes", err.len());
+        let mut lines = Vec::new();
+        let mut line = vec![0; 1 << 20];
+        while let Ok(length) = log.recv(&mut line) {
+            lines.push(String::from_utf8_lossy(&line[..length]).into_owned());
+        }
+        assert!(lines.iter().all(|line| line.len() < 8 << 10), "{what}");
+        let last = lines.last().unwrap();
+        if what == "name" {
+            let way_out = format!("virsh metadata {UUID} urn:virt-9p:policy:1");
+            assert!(
+                err.contains(&way_out) && err.contains(&format!("dumpxml {UUID} |")),
+                "{err}"
+            );
+            assert!(last.ends_with(": not started"), "{last}");
+        } else {
+            assert!(last.contains("but its XML cannot be read"), "{last}");
+        }
     }
 }
 

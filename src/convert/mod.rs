@@ -231,6 +231,17 @@ impl Refusal {
     }
 }
 
+impl From<&Finding> for Refusal {
+    /// What `check` finds, as a reason.
+    fn from(finding: &Finding) -> Self {
+        Refusal {
+            place: finding.place.clone(),
+            message: finding.message.clone(),
+            help: finding.help.clone(),
+        }
+    }
+}
+
 /// Refusals as they come up, so that all are said at once.
 #[derive(Debug, Default)]
 pub struct Refusals(Vec<Refusal>);

@@ -185,11 +185,7 @@ impl<'a> RawShares<'a> {
         let errors = args.iter().filter_map(|arg| self.errors.get(arg)).flatten();
         errors
             .filter(|finding| !elsewhere(finding.code))
-            .map(|finding| Refusal {
-                place: finding.place.clone(),
-                message: finding.message.clone(),
-                help: finding.help.clone(),
-            })
+            .map(|finding| Refusal::from(*finding))
             .collect()
     }
 

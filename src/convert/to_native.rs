@@ -8,6 +8,8 @@ use crate::convert::layout::{Style, blank};
 use crate::convert::read_arguments::{Pair, RawShares};
 use crate::convert::tree::{self, XmlNode};
 use crate::convert::{Conversion, Plan, Refusal, Refusals, filesystem};
+use crate::domain::Place;
+use crate::lint::catalogue::Code;
 use crate::ordered;
 use crate::pci::build::{Wish, wish};
 use crate::qemu::command_line::RawDevice;
@@ -36,7 +38,11 @@ pub fn plan(context: &Conversion, style: &Style) -> Result<Plan, Vec<Refusal>> {
             Err(refusals) => refused.extend(refusals),
         }
     }
-    refused.extend(context.request.unknown_targets(&tags, "raw 9p device"));
+    let unknown = context.request.unknown_targets(&tags, "raw 9p device");
+    if context.request.targets.is_empty() || !unknown.is_empty() {
+        refused.extend(unreadable(context));
+    }
+    refused.extend(unknown);
     refused.extend(lost(context, &tags));
     let mut notes = Vec::new();
     let alone = staying.iter().all(|other| wish(other) == Wish::NotPci);
@@ -85,6 +91,20 @@ pub fn plan(context: &Conversion, style: &Style) -> Result<Plan, Vec<Refusal>> {
         }
     }
     refused.finish(plan)
+}
+
+/// A 9p device in JSON that QEMU refuses, so that which share it is cannot be told.
+fn unreadable(context: &Conversion) -> impl Iterator<Item = Refusal> {
+    let words = ["9p", "fsdev", "mount_tag"];
+    let broken = context.findings.iter().filter(move |finding| {
+        let Place::Arg(arg, _) = finding.place else {
+            return false;
+        };
+        let arg = context.domain.args.get(arg);
+        finding.code == Code::JsonInvalid
+            && arg.is_some_and(|arg| words.iter().any(|word| arg.value.contains(word)))
+    });
+    broken.map(Refusal::from)
 }
 
 /// Arguments that libvirt does not see are no shares, but somebody takes them for such.

@@ -91,6 +91,8 @@ pub struct Override {
     pub name: String,
     /// What it becomes; nothing where `type='remove'`.
     pub value: Option<String>,
+    /// The `type`: `string`, `unsigned`, `signed`, `bool` or `remove`.
+    pub kind: String,
     /// Where the value stands, or the tag where there is none.
     pub span: Span,
 }

@@ -140,13 +140,14 @@ fn overrides(xml: &mut Xml, domain: &mut Domain) -> Result<(), XmlError> {
                 let Some(name) = owned(&attributes, "name") else {
                     return Ok(());
                 };
-                let removed = attributes.value("type") == Some("remove");
-                let value = attributes.get("value").filter(|_| !removed);
+                let kind = owned(&attributes, "type").unwrap_or_default();
+                let value = attributes.get("value").filter(|_| kind != "remove");
                 domain.overrides.push(Override {
                     alias: alias.clone(),
                     name,
                     value: value.map(|value| value.value.clone().into_owned()),
                     span: value.map_or(property.tag, |value| value.span),
+                    kind,
                 });
                 Ok(())
             })

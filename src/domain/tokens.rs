@@ -125,7 +125,7 @@ impl<'i> Tokens<'i> {
             },
             // Defaults of attributes, their types and entities: libxml2 follows them, and gets
             // other values than stand in the tags. libvirt writes none.
-            Event::DocType(doctype) if doctype.contains('[') => {
+            Event::DocType(doctype) if has_subset(&doctype) => {
                 return Err(XmlError {
                     at,
                     message: "a DOCTYPE with declarations in it, by which libvirt would read \
@@ -154,6 +154,20 @@ impl<'i> Tokens<'i> {
     }
 }
 
+/// Whether a DOCTYPE has declarations in it, and not just the name of a file that has, which libvirt
+/// does not read.
+fn has_subset(doctype: &str) -> bool {
+    let mut quote = None;
+    doctype.chars().any(|c| {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            _ => {}
+        }
+        quote.is_none() && c == '['
+    })
+}
+
 /// Positions in a text that is in memory fit.
 fn offset(position: u64) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
@@ -175,6 +189,36 @@ pub fn attributes(rest: &str) -> impl Iterator<Item = Result<(&str, &str), AttrE
             (attribute.key.into_inner(), raw)
         })
     })
+}
+
+/// Whether XML allows a character (1.0, 2.2). libxml2 refuses a document with another, written
+/// however it may be, so libvirt has none.
+pub fn is_allowed(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// The first character of `text` that XML does not allow, and its byte.
+pub fn forbidden(text: &str) -> Option<(usize, char)> {
+    // Of the others each begins with a byte of these.
+    let suspect = |byte: &u8| *byte < b' ' || *byte == 0xef;
+    let mut from = 0;
+    while let Some(at) = text.as_bytes().get(from..)?.iter().position(suspect) {
+        let at = from + at;
+        let c = text.get(at..)?.chars().next()?;
+        if !is_allowed(c) {
+            return Some((at, c));
+        }
+        from = at + c.len_utf8();
+    }
+    None
+}
+
+/// What to say of such a character.
+pub fn not_allowed(c: char) -> String {
+    format!(
+        "the character U+{:04X}, which XML does not allow, not as a reference either",
+        u32::from(c)
+    )
 }
 
 /// What a reference without `&` and `;` stands for; nothing when only a DTD could say it.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::tokens::resolve;
+use crate::domain::tokens::{is_allowed, not_allowed, resolve};
 use crate::text::nearest;
 use crate::text::{Span, brief, quoted};
 
@@ -628,12 +628,9 @@ impl<'t> Strict<'t> {
     /// Whether XML allows the next character.
     fn character(&self) -> Sound {
         match self.peek().filter(|c| !is_allowed(*c)) {
-            Some(c) => Err(Fault::new(format!(
-                "the character U+{:04X}, which XML does not allow, not as a reference either",
-                u32::from(c)
-            ))
-            .at(self.at, self.at + c.len_utf8())
-            .help("remove it")),
+            Some(c) => Err(Fault::new(not_allowed(c))
+                .at(self.at, self.at + c.len_utf8())
+                .help("remove it")),
             None => Ok(()),
         }
     }
@@ -653,11 +650,6 @@ fn open_quote(start: usize, key: &str) -> Fault {
     fault
         .at(start, start + 1)
         .help("put the same quote at its end")
-}
-
-/// XML 1.0, `Char`.
-fn is_allowed(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// XML 1.0, `NameStartChar`.

@@ -237,6 +237,9 @@ impl<'i> Xml<'i> {
                 XmlToken::Text(text) => out.push_str(&tokens::lines(text)),
                 XmlToken::CData(data) => out.push_str(&tokens::lines(data)),
                 XmlToken::Reference(reference) => match tokens::resolve(reference) {
+                    Some(c) if !tokens::is_allowed(c) => {
+                        return self.fail(at, &tokens::not_allowed(c));
+                    }
                     Some(c) => out.push(c),
                     None => return self.unknown_entity(at, reference),
                 },
@@ -304,6 +307,13 @@ impl<'i> Xml<'i> {
                     return self.fail(span.start, &format!("in attribute `{name}`: {error}"));
                 }
             };
+            // Of a file all is looked at before; there are references left, and what QEMU gets.
+            if (raw.contains('&') || element.ns == Ns::Qemu)
+                && let Some((_, c)) = tokens::forbidden(&value)
+            {
+                let what = tokens::not_allowed(c);
+                return self.fail(span.start, &format!("in attribute `{name}`: {what}"));
+            }
             attributes.push(Attribute {
                 name,
                 value,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assumptions::DeviceForm;
-use crate::domain::Place;
+use crate::domain::{Override, Place};
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
@@ -68,6 +68,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         given(context, native, findings);
     }
     native_sets(context, findings);
+    native_overrides(context, findings);
 }
 
 /// An fsdev that libvirt's device has been given must be there as its own would.
@@ -113,6 +114,78 @@ fn native_sets(context: Context, findings: &mut Vec<Finding>) {
     }
 }
 
+/// What `<qemu:override>` does to libvirt's own 9p devices. libvirt writes what it says, and QEMU
+/// refuses what it does not know.
+fn native_overrides(context: Context, findings: &mut Vec<Finding>) {
+    let overrides = context.domain.overrides.iter();
+    // The last of each counts.
+    let last: BTreeMap<(&str, &str), &Override> =
+        ordered::map(overrides.map(|property| ((&*property.alias, &*property.name), property)));
+    let form = context.assume.device_form(&context.domain.capabilities);
+    for ((alias, name), property) in last {
+        let device = context.index.libvirt(alias);
+        let device = device.and_then(|device| context.domain.devices.get(device));
+        if enough(findings) {
+            return;
+        }
+        if !device.is_some_and(|device| device.is_9p())
+            || matches!(name, "driver" | "id" | "bus" | "fsdev")
+        {
+            continue;
+        }
+        // Where the form is not known, what is wrong in one of them may be right in the other.
+        let found = match form {
+            Some(form) => overridden(context, form, property),
+            None => overridden(context, DeviceForm::Text, property)
+                .and_then(|_| overridden(context, DeviceForm::Json, property)),
+        };
+        findings.extend(found.map(|finding| Finding {
+            place: Place::Xml(property.span),
+            fix: Vec::new(),
+            ..finding
+        }));
+    }
+}
+
+/// What is wrong with a property of `<qemu:override>`, as libvirt writes it.
+fn overridden(context: Context, form: DeviceForm, by: &Override) -> Option<Finding> {
+    let place = Place::Xml(by.span);
+    let Some(value) = &by.value else {
+        return (by.name == "mount_tag").then(|| tag_missing(place));
+    };
+    let text = || JsonValue::String(value.clone());
+    let value = match (by.kind.as_str(), form) {
+        ("string", _) => text(),
+        ("bool", DeviceForm::Json) => JsonValue::Bool(value == "true"),
+        ("bool", DeviceForm::Text) => {
+            JsonValue::String(if value == "true" { "on" } else { "off" }.to_owned())
+        }
+        (_, DeviceForm::Json) => value
+            .trim()
+            .parse()
+            .map_or(JsonValue::Other, JsonValue::Integer),
+        (_, DeviceForm::Text) => text(),
+    };
+    let changed = RawProperty {
+        key: by.name.clone(),
+        value,
+        flag: false,
+        arg: 0,
+        key_range: 0..0,
+        value_range: 0..0,
+    };
+    match (&changed.value, by.name.as_str()) {
+        (JsonValue::String(tag), "mount_tag") => tag_too_long(&changed, tag),
+        _ => property(context, form, "virtio-9p-pci", &changed, &BTreeSet::new()).map(|finding| {
+            match finding.code {
+                // What is written otherwise there is no argument.
+                Code::KeyUnknown => finding,
+                _ => finding.help("give the property a type and a value that fit, or leave it out"),
+            }
+        }),
+    }
+}
+
 fn at(property: &RawProperty) -> Place {
     Place::Arg(property.arg, property.value_range.clone())
 }
@@ -146,17 +219,43 @@ fn id(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fin
             }),
         );
     }
-    let first = context.index.device(text).filter(|first| *first != index);
-    let first = first.and_then(|first| context.line.devices.get(first)?.id());
-    let owner = context.index.libvirt(text);
-    let owner = owner.and_then(|owner| context.domain.devices.get(owner));
-    let (who, other) = match (first, owner) {
-        (Some(first), _) => ("another raw device has".to_owned(), at(first)),
-        (None, Some(owner)) => (
-            format!("libvirt gives to its <{}>", owner.element),
-            Place::Xml(owner.tag),
-        ),
-        (None, None) => return,
+    // -set changes the id of a device, not the one by which QEMU knows its options; those of
+    // libvirt's devices only where it writes text, too.
+    let others = |first: Option<&RawProperty>, owner: Option<usize>| {
+        let owner = owner.and_then(|owner| context.domain.devices.get(owner));
+        match (first, owner) {
+            (Some(first), _) => Some(("another raw device has".to_owned(), at(first))),
+            (None, Some(owner)) => Some((
+                format!("libvirt gives to its <{}>", owner.element),
+                Place::Xml(owner.tag),
+            )),
+            (None, None) => None,
+        }
+    };
+    let another = |first: Option<usize>| {
+        let first = first.filter(|first| *first != index);
+        context.line.devices.get(first?)
+    };
+    let is = |text: &str| {
+        let first = another(context.index.device(text)).and_then(RawDevice::id);
+        others(first, context.index.libvirt(text))
+    };
+    let was = |text: &str| {
+        let form = context.assume.device_form(&context.domain.capabilities);
+        let owner = context.index.libvirt(text);
+        let owner = owner.filter(|_| form == Some(DeviceForm::Text));
+        let first = another(context.index.written(text)).and_then(RawDevice::written_id);
+        others(first, owner)
+    };
+    let taken = is(text).map(|other| (id, text, other)).or_else(|| {
+        let id = device.written_id()?;
+        let JsonValue::String(text) = &id.value else {
+            return None;
+        };
+        Some((id, text.as_str(), was(text)?))
+    });
+    let Some((id, text, (who, other))) = taken else {
+        return;
     };
     let finding = Finding::error(
         Code::IdDuplicate,
@@ -301,14 +400,7 @@ fn fsdev_unknown(
 
 fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Finding>) {
     let Some(tag) = device.last("mount_tag") else {
-        findings.push(
-            Finding::error(
-                Code::TagMissing,
-                whole_argument(context, device.arg),
-                "no `mount_tag` is given: QEMU refuses to start",
-            )
-            .help("add mount_tag=NAME; the guest mounts the share by it"),
-        );
+        findings.push(tag_missing(whole_argument(context, device.arg)));
         return;
     };
     let JsonValue::String(text) = &tag.value else {
@@ -339,6 +431,15 @@ fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Vec<Fi
             None => finding,
         });
     }
+}
+
+fn tag_missing(place: Place) -> Finding {
+    Finding::error(
+        Code::TagMissing,
+        place,
+        "no `mount_tag` is given: QEMU refuses to start",
+    )
+    .help("add mount_tag=NAME; the guest mounts the share by it")
 }
 
 fn tag_too_long(tag: &RawProperty, text: &str) -> Option<Finding> {

@@ -118,7 +118,7 @@ pub fn set_keys(domain: &Domain, device: &RawDevice, values: &[(&str, &str)]) ->
 /// The value of a property, with the quotes that a string of JSON has.
 pub fn outer(property: &RawProperty, json: bool) -> Range<usize> {
     let quoted = usize::from(json && matches!(property.value, JsonValue::String(_)));
-    property.value_range.start - quoted..property.value_range.end + quoted
+    property.value_range.start.saturating_sub(quoted)..property.value_range.end + quoted
 }
 
 /// Of several edits in one argument one, with what stands between them.

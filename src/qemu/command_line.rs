@@ -183,6 +183,14 @@ impl RawDevice {
         }
     }
 
+    /// The id that stands in the argument, by which QEMU tells the options of text devices apart
+    /// whatever -set adds (qemu_opts_create). JSON ones are not among them.
+    pub fn written_id(&self) -> Option<&RawProperty> {
+        let ids = self.properties.iter();
+        let mut ids = ids.filter(|p| p.key == "id" && p.arg == self.arg);
+        ids.next().filter(|_| self.form == DeviceForm::Text)
+    }
+
     /// Its driver, or nothing.
     pub fn driver(&self) -> &str {
         self.text("driver").unwrap_or("")

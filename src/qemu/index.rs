@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::Domain;
 use crate::ordered;
 use crate::qemu::command_line::{CommandLine, Fsdev, RawDevice, Set};
+use crate::qemu::device_json::JsonValue;
 use crate::qemu::native_fsdevs::{NativeFsdev, native_fsdevs};
 
 /// Names, and the first that has each.
@@ -21,6 +22,8 @@ pub struct Index<'a> {
     fsdevs: BTreeMap<&'a str, usize>,
     /// Raw devices by id: index into `CommandLine::devices`.
     devices: BTreeMap<&'a str, usize>,
+    /// Raw text devices by the id in their argument, which -set does not change there.
+    written: BTreeMap<&'a str, usize>,
     /// Raw 9p devices by mount tag.
     tags: BTreeMap<&'a str, usize>,
     /// Mount tags of libvirt's own 9p shares.
@@ -44,6 +47,7 @@ impl<'a> Index<'a> {
             natives: native_fsdevs(domain, line),
             fsdevs: BTreeMap::new(),
             devices: BTreeMap::new(),
+            written: BTreeMap::new(),
             tags: BTreeMap::new(),
             native_tags: BTreeSet::new(),
             used: BTreeSet::new(),
@@ -80,6 +84,9 @@ impl<'a> Index<'a> {
         if let Some(id) = device.id_text().filter(|_| !device.virtfs) {
             self.devices.entry(id).or_insert(position);
         }
+        if let Some(JsonValue::String(id)) = device.written_id().map(|id| &id.value) {
+            self.written.entry(id).or_insert(position);
+        }
         self.used.extend(device.text("fsdev"));
         if let Some(tag) = device.text("mount_tag").filter(|_| device.is_9p()) {
             self.tags.entry(tag).or_insert(position);
@@ -104,6 +111,11 @@ impl<'a> Index<'a> {
     /// The first raw device of this id.
     pub fn device(&self, id: &str) -> Option<usize> {
         self.devices.get(id).copied()
+    }
+
+    /// The first raw text device that has this id in its argument.
+    pub fn written(&self, id: &str) -> Option<usize> {
+        self.written.get(id).copied()
     }
 
     /// The first raw 9p device of this mount tag.

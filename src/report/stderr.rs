@@ -2,7 +2,7 @@
 
 use crate::domain::{Domain, Place};
 use crate::lint::finding::{Counts, Finding, Level};
-use crate::text::{Shown, brief, count, quoted, shell_word, shortened, visible};
+use crate::text::{Shown, count, quoted, shortened, visible};
 
 /// More findings than this nobody reads in an error of virsh's.
 const MOST: usize = 20;
@@ -31,7 +31,7 @@ pub fn refusal(domain: &Domain, findings: &[Finding], counts: Counts) -> Shown {
         out.line(&format!(
             "and {} more: virsh dumpxml {} | virt-9p check",
             count(more, "error"),
-            shell_word(&brief(&domain.name))
+            handle(domain)
         ));
     }
     out.line(&way_out(domain));
@@ -52,6 +52,13 @@ pub fn one(finding: &Finding) -> String {
     )
 }
 
+/// Why a domain cannot be read. There is no way out: XML that cannot be read has no policy either.
+pub fn unreadable(message: &str) -> Shown {
+    let mut out = Shown::default();
+    out.line(&format!("virt-9p: {}", shortened(message, LONGEST)));
+    out
+}
+
 /// Another reason not to start, and the way out.
 pub fn failure(domain: &Domain, message: &str, help: &str) -> Shown {
     let mut out = Shown::default();
@@ -66,8 +73,20 @@ pub fn failure(domain: &Domain, message: &str, help: &str) -> Shown {
 
 /// How to start all the same (decision D17).
 fn way_out(domain: &Domain) -> String {
-    let name = visible(&domain.name).replace('\'', "'\\''");
     format!(
-        "to start it all the same: virsh metadata '{name}' urn:virt-9p:policy:1 --config --key virt-9p --set \"<policy errors='warn'/>\""
+        "to start it all the same: virsh metadata {} urn:virt-9p:policy:1 --config --key virt-9p --set \"<policy errors='warn'/>\"",
+        handle(domain)
     )
+}
+
+/// The domain as a word of a shell, for virsh: its name, or its UUID where a name is too long for a
+/// file (libvirt makes one of it) or has letters in it that nobody sees.
+fn handle(domain: &Domain) -> String {
+    const LONGEST: usize = 255;
+    let name = &domain.name;
+    let plain = name.len() <= LONGEST && visible(name) == *name;
+    match &domain.uuid {
+        Some(uuid) if !plain => uuid.as_str().to_owned(),
+        _ => format!("'{}'", shortened(name, LONGEST).replace('\'', "'\\''")),
+    }
 }

@@ -51,9 +51,9 @@ pub struct Case {
     pub decoy: bool,
     pub own: Vec<Own>,
     pub raw: Vec<String>,
-    /// Properties of libvirt's devices that `<qemu:override>` sets: alias, name and text, or
+    /// Properties of libvirt's devices that `<qemu:override>` sets: alias, name and value, or
     /// nothing where it removes one.
-    pub overrides: Vec<(&'static str, &'static str, Option<String>)>,
+    pub overrides: Vec<(&'static str, &'static str, Option<Value>)>,
 }
 
 impl Case {
@@ -127,7 +127,9 @@ impl Case {
         }
         for (alias, name, value) in &self.overrides {
             let value = match value {
-                Some(value) => format!("type='string' value='{}'", escape(value)),
+                Some(Value::String(text)) => format!("type='string' value='{}'", escape(text)),
+                Some(value @ Value::Bool(_)) => format!("type='bool' value='{value}'"),
+                Some(value) => format!("type='signed' value='{value}'"),
                 None => "type='remove'".to_owned(),
             };
             let _ = writeln!(
@@ -161,7 +163,7 @@ impl Case {
             if device.get("id").and_then(Value::as_str) == Some(alias) {
                 device.remove(*name);
                 if let Some(value) = value {
-                    device.insert((*name).to_owned(), Value::String(value.clone()));
+                    device.insert((*name).to_owned(), value.clone());
                 }
             }
         }

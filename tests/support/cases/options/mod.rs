@@ -131,7 +131,7 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
             case.raw.extend(clash);
         }
         if chance(rng, 20) {
-            case.overrides.extend(native::overridden(rng, id));
+            case.overrides.push(native::overridden(rng, id));
         }
     }
     case

@@ -1,9 +1,9 @@
 //! A share of libvirt's own beside the raw ones.
 
-use super::super::{Case, Own, doubled, pick, words};
+use super::super::{Case, Own, chance, doubled, pick, words};
 use crate::shares::Shares;
 use fastrand::Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A native `<filesystem>`, as libvirt 9.0 gives it to QEMU
 /// (qemu_command.c:qemuBuildFilesystemCommandLine).
@@ -67,15 +67,42 @@ const PROPERTIES: &[&str] = &[
     "disable-legacy=on",
 ];
 
-/// What `<qemu:override>` makes of its fsdev; `id` is that of a raw one.
-pub fn overridden(rng: &mut Rng, id: &str) -> Option<(&'static str, &'static str, Option<String>)> {
+/// What `<qemu:override>` makes of its fsdev, or of another property; `id` is that of a raw fsdev.
+pub fn overridden(rng: &mut Rng, id: &str) -> (&'static str, &'static str, Option<Value>) {
+    if chance(rng, 60) {
+        let other = [
+            ("mount_tag", None),
+            ("mount_tag", Some(json!("other"))),
+            ("mount_tag", Some(json!("a-tag-of-thirty-one-bytes------"))),
+            ("mount_tag", Some(json!("a-tag-of-thirty-one-bytes------x"))),
+            ("mount_tag", Some(json!(5))),
+            ("mount_tag", Some(json!(true))),
+            ("bogus", Some(json!(1))),
+            ("bogus", None),
+            ("ats", Some(json!("on"))),
+            ("ats", Some(json!(true))),
+            ("ats", Some(json!(1))),
+            ("vectors", Some(json!("3"))),
+            ("vectors", Some(json!(3))),
+            ("vectors", Some(json!(-2))),
+            ("rombar", Some(json!("0"))),
+            ("rombar", Some(json!(0))),
+            ("disable-legacy", Some(json!("on"))),
+            ("disable-legacy", Some(json!(true))),
+            ("disable-legacy", Some(json!("maybe"))),
+            ("multifunction", Some(json!(true))),
+            ("multifunction", Some(json!("on"))),
+        ];
+        let (name, value) = other[rng.usize(..other.len())].clone();
+        return ("fs0", name, value);
+    }
     let value = match rng.u32(..5) {
         0 => None,
         1 => Some("nowhere"),
         2 => Some("fsdev-fs0"),
         _ => Some(id),
     };
-    Some(("fs0", "fsdev", value.map(str::to_owned)))
+    ("fs0", "fsdev", value.map(Value::from))
 }
 
 /// Raw words that touch the native one.
@@ -107,7 +134,7 @@ pub fn clash(rng: &mut Rng, shares: &Shares) -> Vec<String> {
         _ => {
             let (id, more) = (
                 pick(rng, &["other", "fs0", "9", "more"]),
-                pick(rng, &["other", "last"]),
+                pick(rng, &["other", "last", "more"]),
             );
             let mut raw = vec!["-device".into(), device("more", "fsdev-fs0")];
             raw.extend(words(&["-set", &format!("device.more.id={id}")]));
