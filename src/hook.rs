@@ -231,7 +231,10 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
         ..Assumptions::default()
     };
     let inspection = inspect::inspect_domain(document.text(), domain, line, Some(root), assume);
-    decide(root, &inspection)
+    let ending = decide(root, &inspection);
+    // The process ends: nobody needs the memory back.
+    std::mem::forget(inspection);
+    ending
 }
 
 /// A domain without raw 9p arguments: a block it may still have goes away, if that can be done at

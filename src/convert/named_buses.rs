@@ -66,7 +66,7 @@ impl NamedBuses {
             if let (Some((name, kind)), Some(index)) = (controller_bus(device), device.index) {
                 buses.add(NamedBus {
                     index,
-                    name: name.into(),
+                    name,
                     kind,
                     expander: is_expander(device.model.as_deref().unwrap_or("")),
                 });

@@ -38,7 +38,7 @@ pub fn read(text: &str) -> Result<XmlNode, XmlError> {
 }
 
 /// Reads the element just opened to its end, and, `levels` deep, those in it.
-fn node(xml: &mut Xml, element: &Element, levels: usize) -> Result<XmlNode, XmlError> {
+fn node<'i>(xml: &mut Xml<'i>, element: &Element<'i>, levels: usize) -> Result<XmlNode, XmlError> {
     let mut children: Vec<XmlNode> = Vec::new();
     xml.children(|xml, child| {
         if levels > 0 {
@@ -46,12 +46,13 @@ fn node(xml: &mut Xml, element: &Element, levels: usize) -> Result<XmlNode, XmlE
         }
         Ok(())
     })?;
+    let end = xml.position();
     let attributes = xml.attributes(element)?;
     Ok(XmlNode {
         ns: element.ns,
         name: element.name.to_owned(),
         tag: element.tag,
-        span: Span::new(element.tag.start, xml.position()),
+        span: Span::new(element.tag.start, end),
         attributes: attributes
             .iter()
             .map(|a| (a.name.to_owned(), a.value.clone().into_owned(), a.span))

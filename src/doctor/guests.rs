@@ -8,7 +8,7 @@ use crate::doctor::workaround::Shared;
 use crate::doctor::{CheckLine, NEEDS_ROOT, Subject};
 use crate::domain::{Document, MOST_XML};
 use crate::host::directory::NoDirectory;
-use crate::host::{Root, guests, qemu_user};
+use crate::host::{CONFIGURATION, Root, guests};
 use crate::inspect::{self, Inspection};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
@@ -132,7 +132,7 @@ fn guest_lines(root: &Root, guest: &Given, subject: &Subject) -> Vec<CheckLine> 
     }
     // What a user that is not root cannot see of directories says nothing about QEMU.
     let blind = !rustix::process::geteuid().is_root();
-    let configuration = root.text(qemu_user::CONFIGURATION);
+    let configuration = root.text(CONFIGURATION);
     let closed = configuration.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
     let mut lines = Vec::new();
     let mut told = BTreeSet::new();

@@ -32,7 +32,7 @@ pub fn read(text: &str, origin: Origin) -> Result<Domain, XmlError> {
     }
     let mut domain = Domain {
         tag: root.tag,
-        kind: owned(&xml.attributes(&root)?, "type").unwrap_or_default(),
+        kind: owned(xml.attributes(&root)?, "type").unwrap_or_default(),
         ..Domain::default()
     };
     let mut words = Interner::default();
@@ -41,9 +41,9 @@ pub fn read(text: &str, origin: Origin) -> Result<Domain, XmlError> {
     Ok(domain)
 }
 
-fn top_level(
-    xml: &mut Xml,
-    element: &Element,
+fn top_level<'i>(
+    xml: &mut Xml<'i>,
+    element: &Element<'i>,
     domain: &mut Domain,
     words: &mut Interner,
 ) -> Result<(), XmlError> {
@@ -56,18 +56,18 @@ fn top_level(
         (Ns::None, "os") => xml.children(|xml, child| {
             if child.is("type") {
                 let attributes = xml.attributes(child)?;
-                domain.arch = owned(&attributes, "arch").unwrap_or_default();
+                domain.arch = owned(attributes, "arch").unwrap_or_default();
                 if let Some(machine) = attributes.get("machine") {
                     domain.machine = located(machine);
                 }
             }
             Ok(())
         })?,
-        (Ns::None, "features") => xml.children(|_, child| {
+        (Ns::None, "features") => xml.children_called(&|name| name == "acpi", |_, child| {
             domain.acpi |= child.is("acpi");
             Ok(())
         })?,
-        (Ns::None, "metadata") => xml.children(|xml, child| {
+        (Ns::None, "metadata") => xml.children_called(&|name| name == "policy", |xml, child| {
             if child.ns == Ns::Policy && child.name == "policy" {
                 domain.errors_only_warn = xml.attributes(child)?.value("errors") == Some("warn");
             }
@@ -106,7 +106,7 @@ fn top_level(
             if let (Ns::Qemu, "add" | "del", Some(name)) = (
                 child.ns,
                 child.name,
-                owned(&xml.attributes(child)?, "capability"),
+                owned(xml.attributes(child)?, "capability"),
             ) {
                 domain.capabilities.push((child.name == "add", name));
             }
@@ -125,7 +125,7 @@ fn overrides(xml: &mut Xml, domain: &mut Domain) -> Result<(), XmlError> {
         if !is(device, "device") {
             return Ok(());
         }
-        let Some(alias) = owned(&xml.attributes(device)?, "alias") else {
+        let Some(alias) = owned(xml.attributes(device)?, "alias") else {
             return Ok(());
         };
         xml.children(|xml, frontend| {
@@ -137,7 +137,7 @@ fn overrides(xml: &mut Xml, domain: &mut Domain) -> Result<(), XmlError> {
                     return Ok(());
                 }
                 let attributes = xml.attributes(property)?;
-                let Some(name) = owned(&attributes, "name") else {
+                let Some(name) = owned(attributes, "name") else {
                     return Ok(());
                 };
                 let kind = owned(&attributes, "type").unwrap_or_default();
@@ -200,11 +200,15 @@ impl Interner {
     }
 }
 
-fn seclabel(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(), XmlError> {
+fn seclabel<'i>(
+    xml: &mut Xml<'i>,
+    element: &Element<'i>,
+    domain: &mut Domain,
+) -> Result<(), XmlError> {
     let attributes = xml.attributes(element)?;
     let mut label = Seclabel {
-        kind: owned(&attributes, "type").unwrap_or_default(),
-        model: owned(&attributes, "model"),
+        kind: owned(attributes, "type").unwrap_or_default(),
+        model: owned(attributes, "model"),
         label: None,
     };
     xml.children(|xml, child| {
@@ -217,28 +221,32 @@ fn seclabel(xml: &mut Xml, element: &Element, domain: &mut Domain) -> Result<(),
     Ok(())
 }
 
-fn device(xml: &mut Xml, element: &Element, words: &mut Interner) -> Result<Device, XmlError> {
+fn device<'i>(
+    xml: &mut Xml<'i>,
+    element: &Element<'i>,
+    words: &mut Interner,
+) -> Result<Device, XmlError> {
     let attributes = xml.attributes(element)?;
     let mut device = Device {
         element: words.word(element.name),
         tag: element.tag,
-        kind: words.of(&attributes, "type"),
-        model: words.of(&attributes, "model"),
-        bus: words.of(&attributes, "bus"),
+        kind: words.of(attributes, "type"),
+        model: words.of(attributes, "model"),
+        bus: words.of(attributes, "bus"),
         index: attributes.value("index").and_then(number),
         filesystem: (element.is("filesystem")).then(|| {
             Box::new(Filesystem {
-                kind: owned(&attributes, "type").unwrap_or_else(|| "mount".to_owned()),
-                access: owned(&attributes, "accessmode")
-                    .unwrap_or_else(|| "passthrough".to_owned()),
+                kind: owned(attributes, "type").unwrap_or_else(|| "mount".to_owned()),
+                access: owned(attributes, "accessmode").unwrap_or_else(|| "passthrough".to_owned()),
                 ..Filesystem::default()
             })
         }),
         ..Device::default()
     };
-    xml.children(|xml, child| {
-        if child.ns == Ns::None && is_read(child.name, &device) {
-            device_child(child.name, &xml.attributes(child)?, &mut device, words);
+    let is_filesystem = device.filesystem.is_some();
+    xml.children_called(&|name| is_read(name, is_filesystem), |xml, child| {
+        if child.ns == Ns::None {
+            device_child(child.name, xml.attributes(child)?, &mut device, words);
         }
         Ok(())
     })?;
@@ -247,11 +255,11 @@ fn device(xml: &mut Xml, element: &Element, words: &mut Interner) -> Result<Devi
 }
 
 /// Whether anything is read of a device's child: most of a disk is nothing to us.
-fn is_read(child: &str, device: &Device) -> bool {
+fn is_read(child: &str, of_filesystem: bool) -> bool {
     match child {
-        "address" | "alias" | "target" => true,
-        "model" => device.model.is_none(),
-        _ => device.filesystem.is_some(),
+        "address" | "alias" | "target" | "model" => true,
+        "driver" | "source" | "readonly" => of_filesystem,
+        _ => false,
     }
 }
 
@@ -259,7 +267,7 @@ fn device_child(name: &str, child: &Attributes, device: &mut Device, words: &mut
     match name {
         "address" => device.pci = device.pci.or_else(|| pci_address(child)),
         "alias" => device.alias = child.value("name").map(Interned::from),
-        "model" => {
+        "model" if device.model.is_none() => {
             let named = words.of(child, "type");
             device.model = named.or_else(|| words.of(child, "name"));
         }
@@ -305,14 +313,17 @@ fn pci_address(address: &Attributes) -> Option<PciAddress> {
 
 /// A number as libvirt's virStrToLong with base 0 reads it: `0x` is hex, a leading 0 octal.
 pub fn number(text: &str) -> Option<u32> {
-    let text = text.trim();
-    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        u32::from_str_radix(hex, 16).ok()
-    } else if text.len() > 1 && text.starts_with('0') {
-        u32::from_str_radix(text, 8).ok()
-    } else {
-        text.parse().ok()
-    }
+    let text = match text.as_bytes().first() {
+        // As nearly all begin.
+        Some(b'0'..=b'9') => text,
+        _ => text.trim(),
+    };
+    let (digits, base) = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => (hex, 16),
+        None if text.len() > 1 && text.starts_with('0') => (text, 8),
+        None => (text, 10),
+    };
+    u32::from_str_radix(digits.trim_ascii_end(), base).ok()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use quick_xml::escape::{EscapeError, resolve_predefined_entity, unescape};
 use quick_xml::events::attributes::{AttrError, Attribute, Attributes};
-use quick_xml::events::{BytesRef, Event};
+use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::QName;
 use quick_xml::{Reader, XmlVersion};
 
@@ -63,14 +63,19 @@ pub struct Tag<'i> {
 pub struct Tokens<'i> {
     text: &'i str,
     reader: Reader<&'i [u8]>,
+    /// Whether the end of an empty element comes next: most elements are empty, and the library
+    /// would remember their names to compare them.
+    in_empty: bool,
 }
 
 impl<'i> Tokens<'i> {
     /// Of `text`, which must not begin with a byte order mark.
     pub fn new(text: &'i str) -> Self {
-        let mut reader = Reader::from_str(text);
-        reader.config_mut().expand_empty_elements = true;
-        Tokens { text, reader }
+        Tokens {
+            text,
+            reader: Reader::from_str(text),
+            in_empty: false,
+        }
     }
 
     /// Byte offset of what comes next.
@@ -85,25 +90,50 @@ impl<'i> Tokens<'i> {
     // Not an iterator: there is no `None`.
     #[allow(clippy::should_implement_trait, reason = "an Eof, and errors")]
     pub fn next(&mut self) -> Result<XmlToken<'i>, XmlError> {
-        let at = self.position();
+        self.read(false)
+    }
+
+    /// The next one behind any white space: that between tags means nothing, and is half of all.
+    ///
+    /// # Errors
+    /// As [`Tokens::next`].
+    pub fn next_behind_blanks(&mut self) -> Result<XmlToken<'i>, XmlError> {
+        self.read(true)
+    }
+
+    /// Passes over everything to the end of so many elements that are open; false where the
+    /// document ends before.
+    ///
+    /// # Errors
+    /// As [`Tokens::next`].
+    pub fn skip(&mut self, elements: usize) -> Result<bool, XmlError> {
+        let mut open = elements;
+        while open > 0 {
+            match self.read(true)? {
+                XmlToken::Start(_) => open += 1,
+                XmlToken::End => open -= 1,
+                XmlToken::Eof => return Ok(false),
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+
+    fn read(&mut self, behind_blanks: bool) -> Result<XmlToken<'i>, XmlError> {
+        if std::mem::take(&mut self.in_empty) {
+            return Ok(XmlToken::End);
+        }
+        self.reader.config_mut().trim_text_start = behind_blanks;
+        let from = self.position();
         let event = self.reader.read_event().map_err(|error| XmlError {
             at: offset(self.reader.error_position()),
             message: format!("not well-formed XML: {error}"),
         })?;
         Ok(match event {
-            Event::Start(start) | Event::Empty(start) => {
-                let name = self.own(start.name().into_inner());
-                // quick-xml does not mind; libxml2 does.
-                if name.is_empty() {
-                    return Err(XmlError {
-                        at,
-                        message: "not well-formed XML: a tag without a name".to_owned(),
-                    });
-                }
-                XmlToken::Start(Tag {
-                    name,
-                    rest: self.own(start.attributes_raw()),
-                })
+            Event::Start(start) => self.start(&start, from)?,
+            Event::Empty(start) => {
+                self.in_empty = true;
+                self.start(&start, from)?
             }
             Event::End(_) => XmlToken::End,
             Event::Text(text) => XmlToken::Text(self.own(&text)),
@@ -113,7 +143,7 @@ impl<'i> Tokens<'i> {
             Event::Decl(declaration) => match declaration.encoding() {
                 Some(Ok(name)) if !self.is_read_as(&name) => {
                     return Err(XmlError {
-                        at,
+                        at: self.begin(from),
                         message: format!(
                             "it declares the encoding {}, and libvirt would read other letters \
                              than stand here: declare UTF-8",
@@ -127,7 +157,7 @@ impl<'i> Tokens<'i> {
             // other values than stand in the tags. libvirt writes none.
             Event::DocType(doctype) if has_subset(&doctype) => {
                 return Err(XmlError {
-                    at,
+                    at: self.begin(from),
                     message: "a DOCTYPE with declarations in it, by which libvirt would read \
                               other values than stand in the elements: leave it out"
                         .to_owned(),
@@ -136,6 +166,28 @@ impl<'i> Tokens<'i> {
             Event::DocType(_) => XmlToken::Head,
             Event::Eof => XmlToken::Eof,
         })
+    }
+
+    /// What stands in a start tag, which was read from byte `from` on.
+    fn start(&self, start: &BytesStart, from: usize) -> Result<XmlToken<'i>, XmlError> {
+        let name = self.own(start.name().into_inner());
+        // quick-xml does not mind; libxml2 does.
+        if name.is_empty() {
+            return Err(XmlError {
+                at: self.begin(from),
+                message: "not well-formed XML: a tag without a name".to_owned(),
+            });
+        }
+        Ok(XmlToken::Start(Tag {
+            name,
+            rest: self.own(start.attributes_raw()),
+        }))
+    }
+
+    /// Where the tag that was read from byte `from` on begins: white space may stand before it.
+    fn begin(&self, from: usize) -> usize {
+        let text = self.text.get(from..).unwrap_or("");
+        self.text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len()
     }
 
     /// Whether an XML reader that goes by this encoding reads the text as we do, as UTF-8.
@@ -179,15 +231,13 @@ pub fn attributes(rest: &str) -> impl Iterator<Item = Result<(&str, &str), AttrE
     // The library compares each name with all before it, which a hostile tag makes quadratic;
     // whoever wants distinct names looks for himself.
     attributes.with_checks(false);
-    attributes.map(|attribute| {
-        attribute.map(|attribute| {
-            let raw = match attribute.value {
-                Cow::Borrowed(raw) => raw,
-                // The library cuts values out of the text, and copies none.
-                Cow::Owned(_) => "",
-            };
-            (attribute.key.into_inner(), raw)
-        })
+    std::iter::from_fn(move || match attributes.next()? {
+        Ok(attribute) => match attribute.value {
+            Cow::Borrowed(raw) => Some(Ok((attribute.key.into_inner(), raw))),
+            // The library cuts values out of the text, and copies none.
+            Cow::Owned(_) => None,
+        },
+        Err(error) => Some(Err(error)),
     })
 }
 

@@ -6,11 +6,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use quick_xml::events::attributes::AttrError;
-
 use crate::domain::namespaces::Namespaces;
 use crate::domain::tokens::{self, Tag, Tokens, XmlToken};
-use crate::text::Span;
+use crate::text::{Span, find_byte};
 
 pub use crate::domain::namespaces::{Ns, POLICY_NAMESPACE, QEMU_NAMESPACE};
 pub use crate::domain::tokens::XmlError;
@@ -112,6 +110,17 @@ pub fn escaped(value: &str, quote: char) -> String {
     out
 }
 
+/// Prefix and local part of a name; the prefix is empty where there is none.
+fn split(name: &str) -> (&str, &str) {
+    match name.bytes().position(|byte| byte == b':') {
+        Some(colon) => (
+            name.get(..colon).unwrap_or(""),
+            name.get(colon + 1..).unwrap_or(""),
+        ),
+        None => ("", name),
+    }
+}
+
 /// The reader; see [`Xml::root`] and [`Xml::children`].
 pub struct Xml<'i> {
     text: &'i str,
@@ -119,6 +128,12 @@ pub struct Xml<'i> {
     tokens: Tokens<'i>,
     namespaces: Namespaces<'i>,
     depth: usize,
+    /// The attributes of the element opened last, name and value as written.
+    written: Vec<(&'i str, &'i str)>,
+    /// Where its start tag begins.
+    written_at: usize,
+    /// Those that were asked for last.
+    attributes: Attributes<'i>,
 }
 
 impl<'i> Xml<'i> {
@@ -130,6 +145,9 @@ impl<'i> Xml<'i> {
             tokens: Tokens::new(text),
             namespaces: Namespaces::default(),
             depth: 0,
+            written: Vec::new(),
+            written_at: usize::MAX,
+            attributes: Attributes(Vec::new()),
         }
     }
 
@@ -143,7 +161,7 @@ impl<'i> Xml<'i> {
         loop {
             let at = self.position();
             match self.tokens.next()? {
-                XmlToken::Start(tag) => return self.opened(tag, at),
+                XmlToken::Start(tag) => return self.opened(tag),
                 XmlToken::Eof => return self.fail(at, "no element in it: not a domain XML"),
                 XmlToken::Text(text) if !text.trim().is_empty() => {
                     return self.fail(at, "text before the first element: not an XML document");
@@ -171,20 +189,39 @@ impl<'i> Xml<'i> {
 
     /// Calls `each` for every child element of the element just opened, then closes it.
     /// Whatever `each` does not read of a child is passed over.
-    pub fn children<F>(&mut self, mut each: F) -> Result<(), XmlError>
+    pub fn children<F>(&mut self, each: F) -> Result<(), XmlError>
     where
         F: FnMut(&mut Self, &Element<'i>) -> Result<(), XmlError>,
     {
-        self.children_while(|xml, child| each(xml, child).map(|()| true))
+        self.children_called(&|_| true, each)
+    }
+
+    /// [`Xml::children`] of those only whose name, without prefix, is `wanted`.
+    pub fn children_called<F>(
+        &mut self,
+        wanted: &dyn Fn(&str) -> bool,
+        mut each: F,
+    ) -> Result<(), XmlError>
+    where
+        F: FnMut(&mut Self, &Element<'i>) -> Result<(), XmlError>,
+    {
+        self.each_child(wanted, |xml, child| each(xml, child).map(|()| true))
     }
 
     /// [`Xml::children`] as long as `each` says so; what follows is then left unread.
-    pub fn children_while<F>(&mut self, mut each: F) -> Result<(), XmlError>
+    pub fn children_while<F>(&mut self, each: F) -> Result<(), XmlError>
+    where
+        F: FnMut(&mut Self, &Element<'i>) -> Result<bool, XmlError>,
+    {
+        self.each_child(&|_| true, each)
+    }
+
+    fn each_child<F>(&mut self, wanted: &dyn Fn(&str) -> bool, mut each: F) -> Result<(), XmlError>
     where
         F: FnMut(&mut Self, &Element<'i>) -> Result<bool, XmlError>,
     {
         let level = self.depth;
-        while let Some(child) = self.next_child(level)? {
+        while let Some(child) = self.next_child(level, wanted)? {
             if !each(self, &child)? {
                 break;
             }
@@ -195,31 +232,37 @@ impl<'i> Xml<'i> {
 
     /// Reads on to the end of every element deeper than `level`.
     fn close(&mut self, level: usize) -> Result<(), XmlError> {
-        while self.depth > level {
-            let at = self.position();
-            match self.tokens.next()? {
-                XmlToken::Start(_) => self.depth += 1,
-                XmlToken::End => self.depth -= 1,
-                XmlToken::Eof => return self.truncated(at),
-                _ => {}
-            }
+        let deeper = self.depth.saturating_sub(level);
+        if !self.tokens.skip(deeper)? {
+            return self.truncated(self.position());
         }
+        self.depth -= deeper;
         Ok(())
     }
 
-    fn next_child(&mut self, level: usize) -> Result<Option<Element<'i>>, XmlError> {
+    fn next_child(
+        &mut self,
+        level: usize,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Element<'i>>, XmlError> {
         if self.depth < level {
             return Ok(None);
         }
         loop {
-            let at = self.position();
-            match self.tokens.next()? {
-                XmlToken::Start(tag) => return self.opened(tag, at).map(Some),
+            match self.tokens.next_behind_blanks()? {
+                XmlToken::Start(tag) if wanted(split(tag.name).1) => {
+                    return self.opened(tag).map(Some);
+                }
+                XmlToken::Start(_) => {
+                    if !self.tokens.skip(1)? {
+                        return self.truncated(self.position());
+                    }
+                }
                 XmlToken::End => {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok(None);
                 }
-                XmlToken::Eof => return self.truncated(at),
+                XmlToken::Eof => return self.truncated(self.position()),
                 _ => {}
             }
         }
@@ -259,23 +302,24 @@ impl<'i> Xml<'i> {
 
     /// Takes a start tag. Only here are namespaces looked at: what is passed over (most of
     /// `<metadata>`) may declare any number of them.
-    fn opened(&mut self, tag: Tag<'i>, at: usize) -> Result<Element<'i>, XmlError> {
+    fn opened(&mut self, tag: Tag<'i>) -> Result<Element<'i>, XmlError> {
         self.depth += 1;
-        let (prefix, name) = tag.name.split_once(':').unwrap_or(("", tag.name));
+        let (prefix, name) = split(tag.name);
+        // Behind the `<`.
+        let at = self.span(tag.name).start.saturating_sub(1);
         self.namespaces.close(self.depth);
-        // Most tags have no name that begins as those do, and need not be looked at.
-        if tag.rest.contains('x') {
-            for attribute in tokens::attributes(tag.rest) {
-                let (key, raw) = self.sound(attribute, name, at)?;
-                let declared = match key.strip_prefix("xmlns") {
-                    Some("") => Some(""),
-                    Some(prefix) => prefix.strip_prefix(':'),
-                    None => None,
-                };
-                if let Some(prefix) = declared {
-                    let uri = tokens::value(raw, false).unwrap_or(Cow::Borrowed(raw));
-                    self.namespaces.declare(self.depth, prefix, &uri);
-                }
+        self.write_down(tag.rest, name, at)?;
+        for (key, raw) in &self.written {
+            let Some(declared) = key.strip_prefix("xmlns") else {
+                continue;
+            };
+            let prefix = match declared {
+                "" => Some(""),
+                prefix => prefix.strip_prefix(':'),
+            };
+            if let Some(prefix) = prefix {
+                let uri = tokens::value(raw, false).unwrap_or(Cow::Borrowed(raw));
+                self.namespaces.declare(self.depth, prefix, &uri);
             }
         }
         Ok(Element {
@@ -286,53 +330,62 @@ impl<'i> Xml<'i> {
         })
     }
 
+    /// Takes the attributes of a start tag apart.
+    fn write_down(&mut self, rest: &'i str, element: &str, at: usize) -> Result<(), XmlError> {
+        self.written.clear();
+        self.written_at = at;
+        for attribute in tokens::attributes(rest) {
+            match attribute {
+                Ok(attribute) => self.written.push(attribute),
+                Err(error) => return self.fail(at, &format!("in <{element}>: {error}")),
+            }
+        }
+        Ok(())
+    }
+
     /// The attributes of an element; none of one in a namespace that is nobody's here.
     ///
     /// # Errors
     /// When they are not well-formed.
-    pub fn attributes(&self, element: &Element<'i>) -> Result<Attributes<'i>, XmlError> {
-        // What nearly all elements have room in.
-        const FEW: usize = 8;
+    pub fn attributes(&mut self, element: &Element<'i>) -> Result<&Attributes<'i>, XmlError> {
+        self.attributes.0.clear();
         if element.ns == Ns::Other || element.written.rest.is_empty() {
-            return Ok(Attributes(Vec::new()));
+            return Ok(&self.attributes);
         }
-        let mut attributes = Vec::with_capacity(FEW);
-        for attribute in tokens::attributes(element.written.rest) {
-            let (name, raw) = self.sound(attribute, element.name, element.tag.start)?;
+        if self.written_at != element.tag.start {
+            self.write_down(element.written.rest, element.name, element.tag.start)?;
+        }
+        // Hardly a tag has any.
+        let references = find_byte(element.written.rest.as_bytes(), b'&').is_some();
+        for (name, raw) in &self.written {
             let span = self.span(raw);
             let blanked = self.origin == Origin::File && has_white_space(raw);
-            let value = match tokens::value(raw, blanked) {
-                Ok(value) => value,
-                Err(error) => {
-                    return self.fail(span.start, &format!("in attribute `{name}`: {error}"));
+            let value = if references || blanked {
+                match tokens::value(raw, blanked) {
+                    Ok(value) => value,
+                    Err(error) => {
+                        return self.fail(span.start, &format!("in attribute `{name}`: {error}"));
+                    }
                 }
+            } else {
+                Cow::Borrowed(*raw)
             };
             // Of a file all is looked at before; there are references left, and what QEMU gets.
-            if (raw.contains('&') || element.ns == Ns::Qemu)
+            if (references && raw.contains('&') || element.ns == Ns::Qemu)
                 && let Some((_, c)) = tokens::forbidden(&value)
             {
                 let what = tokens::not_allowed(c);
                 return self.fail(span.start, &format!("in attribute `{name}`: {what}"));
             }
-            attributes.push(Attribute {
+            self.attributes.0.push(Attribute {
                 name,
                 value,
                 span,
                 blanked,
             });
         }
-        self.distinct(element.name, &attributes)?;
-        Ok(Attributes(attributes))
-    }
-
-    /// An attribute, unless it is not written as one.
-    fn sound(
-        &self,
-        attribute: Result<(&'i str, &'i str), AttrError>,
-        element: &str,
-        at: usize,
-    ) -> Result<(&'i str, &'i str), XmlError> {
-        attribute.or_else(|error| self.fail(at, &format!("in <{element}>: {error}")))
+        self.distinct(element.name, &self.attributes.0)?;
+        Ok(&self.attributes)
     }
 
     /// Whether no attribute stands twice in a start tag.

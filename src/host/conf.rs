@@ -4,6 +4,8 @@
 //! list. Of two lines with one name the first counts, because virConfGetValue takes the first it
 //! meets.
 
+use crate::text::find_byte;
+
 /// What stands behind a `=`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfValue {
@@ -155,11 +157,9 @@ impl<'t> Cursor<'t> {
             if !self.0.starts_with('#') {
                 return;
             }
-            self.0 = self
-                .0
-                .find('\n')
-                .and_then(|at| self.0.get(at..))
-                .unwrap_or("");
+            // All that the file of a distribution has.
+            let end = find_byte(self.0.as_bytes(), b'\n');
+            self.0 = end.and_then(|at| self.0.get(at..)).unwrap_or("");
         }
     }
 }

@@ -28,23 +28,33 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::host::conf::Conf;
 use crate::ordered;
 
 /// Where host paths begin: `/`, or the directory of `--root`.
 #[derive(Debug, Clone, Default)]
 pub struct Root {
     dir: Option<PathBuf>,
+    /// Whether AppArmor is switched on, once somebody has asked.
+    apparmor: OnceLock<bool>,
+    /// What qemu.conf sets, likewise.
+    configuration: OnceLock<Option<Arc<Conf>>>,
 }
+
+/// The configuration of libvirt's QEMU driver; only root may read it on most hosts.
+pub const CONFIGURATION: &str = "/etc/libvirt/qemu.conf";
 
 impl Root {
     /// Below `dir`; `/` is the same as no root at all.
     pub fn below(dir: PathBuf) -> Self {
         Root {
             dir: (dir != Path::new("/")).then_some(dir),
+            ..Root::default()
         }
     }
 
@@ -134,8 +144,7 @@ impl Root {
     /// When it cannot be read.
     pub fn text(&self, absolute: &str) -> io::Result<String> {
         const MOST: u64 = 1 << 20;
-        let content = self.read(absolute, MOST)?;
-        Ok(String::from_utf8_lossy(&content).into_owned())
+        Ok(lossy(self.read(absolute, MOST)?))
     }
 
     /// The names in a directory of the host, sorted; none where there is no such directory.
@@ -168,14 +177,33 @@ impl Root {
         Ok(ordered::set(names).into_iter().collect())
     }
 
+    /// What qemu.conf sets; `None` where it may not be read.
+    pub fn configuration(&self) -> Option<&Conf> {
+        let read = || match self.text(CONFIGURATION) {
+            Ok(text) => Some(Conf::read(&text)),
+            Err(error) => (error.kind() == io::ErrorKind::NotFound).then(Conf::default),
+        };
+        self.configuration
+            .get_or_init(|| read().map(Arc::new))
+            .as_deref()
+    }
+
     /// Whether the kernel has AppArmor switched on. Where it has one, but does not say, it is
     /// taken for on: a profile too many does no harm, one too few keeps QEMU from its share.
     pub fn apparmor_enabled(&self) -> bool {
-        match self.read("/sys/module/apparmor/parameters/enabled", 8) {
+        let ask = || match self.read("/sys/module/apparmor/parameters/enabled", 8) {
             Ok(text) => text.starts_with(b"Y"),
             Err(error) => error.kind() != io::ErrorKind::NotFound,
-        }
+        };
+        *self.apparmor.get_or_init(ask)
     }
+}
+
+/// A text; bytes that are no UTF-8 are replaced.
+pub fn lossy(content: Vec<u8>) -> String {
+    // The library would copy what is well-formed, too.
+    String::from_utf8(content)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// The first `most` bytes of a file that is said to have `size`: usually one read for all of it,
@@ -186,6 +214,9 @@ impl Root {
 pub fn read_at_most(file: impl Read, size: u64, most: u64) -> io::Result<Vec<u8>> {
     // Room for one byte more than there is, and never so little that it is not used at once.
     const LEAST: u64 = 64;
+    // Files of the kernel's do not say.
+    const UNKNOWN: u64 = 8 << 10;
+    let size = if size == 0 { UNKNOWN } else { size };
     let room = size.min(most).saturating_add(1).max(LEAST);
     let mut content = Vec::new();
     content.try_reserve_exact(usize::try_from(room).unwrap_or(0))?;
@@ -200,17 +231,17 @@ mod tests {
     #[test]
     fn only_a_kernel_without_apparmor_has_it_off_without_saying_so() {
         let host = tempfile::tempdir().unwrap();
-        let root = Root::below(host.path().to_owned());
-        assert!(!root.apparmor_enabled());
-        let file = root.path("/sys/module/apparmor/parameters/enabled");
+        let root = || Root::below(host.path().to_owned());
+        assert!(!root().apparmor_enabled());
+        let file = root().path("/sys/module/apparmor/parameters/enabled");
         for (text, enabled) in [("Y\n", true), ("N\n", false)] {
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(&file, text).unwrap();
-            assert_eq!(root.apparmor_enabled(), enabled);
+            assert_eq!(root().apparmor_enabled(), enabled);
         }
         // An error that is not "no such file": here EISDIR.
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
-        assert!(root.apparmor_enabled());
+        assert!(root().apparmor_enabled());
     }
 }

@@ -1,14 +1,8 @@
 //! The user QEMU will run as.
 
-use std::io;
-
 use crate::domain::Domain;
 use crate::host::Root;
 use crate::host::accounts::{account, entry, file, id, memberships, number};
-use crate::host::conf::Conf;
-
-/// Where the user is set; only root may read it on most hosts.
-pub const CONFIGURATION: &str = "/etc/libvirt/qemu.conf";
 
 /// A user, and the groups that local files say it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,11 +36,7 @@ pub fn find(root: &Root, domain: &Domain) -> Option<QemuUser> {
             (user.to_owned(), Some(group.to_owned()))
         }
         None => {
-            let conf = match root.text(CONFIGURATION) {
-                Ok(text) => Conf::read(&text),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Conf::read(""),
-                Err(_) => return None,
-            };
+            let conf = root.configuration()?;
             let group = conf.text("group").map(str::to_owned);
             match conf.text("user").map(str::to_owned) {
                 Some(user) => (user, group),
@@ -80,9 +70,4 @@ pub fn find(root: &Root, domain: &Domain) -> Option<QemuUser> {
         groups,
         files_known,
     })
-}
-
-/// What qemu.conf sets; nothing where it may not be read.
-pub fn configuration(root: &Root) -> Conf {
-    Conf::read(&root.text(CONFIGURATION).unwrap_or_default())
 }

@@ -1,7 +1,7 @@
 //! Whether qemu.conf lets AppArmor confine a guest at all.
 
 use crate::host::Root;
-use crate::host::qemu_user::configuration;
+use crate::host::conf::Conf;
 
 /// What qemu.conf says about confinement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,9 @@ pub enum Setting {
 /// Reads it as virQEMUDriverConfigLoadSecurityEntry and qemuSecurityInit do: an empty list is the
 /// same as none, and each driver of a list is used, also beside \"none\".
 pub fn setting(root: &Root) -> Setting {
-    let conf = configuration(root);
+    // Where it may not be read, as if nothing stood in it.
+    let unknown = Conf::default();
+    let conf = root.configuration().unwrap_or(&unknown);
     let drivers = conf.texts("security_driver").unwrap_or_default();
     if !drivers.is_empty() && !drivers.contains(&"apparmor") {
         Setting::Off

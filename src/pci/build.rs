@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assumptions::DeviceForm;
-use crate::domain::{Device, Domain};
+use crate::domain::{Device, Domain, Interned};
 use crate::ordered;
 use crate::pci::machine;
 use crate::pci::topology::{BusKind, Party, PciRefusal, PciRequest, Placement, Topology, User};
@@ -106,16 +106,21 @@ pub fn is_expander(model: &str) -> bool {
 }
 
 /// QEMU's name of the bus behind a PCI controller of libvirt's.
-pub fn controller_bus(device: &Device) -> Option<(String, BusKind)> {
+pub fn controller_bus(device: &Device) -> Option<(Interned, BusKind)> {
+    let kind = bus_behind(device)?;
+    let name = match &device.alias {
+        Some(alias) => alias.clone(),
+        None => format!("pci.{}", device.index?).into(),
+    };
+    Some((name, kind))
+}
+
+/// The kind of the bus behind a PCI controller of libvirt's.
+fn bus_behind(device: &Device) -> Option<BusKind> {
     if !device.is_controller("pci") {
         return None;
     }
-    let kind = controller_kind(device.model.as_deref()?)?;
-    let name = match &device.alias {
-        Some(alias) => alias.to_string(),
-        None => format!("pci.{}", device.index?),
-    };
-    Some((name, kind))
+    controller_kind(device.model.as_deref()?)
 }
 
 /// Whether `driver` is a PCI device for certain.
@@ -247,7 +252,7 @@ impl Builder<'_> {
         } else {
             BusKind::PciRoot
         };
-        self.outcome.topology.add_bus(name, kind, false);
+        self.outcome.topology.add_bus(name.into(), kind, false);
         if let Some(root) = self.outcome.topology.buses.first_mut() {
             for device in machine::built_in(self.domain) {
                 root.users.insert(
@@ -280,11 +285,11 @@ impl Builder<'_> {
         for (_, device) in devices() {
             if let Some((name, kind)) = controller_bus(device) {
                 if is_expander(device.model.as_deref().unwrap_or("")) {
-                    self.outcome.topology.add_expander(&name, kind);
+                    self.outcome.topology.add_expander(name.clone(), kind);
                 } else {
                     let parent = device.pci.map(|address| address.bus);
                     let expander = parent.is_some_and(|bus| self.behind_expander.contains(&bus));
-                    self.outcome.topology.add_bus(&name, kind, expander);
+                    self.outcome.topology.add_bus(name.clone(), kind, expander);
                 }
                 if let (Some(index), Some(bus)) = (device.index, self.outcome.topology.find(&name))
                 {
@@ -319,7 +324,7 @@ impl Builder<'_> {
             party: Party::Libvirt(index),
             at: Some(at),
             multifunction: address.multifunction,
-            bridge: controller_bus(device).is_some(),
+            bridge: bus_behind(device).is_some(),
         };
         let raw = match self.outcome.topology.place(bus, &request) {
             Err(why) => match why {
@@ -377,18 +382,18 @@ impl Builder<'_> {
         }
         if let Some(kind) = kind {
             let name = match device.id_text() {
-                Some(id) => id.to_owned(),
+                Some(id) => id.into(),
                 None => self.automatic_name(kind),
             };
             if is_expander(device.driver()) {
-                self.outcome.topology.add_expander(&name, kind);
+                self.outcome.topology.add_expander(name, kind);
             } else {
-                self.outcome.topology.add_bus(&name, kind, expander);
+                self.outcome.topology.add_bus(name, kind, expander);
             }
         }
     }
 
-    fn automatic_name(&mut self, kind: BusKind) -> String {
+    fn automatic_name(&mut self, kind: BusKind) -> Interned {
         let (pci, express) = &mut self.unnamed;
         let (prefix, count) = match kind {
             BusKind::Port | BusKind::Upstream | BusKind::BridgesOnly => ("pcie", express),
@@ -396,7 +401,7 @@ impl Builder<'_> {
         };
         let name = format!("{prefix}.{count}");
         *count += 1;
-        name
+        name.into()
     }
 
     /// However many devices one is in the way of, moving it is one thing to do.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::Interned;
 use crate::qemu::numbers::SlotFunction;
 
 /// What kind of bus it is, as far as the rules differ.
@@ -39,13 +40,48 @@ pub enum Party {
 #[derive(Debug, Clone)]
 pub struct PciBus {
     /// QEMU's name for it.
-    pub name: String,
+    pub name: Interned,
     /// Which decides what it takes.
     pub kind: BusKind,
     /// Whether it belongs to an expander, or lies behind one: ACPI does not handle hot-plug there.
     pub expander: bool,
     /// Who has which function.
-    pub users: BTreeMap<SlotFunction, User>,
+    pub users: Users,
+}
+
+/// Taken functions and who has each, sorted. Most buses have one, and none has more than 256.
+#[derive(Debug, Clone, Default)]
+pub struct Users(Vec<(SlotFunction, User)>);
+
+impl Users {
+    /// Puts a user at a function, in the place of another.
+    pub fn insert(&mut self, at: SlotFunction, user: User) {
+        match self.find(at) {
+            Ok(index) => {
+                if let Some(taken) = self.0.get_mut(index) {
+                    taken.1 = user;
+                }
+            }
+            Err(index) => self.0.insert(index, (at, user)),
+        }
+    }
+
+    /// Who has the function.
+    pub fn get(&self, at: SlotFunction) -> Option<&User> {
+        let index = self.find(at).ok()?;
+        self.0.get(index).map(|(_, user)| user)
+    }
+
+    /// Who has functions of a slot, with these.
+    pub fn in_slot(&self, slot: u8) -> impl Iterator<Item = &(SlotFunction, User)> {
+        let from = self.0.partition_point(|(at, _)| at.slot < slot);
+        let users = self.0.get(from..).unwrap_or_default().iter();
+        users.take_while(move |(at, _)| at.slot == slot)
+    }
+
+    fn find(&self, at: SlotFunction) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.cmp(&at))
+    }
 }
 
 /// A taken function.
@@ -104,7 +140,7 @@ pub struct Topology {
     /// In order of creation; the root bus first.
     pub buses: Vec<PciBus>,
     /// The first bus of each name.
-    names: BTreeMap<String, usize>,
+    names: BTreeMap<Interned, usize>,
     /// Whether slot 0 of a [`BusKind::Bridge`] is refused; `None` where that is not known.
     pub slot_zero_refused: Option<bool>,
     /// Where a device without `bus=` goes: the root bus, or that of the newest expander, which
@@ -122,33 +158,30 @@ impl Topology {
     }
 
     /// Adds an empty bus; `expander` tells whether it lies behind an expander.
-    pub fn add_bus(&mut self, name: &str, kind: BusKind, expander: bool) {
-        self.names
-            .entry(name.to_owned())
-            .or_insert(self.buses.len());
+    pub fn add_bus(&mut self, name: Interned, kind: BusKind, expander: bool) {
+        self.names.entry(name.clone()).or_insert(self.buses.len());
+        self.add_nameless(name, kind, expander);
+    }
+
+    /// Adds one that nobody finds by this name.
+    fn add_nameless(&mut self, name: Interned, kind: BusKind, expander: bool) {
         self.buses.push(PciBus {
-            name: name.to_owned(),
+            name,
             kind,
             expander,
-            users: BTreeMap::new(),
+            users: Users::default(),
         });
     }
 
     /// Adds what an expander brings along: pxb-pcie a root bus of its own, pxb a root bus without
     /// a name that anybody could use, and behind it a bridge with the name.
-    pub fn add_expander(&mut self, name: &str, kind: BusKind) {
+    pub fn add_expander(&mut self, name: Interned, kind: BusKind) {
         self.default_bus = self.buses.len();
-        if kind == BusKind::BridgesOnly {
-            self.add_bus(name, kind, true);
-        } else {
-            self.buses.push(PciBus {
-                name: format!("behind {name}"),
-                kind: BusKind::BridgesOnly,
-                expander: true,
-                users: BTreeMap::new(),
-            });
-            self.add_bus(name, kind, true);
+        if kind != BusKind::BridgesOnly {
+            let root = format!("behind {name}").into();
+            self.add_nameless(root, BusKind::BridgesOnly, true);
         }
+        self.add_bus(name, kind, true);
     }
 
     /// Finds a bus by name: the first of that name, as QEMU's search from the root does. A
@@ -215,7 +248,7 @@ impl Topology {
             None => bus.lowest_free().ok_or(PciRefusal::Full(index))?,
         };
         let place = Placement { bus: index, at };
-        if let Some(user) = bus.users.get(&at) {
+        if let Some(user) = bus.users.get(at) {
             return Err(PciRefusal::Taken(place, user.party));
         }
         match bus.beside(at, request.multifunction) {
@@ -236,7 +269,7 @@ impl PciBus {
     fn lowest_free(&self) -> Option<SlotFunction> {
         (0..32)
             .map(|slot| SlotFunction { slot, function: 0 })
-            .find(|at| !self.users.contains_key(at))
+            .find(|at| self.users.get(*at).is_none())
     }
 
     /// Who in the slot does not go together with a device at `at`: function 0 without
@@ -244,26 +277,24 @@ impl PciBus {
     fn beside(&self, at: SlotFunction, multifunction: bool) -> Option<Party> {
         if at.function == 0 {
             return (!multifunction)
-                .then(|| self.in_slot(at.slot).find(|(other, _)| other.function != 0))
+                .then(|| {
+                    self.users
+                        .in_slot(at.slot)
+                        .find(|(other, _)| other.function != 0)
+                })
                 .flatten()
                 .map(|(_, user)| user.party);
         }
-        let zero = self.users.get(&SlotFunction {
+        let zero = self.users.get(SlotFunction {
             slot: at.slot,
             function: 0,
         })?;
         (!zero.multifunction).then_some(zero.party)
     }
 
-    /// Who is in `slot`.
-    pub fn in_slot(&self, slot: u8) -> impl Iterator<Item = (&SlotFunction, &User)> {
-        let at = |function| SlotFunction { slot, function };
-        self.users.range(at(0)..=at(u8::MAX))
-    }
-
     /// Whether nothing is in `slot`.
     pub fn slot_is_empty(&self, slot: u8) -> bool {
-        self.in_slot(slot).next().is_none()
+        self.users.in_slot(slot).next().is_none()
     }
 
     /// The whole free slots of a root bus, those first that libvirt is unlikely to hand out:
@@ -312,7 +343,7 @@ mod tests {
     #[test]
     fn multifunction_is_a_matter_of_function_0() {
         let mut root = Topology::default();
-        root.add_bus("pcie.0", BusKind::PcieRoot, false);
+        root.add_bus("pcie.0".into(), BusKind::PcieRoot, false);
         assert!(root.place(Some(0), &ask(0, Some(at(5, 1)), true)).is_ok());
         assert!(root.place(Some(0), &ask(1, Some(at(5, 2)), false)).is_ok());
         assert!(matches!(
@@ -335,7 +366,7 @@ mod tests {
     #[test]
     fn automatic_addresses_look_at_function_0_only() {
         let mut root = Topology::default();
-        root.add_bus("pcie.0", BusKind::PcieRoot, false);
+        root.add_bus("pcie.0".into(), BusKind::PcieRoot, false);
         assert_eq!(
             root.place(Some(0), &ask(0, None, false)).unwrap().at,
             at(0, 0)

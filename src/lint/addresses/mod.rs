@@ -109,18 +109,20 @@ fn world(
     proposals: &mut Proposals,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut explainer = refused::RefusalExplainer::new(context, outcome);
     let refused = || outcome.refused.iter().filter(|one| one.raw <= last);
     // One slot is one thing to say, however many want it.
     let mut slots: BTreeMap<(usize, u8), Vec<&Refused>> = BTreeMap::new();
     for (slot, one) in refused().filter_map(|one| Some((one.slot()?, one))) {
         slots.entry(slot).or_default().push(one);
     }
+    let mut explainer = None;
     for one in refused() {
         let group = match one.slot() {
             Some(slot) => slots.remove(&slot),
             None => Some(vec![one]),
         };
+        let explainer =
+            explainer.get_or_insert_with(|| refused::RefusalExplainer::new(context, outcome));
         findings.extend(group.and_then(|group| explainer.explain(&group, proposals)));
     }
     for (raw, place) in outcome.placed.iter().filter(|(raw, _)| *raw <= last) {

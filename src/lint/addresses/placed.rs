@@ -53,7 +53,7 @@ pub fn check(
             ),
         );
         findings.push(propose(finding, context, proposals, raw, device));
-    } else if place.at.function != 0 && !bus.users.contains_key(&zero) {
+    } else if place.at.function != 0 && bus.users.get(zero).is_none() {
         let finding = Finding::warning(
             Code::FunctionAlone,
             address,
@@ -63,7 +63,7 @@ pub fn check(
             ),
         );
         // Others there would need it to be a multifunction device.
-        findings.push(if bus.in_slot(place.at.slot).nth(1).is_some() {
+        findings.push(if bus.users.in_slot(place.at.slot).nth(1).is_some() {
             propose(finding, context, proposals, raw, device)
         } else {
             let zero = zero.to_string();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assumptions::DeviceForm;
-use crate::domain::Place;
+use crate::domain::{Interned, Place};
 use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
@@ -28,7 +28,7 @@ pub struct RefusalExplainer<'a> {
     /// What raw devices are called in messages, as far as that was asked.
     names: BTreeMap<usize, String>,
     /// The buses of libvirt's controllers.
-    libvirt: BTreeSet<String>,
+    libvirt: BTreeSet<Interned>,
     /// The first raw bridge of each id.
     bridges: BTreeMap<&'a str, &'a RawDevice>,
     /// Raw devices that may be bridges of a kind we do not know.
@@ -255,12 +255,13 @@ impl<'a> RefusalExplainer<'a> {
         let Some(bus) = self.outcome.topology.buses.get(bus) else {
             return Vec::new();
         };
-        let zero = bus.in_slot(slot).find(|(at, _)| at.function == 0);
+        let zero = bus.users.in_slot(slot).find(|(at, _)| at.function == 0);
         let stays = |user: &User| !matches!(user.party, Party::Raw(_)) && !user.multifunction;
         if !zero.is_some_and(|(_, user)| stays(user)) {
             return Vec::new();
         }
-        bus.in_slot(slot)
+        bus.users
+            .in_slot(slot)
             .filter_map(|(_, user)| match user.party {
                 Party::Raw(raw) => Some(raw),
                 _ => None,
