@@ -140,7 +140,7 @@ fn overrides(xml: &mut Xml, domain: &mut Domain) -> Result<(), XmlError> {
                 let Some(name) = owned(attributes, "name") else {
                     return Ok(());
                 };
-                let kind = owned(&attributes, "type").unwrap_or_default();
+                let kind = owned(attributes, "type").unwrap_or_default();
                 let value = attributes.get("value").filter(|_| kind != "remove");
                 domain.overrides.push(Override {
                     alias: alias.clone(),

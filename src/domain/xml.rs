@@ -254,9 +254,8 @@ impl<'i> Xml<'i> {
                     return self.opened(tag).map(Some);
                 }
                 XmlToken::Start(_) => {
-                    if !self.tokens.skip(1)? {
-                        return self.truncated(self.position());
-                    }
+                    self.depth += 1;
+                    self.close(level)?;
                 }
                 XmlToken::End => {
                     self.depth = self.depth.saturating_sub(1);
