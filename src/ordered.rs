@@ -1,5 +1,5 @@
 //! Sets and maps made of iterators, a step at a time. `collect` sorts first, with an instance of
-//! the library's sort for every type: 4 kB each in a program that is mapped at every start of a VM.
+//! the library's sort for every type: 4 kB each in a program that is mapped at every start.
 
 use std::collections::{BTreeMap, BTreeSet};
 

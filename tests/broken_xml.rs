@@ -105,8 +105,8 @@ fn compare(name: &str, content: &[u8], theirs: Option<&(usize, String)>) -> bool
 
 #[test]
 fn every_broken_file_of_the_scenario_is_broken_where_xmllint_says() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/broken-xml");
-    let files = fs::read_dir(folder)
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/broken-xml");
+    let files = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = files
@@ -200,13 +200,13 @@ fn broken_at_random_it_is_read_as_xmllint_reads_it() {
         "<vcpu>2</vcpu>\n  <title>it's &lt;fine&gt; &#65; <![CDATA[<&]]> é</title>\n  <?pi some?>",
     );
     let domain = format!("<?xml version='1.0' encoding='UTF-8'?>\n<!-- a comment -->\n{domain}");
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let mut broken = 0;
     for seed in [1, 2, 3] {
         let mut random = Rng::with_seed(seed);
         let texts: Vec<String> = (0..EACH).map(|_| mutated(&domain, &mut random)).collect();
         let files: Vec<PathBuf> = (0..EACH)
-            .map(|n| folder.path().join(format!("{n}.xml")))
+            .map(|n| directory.path().join(format!("{n}.xml")))
             .collect();
         for (file, text) in files.iter().zip(&texts) {
             fs::write(file, text).unwrap();

@@ -1,4 +1,4 @@
-//! The managed block in a VM's profile: text in, text out.
+//! The managed block in a guest's profile: text in, text out.
 //!
 //! One file and no include of our own: AppArmor 2.12 has no `include if exists`, and a second
 //! file could fall out of step. Whatever stands outside the two marker lines stays byte for byte.
@@ -25,7 +25,7 @@ pub enum Damage {
     NoBegin(usize),
     /// Something between the markers that is no rule of ours.
     Foreign(usize),
-    /// No line in the guest's own profile that includes libvirt's rules for this VM.
+    /// No line in the guest's own profile that includes libvirt's rules for this guest.
     NoAnchor,
     /// The template has no `profile LIBVIRT_TEMPLATE` line or no closing brace.
     Template,
@@ -37,7 +37,7 @@ impl std::fmt::Display for Damage {
             Damage::NoEnd(line) => write!(f, "line {line} begins virt-9p's block, and its end marker is missing"),
             Damage::NoBegin(line) => write!(f, "line {line} ends virt-9p's block, and its begin marker is missing"),
             Damage::Foreign(line) => write!(f, "line {line} stands in virt-9p's block and is no rule of its own"),
-            Damage::NoAnchor => f.write_str("its profile libvirt-UUID does not itself include libvirt's own rules for this VM (<libvirt/libvirt-UUID.files>)"),
+            Damage::NoAnchor => f.write_str("its profile libvirt-UUID does not itself include libvirt's own rules for this guest (<libvirt/libvirt-UUID.files>)"),
             Damage::Template => f.write_str("TEMPLATE.qemu has no line `profile LIBVIRT_TEMPLATE` or no closing `}` at the start of a line"),
         }
     }

@@ -12,11 +12,11 @@ use rustix::io::Errno;
 use crate::apparmor::block::{self, Damage};
 use crate::host::Root;
 
-/// One lock for all VMs. Not the profile directory and not /run/lock: those any local user can
+/// One lock for all guests. Not the profile directory and not /run/lock: those any local user can
 /// open, and so hold a lock on.
 pub const LOCK: &str = "/run/virt-9p.lock";
 
-/// Where libvirt keeps the profiles of VMs.
+/// Where libvirt keeps the profiles of guests.
 pub const PROFILES: &str = "/etc/apparmor.d/libvirt";
 
 /// What libvirt makes new profiles from.

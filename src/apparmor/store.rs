@@ -1,4 +1,4 @@
-//! The profile of one VM on disk: read with care, replaced whole, under a lock.
+//! The profile of one guest on disk: read with care, replaced whole, under a lock.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -193,7 +193,7 @@ fn read_profile(root: &Root, uuid: &Uuid) -> Result<Option<(Vec<u8>, File)>, Sto
     Ok(Some((content, file)))
 }
 
-/// Temporary files for this VM that a crash left behind.
+/// Temporary files for this guest that a crash left behind.
 fn leftovers(root: &Root, uuid: &Uuid) -> Vec<String> {
     let names = root.names_with(&temporary_prefix(uuid), PROFILES);
     names.unwrap_or_default()
@@ -210,7 +210,7 @@ fn temporary_prefix(uuid: &Uuid) -> String {
     format!("{TEMPORARY}{uuid}.")
 }
 
-/// Removes what a crash left for this VM. What cannot be removed does no harm.
+/// Removes what a crash left for this guest. What cannot be removed does no harm.
 fn sweep(_held: &Lock, root: &Root, uuid: &Uuid) {
     let names = leftovers(root, uuid);
     if names.is_empty() {

@@ -3,7 +3,7 @@
 //! At `prepare` the XML has no automatic aliases yet, so they are worked out as
 //! qemu_alias.c does: a prefix and a number. Only kinds that
 //! always become a `-device` with that id are listed; a name missing here costs a late message
-//! from QEMU, a wrong one would stop somebody's VM.
+//! from QEMU, a wrong one would stop somebody's guest.
 
 use std::collections::BTreeMap;
 use std::fmt;

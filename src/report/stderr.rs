@@ -1,4 +1,4 @@
-//! What the person reads whose VM did not start: virsh shows the hook's stderr in its error.
+//! What the person reads whose guest did not start: virsh shows the hook's stderr in its error.
 
 use crate::domain::{Domain, Place};
 use crate::lint::finding::{Counts, Finding, Level};
