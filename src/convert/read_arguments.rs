@@ -396,3 +396,63 @@ fn mode(
         _ => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assumptions::Assumptions;
+    use crate::convert::{ConvertRequest, Direction, tree};
+    use crate::domain::{Origin, read};
+    use crate::qemu::command_line::CommandLine;
+    use crate::qemu::fsdev_keys::KEYS;
+
+    /// The share that a pair with these keys more makes.
+    fn share(more: &str) -> PortableShare {
+        let text = format!(
+            "<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:commandline>\
+             <q:arg value='-fsdev'/><q:arg value='local,id=a,path=/a,security_model=mapped{more}'/>\
+             <q:arg value='-device'/><q:arg value='virtio-9p-pci,fsdev=a,mount_tag=t'/>\
+             </q:commandline></domain>"
+        );
+        let domain = read(&text, Origin::File).unwrap();
+        let line = CommandLine::read(&domain);
+        let context = Conversion {
+            text: &text,
+            domain: &domain,
+            line: &line,
+            findings: &[],
+            tree: &tree::read(&text).unwrap(),
+            assume: &Assumptions::default(),
+            request: &ConvertRequest {
+                to: Direction::Native,
+                targets: std::collections::BTreeSet::new(),
+                fmode: None,
+                dmode: None,
+                device: None,
+            },
+        };
+        let pair = RawShares::new(&context).read(&line.devices[0]);
+        pair.unwrap().share
+    }
+
+    #[test]
+    fn every_key_with_an_equal_is_read() {
+        let equal =
+            |filesystem| matches!(filesystem, InFilesystem::Always | InFilesystem::Since(_));
+        for key in KEYS.iter().filter(|key| equal(key.filesystem)) {
+            let value = match key.name {
+                // They hold the two arguments together, and go.
+                "fsdriver" | "id" => continue,
+                "path" => "/b",
+                "security_model" => "passthrough",
+                "fmode" | "dmode" => "0700",
+                "readonly" => "on",
+                "writeout" => "immediate",
+                "multidevs" => "remap",
+                name => panic!("a value of {name} that says something is wanted here"),
+            };
+            let changed = share(&format!(",{}={value}", key.name));
+            assert_ne!(changed, share(""), "{} is dropped", key.name);
+        }
+    }
+}
