@@ -61,6 +61,57 @@ pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
     Some(out)
 }
 
+/// One list of edits that does what `first` and then `second` do; `between` is the text after the
+/// first. `None` when the second cannot be carried out there.
+pub fn both(first: &[Edit], between: &str, second: &[Edit]) -> Option<Vec<Edit>> {
+    // How much longer the text is behind what was carried out so far.
+    let mut shift: isize = 0;
+    let mut out: Vec<Edit> = Vec::new();
+    let mut old = in_order(first).into_iter().peekable();
+    let mut new = in_order(second).into_iter().peekable();
+    loop {
+        // Where the next of each begins in the text between.
+        let began = |at: usize, shift: isize| at.checked_add_signed(shift);
+        let next = match old.peek() {
+            Some(edit) => Some(began(edit.range.start, shift)?),
+            None => None,
+        };
+        let start = match (next, new.peek()) {
+            (None, None) => return Some(out),
+            (Some(at), Some(edit)) => at.min(edit.range.start),
+            (Some(at), None) => at,
+            (None, Some(edit)) => edit.range.start,
+        };
+        let from = start.checked_add_signed(-shift)?;
+        // All that touch one another, of both lists, become one.
+        let mut end = start;
+        let mut inside = Vec::new();
+        loop {
+            if let Some(edit) = new.next_if(|edit| edit.range.start <= end) {
+                end = end.max(edit.range.end);
+                inside.push(Edit {
+                    range: Span::new(edit.range.start - start, edit.range.end - start),
+                    text: edit.text.clone(),
+                });
+                continue;
+            }
+            let touches = |edit: &&Edit| began(edit.range.start, shift).is_some_and(|at| at <= end);
+            let Some(edit) = old.next_if(touches) else {
+                break;
+            };
+            let at = began(edit.range.start, shift)?;
+            end = end.max(at + edit.text.len());
+            let gone = edit.range.end - edit.range.start;
+            shift += isize::try_from(edit.text.len()).ok()? - isize::try_from(gone).ok()?;
+        }
+        let to = end.checked_add_signed(-shift)?;
+        out.push(Edit {
+            range: Span::new(from, to),
+            text: apply(between.get(start..end)?, &inside)?,
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +148,34 @@ mod tests {
         assert_eq!(apply("abcdef", &overlapping), None);
         assert_eq!(apply("abc", &[Edit::insert(4, "x")]), None);
         assert_eq!(apply("abc", &[replace(2, 9, "x")]), None);
+    }
+
+    #[test]
+    fn two_lists_one_after_the_other_are_one() {
+        let text = "abcdefghij";
+        let first = [
+            replace(2, 4, "CDX"),
+            replace(6, 6, "-"),
+            Edit::remove(Span::new(9, 10)),
+        ];
+        let between = apply(text, &first).unwrap();
+        assert_eq!(between, "abCDXef-ghi");
+        for second in [
+            vec![],
+            vec![replace(0, 1, "A")],
+            vec![replace(1, 3, "?")],
+            vec![replace(4, 8, "")],
+            vec![
+                replace(3, 3, "!"),
+                replace(10, 11, "I"),
+                Edit::insert(11, "end"),
+            ],
+            vec![replace(0, 11, "all")],
+        ] {
+            let after = apply(&between, &second).unwrap();
+            let joined = both(&first, &between, &second).unwrap();
+            assert_eq!(apply(text, &joined), Some(after), "{second:?} {joined:?}");
+        }
+        assert_eq!(both(&first, &between, &[replace(10, 20, "")]), None);
     }
 }

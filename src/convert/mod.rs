@@ -9,6 +9,7 @@
 pub mod diff;
 pub mod edit;
 pub mod filesystem;
+pub mod fixes;
 pub mod layout;
 pub mod named_buses;
 pub mod portable;

@@ -3,6 +3,7 @@
 //!
 //! libvirt's own side of a case is always valid, so whatever QEMU refuses, the raw arguments did.
 
+pub mod broken;
 pub mod devices;
 pub mod modes;
 pub mod options;
