@@ -4,7 +4,10 @@
 # The options of a command.
 _virt_9p_options() {
     case $1 in
-        check) echo --format --strict --libvirt --qemu --no-host ;;
+        check)
+            echo --format --strict --fix --diff --output --in-place \
+                --libvirt --qemu --no-host
+            ;;
         rules) echo --libvirt --qemu --no-host ;;
         convert)
             echo --to --target --fmode --dmode --device --diff --output --in-place \

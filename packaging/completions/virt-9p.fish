@@ -31,6 +31,7 @@ complete -c virt-9p -n $looks -l no-host -d 'Look at nothing but the XML'
 
 complete -c virt-9p -n "__fish_seen_subcommand_from check doctor" -l format -x -a 'text json' -d 'How to print'
 complete -c virt-9p -n "__fish_seen_subcommand_from check" -l strict -d 'Warnings count as errors'
+complete -c virt-9p -n "__fish_seen_subcommand_from check" -l fix -d 'Write what has one right answer'
 
 set -l convert "__fish_seen_subcommand_from convert"
 complete -c virt-9p -n $convert -l to -x -a 'native commandline' -d 'The spelling wanted'
@@ -38,9 +39,11 @@ complete -c virt-9p -n $convert -l target -x -d 'Only the share with this tag'
 complete -c virt-9p -n $convert -l fmode -x -a '0600 0640 0644 0660 0664' -d 'Mode of files'
 complete -c virt-9p -n $convert -l dmode -x -a '0700 0750 0755 0770 0775' -d 'Mode of directories'
 complete -c virt-9p -n $convert -l device -x -a 'text json' -d 'How to write the device'
-complete -c virt-9p -n $convert -l diff -d 'Print a diff'
-complete -c virt-9p -n $convert -l output -r -F -d 'Write to a file'
-complete -c virt-9p -n $convert -l in-place -d 'Change the file, keep a backup'
+
+set -l writes "__fish_seen_subcommand_from check convert"
+complete -c virt-9p -n $writes -l diff -d 'Print a diff'
+complete -c virt-9p -n $writes -l output -r -F -d 'Write to a file'
+complete -c virt-9p -n $writes -l in-place -d 'Change the file, keep a backup'
 
 complete -c virt-9p -n "__fish_seen_subcommand_from explain" -a '(__virt_9p_codes)'
 complete -c virt-9p -n $reads -F -a '/etc/libvirt/qemu/*.xml'

@@ -3,42 +3,26 @@
 //! The converted document, or its diff, is all that ever goes to standard output, so that it can
 //! stand in a pipe before `virsh define /dev/stdin`. What else there is to say goes to stderr.
 
-use std::ffi::OsStr;
-use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::assumptions::DeviceForm;
-use crate::convert::edit::Edit;
-use crate::convert::{self, Conversion, ConvertRequest, Converted, Direction, Refusal, diff, tree};
+use crate::convert::{self, Conversion, ConvertRequest, Converted, Direction, Refusal, tree};
 use crate::domain::Document;
 use crate::host::versions;
 use crate::inspect::{self, Inspection};
 use crate::lint::finding::{Finding, Level};
 use crate::lint::modes;
 use crate::ordered;
-use crate::output::{self, Data, complain};
+use crate::output::{self, complain};
 use crate::qemu::option_string::{Form, Opt};
 use crate::report::terminal::{self, About};
-use crate::text::{Lines, count, visible};
+use crate::text::{Lines, count};
 
 use super::call::{Call, Surroundings};
 use super::command::{Command, Flag, Operands};
+use super::destination::{self, Changed, Destination};
 use super::error::Error;
 use super::input::Input;
-use super::replace::{self, NoOriginal, Original};
-
-/// Where the result goes.
-enum Output {
-    /// The document, to standard output.
-    Stdout,
-    /// A unified diff, to standard output.
-    Diff,
-    /// The document, to this file.
-    File(PathBuf),
-    /// The document, to where it came from.
-    InPlace,
-}
 
 pub const COMMAND: Command = Command {
     name: "convert",
@@ -74,13 +58,9 @@ when the input cannot be read.
             &["text", "json"],
             "how to write -device; default: what fits libvirt and QEMU",
         ),
-        Flag::alone("--diff", "show what would change, as a unified diff"),
-        Flag::with(
-            "--output",
-            "FILE",
-            "write the result to FILE (for its owner alone, when new)",
-        ),
-        Flag::alone("--in-place", "change FILE itself; FILE~ keeps what it was"),
+        destination::DIFF,
+        destination::OUTPUT,
+        destination::IN_PLACE,
     ],
     looks: true,
     examples: "  virsh dumpxml --inactive --security-info guest |
@@ -97,23 +77,9 @@ fn run(call: &Call) -> Result<ExitCode, Error> {
         .words
         .first()
         .map_or("-".as_ref(), |file| file.as_os_str());
-    let output = output(call, file)?;
+    let destination = Destination::of(call, file)?;
     let request = request(call)?;
-    // What is read is what is replaced, wherever the name leads by then.
-    let original = match &output {
-        Output::InPlace => match Original::open(file.as_ref()) {
-            Ok(original) => Some(original),
-            Err(NoOriginal::Unread(error)) => {
-                Input::read_from(file, Err::<io::Empty, _>(error)).map(|_| None)?
-            }
-            Err(NoOriginal::Refused(why)) => return Err(Error::Refused(why)),
-        },
-        _ => None,
-    };
-    let input = match &original {
-        Some(original) => Input::read_from(file, Ok(original.file()))?,
-        None => Input::read(file)?,
-    };
+    let (input, original) = destination.read(file)?;
     let (input, before) = input.inspect(&around)?;
     let tree = match tree::read(input.document.text()) {
         Ok(tree) => tree,
@@ -128,35 +94,15 @@ fn run(call: &Call) -> Result<ExitCode, Error> {
     if converted.shares == 0 {
         complain("note: there is nothing to convert");
     }
-    write(&input, original.as_ref(), &output, &converted, &around)
-}
-
-fn output(call: &Call, file: &OsStr) -> Result<Output, Error> {
-    let all = ["--diff", "--output", "--in-place"];
-    if all
-        .into_iter()
-        .map(|name| call.all(name).count())
-        .sum::<usize>()
-        > 1
-    {
-        let message = "only one of --diff, --output and --in-place can be done at once";
-        return Err(Error::usage(message));
-    }
-    if call.has("--diff") {
-        return Ok(Output::Diff);
-    }
-    if let Some(path) = call.value("--output") {
-        return Ok(Output::File(path.into()));
-    }
-    if !call.has("--in-place") {
-        return Ok(Output::Stdout);
-    }
-    if file == "-" {
-        return Err(Error::usage(
-            "--in-place wants a file, and standard input is none",
-        ));
-    }
-    Ok(Output::InPlace)
+    let changed = Changed {
+        input: &input,
+        original: original.as_ref(),
+        text: &converted.text,
+        edits: &converted.edits,
+        done: format!("{} converted", count(converted.shares, "share")),
+    };
+    destination.write(&changed, &around)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn request(call: &Call) -> Result<ConvertRequest, Error> {
@@ -306,58 +252,4 @@ fn show(input: &Input, text: &str, after: &Inspection, new: &[Finding]) -> bool 
         ));
     }
     new.iter().all(|finding| finding.level < Level::Error)
-}
-
-fn print(xml: &str) -> Result<ExitCode, Error> {
-    output::data(Data::Xml(xml))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn write(
-    input: &Input,
-    original: Option<&Original>,
-    output: &Output,
-    converted: &Converted,
-    around: &Surroundings,
-) -> Result<ExitCode, Error> {
-    let document = &input.document;
-    let text = document.replaced(&converted.text);
-    let done = match output {
-        Output::Stdout => return print(&text),
-        Output::Diff => {
-            // Of the whole file, so that a byte order mark is in it and `patch` finds the line.
-            let mark = document.whole().len() - document.text().len();
-            let edits: Vec<Edit> = converted
-                .edits
-                .iter()
-                .map(|edit| edit.moved(mark))
-                .collect();
-            let diff = diff::unified(&visible(&input.name), document.whole(), &edits);
-            return print(&diff.unwrap_or_default());
-        }
-        Output::InPlace if converted.shares == 0 => return Ok(ExitCode::SUCCESS),
-        Output::File(path) => replace::write(path, text.as_bytes()).map(|()| None),
-        Output::InPlace => original.map_or(Ok(None), |original| {
-            replace::in_place(original, document.whole().as_bytes(), text.as_bytes()).map(Some)
-        }),
-    };
-    match done {
-        Err(error) => return Err(Error::Refused(format!("{error:#}"))),
-        Ok(Some(backup)) => {
-            complain(&format!(
-                "{}: {} converted; what it was is kept in {}",
-                visible(&input.name),
-                count(converted.shares, "share"),
-                visible(&backup.to_string_lossy())
-            ));
-            if backup.starts_with(around.root.path("/etc/libvirt/qemu")) {
-                complain(
-                    "warning: libvirt does not look at its own files while it runs, and may write over this one: \
-                     give it to `virsh define`",
-                );
-            }
-        }
-        Ok(None) => {}
-    }
-    Ok(ExitCode::SUCCESS)
 }

@@ -77,8 +77,26 @@ impl<'a> Renames<'a> {
     }
 }
 
-/// Of each raw fsdev the device that means it: by its id, and where several have one id, as many
-/// devices as there are fsdevs, each its own in their order.
+/// Whether behind each of these fsdevs stands one of the devices, and no more, before the next.
+fn is_in_turn(line: &CommandLine, fsdevs: &[usize], devices: &[usize]) -> bool {
+    let fsdevs = fsdevs.iter().filter_map(|index| line.fsdevs.get(*index));
+    let devices = devices.iter().filter_map(|index| line.devices.get(*index));
+    let (fsdevs, devices): (Vec<usize>, Vec<usize>) = (
+        fsdevs.map(|one| one.arg).collect(),
+        devices.map(|one| one.arg).collect(),
+    );
+    let next = fsdevs.iter().skip(1).copied().chain([usize::MAX]);
+    let single = fsdevs.len() == 1;
+    fsdevs.len() == devices.len()
+        && fsdevs
+            .iter()
+            .zip(next)
+            .zip(&devices)
+            .all(|((fsdev, next), device)| single || (fsdev < device && *device < next))
+}
+
+/// Of each raw fsdev the device that means it: by its id, and where several have one id, the one
+/// that stands behind each.
 fn users(line: &CommandLine) -> BTreeMap<usize, Option<usize>> {
     let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let devices = line.devices.iter().enumerate();
@@ -100,7 +118,7 @@ fn users(line: &CommandLine) -> BTreeMap<usize, Option<usize>> {
     for (id, group) in groups {
         match named.get(id) {
             None => users.extend(group.into_iter().map(|index| (index, None))),
-            Some(devices) if devices.len() == group.len() => {
+            Some(devices) if is_in_turn(line, &group, devices) => {
                 let pairs = group.into_iter().zip(devices);
                 users.extend(pairs.map(|(index, user)| (index, Some(*user))));
             }

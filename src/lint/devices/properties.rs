@@ -157,8 +157,18 @@ pub fn property(
     );
     Some(match value_meant(known?.kind, form, &property.value) {
         Some(value) if !property.flag => {
-            let range = outer(property, form == DeviceForm::Json);
-            finding.write(Place::Arg(property.arg, range), value)
+            let json = form == DeviceForm::Json;
+            let (mark, is) = if json { ("\"", ":") } else { ("", "=") };
+            let start = property.key_range.start.saturating_sub(mark.len());
+            let range = start..outer(property, json).end;
+            let between = context.domain.args.get(property.arg);
+            let between = between.and_then(|arg| {
+                arg.value
+                    .get(property.key_range.end + mark.len()..outer(property, json).start)
+            });
+            let key = &property.key;
+            let text = format!("{mark}{key}{mark}{}{value}", between.unwrap_or(is));
+            finding.write(Place::Arg(property.arg, range), text)
         }
         _ => finding.help(match property.key.as_str() {
             "addr" => {

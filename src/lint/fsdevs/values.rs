@@ -1,5 +1,6 @@
 //! The values of keys that QEMU reads as words or numbers, modes left out.
 
+use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
@@ -12,6 +13,12 @@ use crate::qemu::option_string::{self, Form, Opt};
 use crate::text::quoted;
 
 use super::at;
+
+/// With this value as what to write.
+fn with_value(finding: Finding, opt: &Opt, value: &str) -> Finding {
+    let whole = Place::Arg(opt.arg, opt.key_range.start..opt.value_range.end);
+    finding.write(whole, format!("{}={value}", opt.key))
+}
 
 const MODEL_HELP: &str = "write security_model=mapped (or mapped-file, passthrough, none)";
 
@@ -43,7 +50,7 @@ pub fn value(opt: &Opt, findings: &mut Vec<Finding>) {
         ),
     );
     findings.push(match (key.value, switch(&opt.value)) {
-        (KeyValue::Switch, Some(on)) => finding.write(at(opt), if on { "on" } else { "off" }),
+        (KeyValue::Switch, Some(on)) => with_value(finding, opt, if on { "on" } else { "off" }),
         (KeyValue::Switch, None) => finding.help(format!("write `{0}=on` or `{0}=off`", opt.key)),
         _ => finding.help(format!("write `{}=` and {wanted}", opt.key)),
     });
@@ -60,7 +67,7 @@ pub fn multidevs(opt: &Opt) -> Option<Finding> {
     );
     let finding = Finding::error(Code::ValueInvalid, at(opt), text);
     Some(match meant(&opt.value, MULTIDEVS.into_iter()) {
-        Some(near) => finding.write(at(opt), near),
+        Some(near) => with_value(finding, opt, near),
         None => finding.help("write `multidevs=remap`, or leave it out"),
     })
 }
@@ -104,7 +111,7 @@ pub fn wrong_model(opt: &Opt) -> Option<Finding> {
     );
     let finding = Finding::error(Code::SecurityModel, at(opt), text);
     Some(match meant(&opt.value, SECURITY_MODELS.into_iter()) {
-        Some(near) if opt.form != Form::Flag => finding.write(at(opt), near),
+        Some(near) if opt.form != Form::Flag => with_value(finding, opt, near),
         _ => finding.help(MODEL_HELP),
     })
 }

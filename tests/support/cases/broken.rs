@@ -74,7 +74,10 @@ const CLEAR: &[Fault] = &[
         pair.in_fsdev("dmode=0", &format!("dmode={prefix}"))
     }),
     ("a mode in another base", |rng, _, pair| {
-        let (mode, text) = pick(rng, &[("0644", "420"), ("0644", "0x1a4"), ("0660", "0x1B0")]);
+        let (mode, text) = pick(
+            rng,
+            &[("0644", "420"), ("0644", "0x1a4"), ("0660", "0x1B0")],
+        );
         pair.in_fsdev(&format!("fmode={mode}"), &format!("fmode={text}"))
     }),
     ("a mode without its owner", |_, _, pair| {
@@ -134,7 +137,8 @@ const CLEAR: &[Fault] = &[
         true
     }),
     ("an option with a slip", |rng, _, pair| {
-        pair.fsdev[0] = pick(rng, &["---fsdev", "-Fsdev", "-fsde", "-fsdve", "'-fsdev'"]).to_owned();
+        pair.fsdev[0] =
+            pick(rng, &["---fsdev", "-Fsdev", "-fsde", "-fsdve", "'-fsdev'"]).to_owned();
         true
     }),
     ("a -device with a slip", |rng, _, pair| {
@@ -175,12 +179,18 @@ const CLEAR: &[Fault] = &[
         move_to(pair, &format!("0x{:x}", pick(rng, &taken)))
     }),
     ("a function of somebody's slot", |rng, ground, pair| {
-        let taken: Vec<u8> = ground.taken.iter().copied().filter(|slot| *slot != 0x1f).collect();
+        let taken: Vec<u8> = ground
+            .taken
+            .iter()
+            .copied()
+            .filter(|slot| *slot != 0x1f)
+            .collect();
         move_to(pair, &format!("0x{:x}.0x5", pick(rng, &taken)))
     }),
-    ("an address in decimal, or as lspci has it", |rng, _, pair| {
-        move_to(pair, pick(rng, &["25", "00:17.0", "'0x16'"]))
-    }),
+    (
+        "an address in decimal, or as lspci has it",
+        |rng, _, pair| move_to(pair, pick(rng, &["25", "00:17.0", "'0x16'"])),
+    ),
     ("a bus of another machine", |rng, ground, pair| {
         let bus = pick(rng, &[ground.other_bus, "pci.77", "pcie.7"]);
         let (from, to) = (ground.bus, bus);
@@ -197,7 +207,15 @@ const CLEAR: &[Fault] = &[
             && pair.in_device(&begin, &format!("bus={bus},"))
     }),
     ("a driver with a slip", |rng, _, pair| {
-        let slip = pick(rng, &["virtio-9p-pic", "virtio-9p-device", "virtio_9p_pci", "virtio-9p-pcii"]);
+        let slip = pick(
+            rng,
+            &[
+                "virtio-9p-pic",
+                "virtio-9p-device",
+                "virtio_9p_pci",
+                "virtio-9p-pcii",
+            ],
+        );
         pair.in_device("virtio-9p-pci", slip)
     }),
     ("a property with a slip", |rng, _, pair| {
@@ -213,7 +231,9 @@ const CLEAR: &[Fault] = &[
 
 /// Faults that somebody has to decide about.
 const UNCLEAR: &[Fault] = &[
-    ("no security model", |_, _, pair| pair.in_fsdev("security_model=mapped,", "")),
+    ("no security model", |_, _, pair| {
+        pair.in_fsdev("security_model=mapped,", "")
+    }),
     ("no path", |_, _, pair| {
         let Some((before, _, after)) = path_of(&pair.fsdev[1]) else {
             return false;
@@ -283,7 +303,7 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Broken {
     let mut pairs: Vec<Pair> = (0..rng.usize(1..4))
         .filter_map(|number| pair(rng, shares, &mut ground, number))
         .collect();
-    let meant = pairs.iter().flat_map(Pair::words).collect();
+    let meant: Vec<String> = pairs.iter().flat_map(Pair::words).collect();
 
     let (mut faults, mut is_clear) = (Vec::new(), true);
     for _ in 0..rng.usize(1..4) {
@@ -302,14 +322,29 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Broken {
     }
     if faults.is_empty() && pairs.len() > 1 && chance(rng, 80) {
         // Copied and pasted: both with the id of the first, each device behind its own.
-        let (id, second) = (value_of(&pairs[0].fsdev[1], "id="), value_of(&pairs[1].fsdev[1], "id="));
+        let (id, second) = (
+            value_of(&pairs[0].fsdev[1], "id="),
+            value_of(&pairs[1].fsdev[1], "id="),
+        );
         pairs[1].in_fsdev(&format!("id={second}"), &format!("id={id}"));
         let _ = pairs[1].in_device(&format!("fsdev={second}"), &format!("fsdev={id}"))
-            || pairs[1].in_device(&format!("\"fsdev\":\"{second}\""), &format!("\"fsdev\":\"{id}\""));
+            || pairs[1].in_device(
+                &format!("\"fsdev\":\"{second}\""),
+                &format!("\"fsdev\":\"{id}\""),
+            );
         faults.push("an id twice");
     }
-    case.raw = pairs.iter().flat_map(Pair::words).filter(|word| !word.is_empty()).collect();
-    Broken { case, meant, faults, is_clear }
+    case.raw = pairs
+        .iter()
+        .flat_map(Pair::words)
+        .filter(|word| !word.is_empty())
+        .collect();
+    Broken {
+        case,
+        meant,
+        faults,
+        is_clear,
+    }
 }
 
 fn meant_is(meant: &[String], pair: &Pair) -> bool {
@@ -318,14 +353,22 @@ fn meant_is(meant: &[String], pair: &Pair) -> bool {
 
 fn ground(case: &Case) -> Ground {
     let text = |own: &super::Own, key: &str| {
-        own.device.get(key).and_then(|value| value.as_str()).unwrap_or("").to_owned()
+        own.device
+            .get(key)
+            .and_then(|value| value.as_str())
+            .unwrap_or("")
+            .to_owned()
     };
     let (bus, other_bus) = match case.is_q35() {
         true => ("pcie.0", "pci.0"),
         false => ("pci.0", "pcie.0"),
     };
     let slot = |addr: &str| {
-        let slot = addr.split('.').next().unwrap_or("").trim_start_matches("0x");
+        let slot = addr
+            .split('.')
+            .next()
+            .unwrap_or("")
+            .trim_start_matches("0x");
         u8::from_str_radix(slot, 16).ok()
     };
     let root = case.own.iter().filter(|own| text(own, "bus") == bus);
@@ -339,7 +382,9 @@ fn ground(case: &Case) -> Ground {
             _ => return None,
         };
         // Behind an expander not everything is as it is elsewhere.
-        let alone = text(own, "bus") == bus && !own.late && case.own.iter().all(|other| text(other, "bus") != id);
+        let alone = text(own, "bus") == bus
+            && !own.late
+            && case.own.iter().all(|other| text(other, "bus") != id);
         alone.then_some((id, slot))
     });
     Ground {
@@ -357,10 +402,16 @@ fn pair(rng: &mut Rng, shares: &Shares, ground: &mut Ground, number: usize) -> O
     ground.taken.insert(slot);
     let id = pick(rng, &["share", "data", "fs.x", "Web-Root"]).to_owned() + &"abc"[number..=number];
     let path = doubled(&shares.path(pick(rng, shares::GOOD)));
-    let model = pick(rng, &["mapped", "mapped", "mapped", "mapped-file", "passthrough"]);
+    let model = pick(
+        rng,
+        &["mapped", "mapped", "mapped", "mapped-file", "passthrough"],
+    );
     let mut fsdev = format!("local,id={id},path={path},security_model={model}");
     if model.starts_with("mapped") {
-        let (fmode, dmode) = (pick(rng, &["0644", "0660", "0600"]), pick(rng, &["0755", "0770", "0700"]));
+        let (fmode, dmode) = (
+            pick(rng, &["0644", "0660", "0600"]),
+            pick(rng, &["0755", "0770", "0700"]),
+        );
         fsdev.push_str(&format!(",fmode={fmode},dmode={dmode}"));
     }
     fsdev.push_str(pick(rng, &["", ",readonly=on", ",writeout=immediate"]));
@@ -368,12 +419,20 @@ fn pair(rng: &mut Rng, shares: &Shares, ground: &mut Ground, number: usize) -> O
     let bus = ground.bus;
     let json = ground.dialect != Dialect::OldText && chance(rng, 40);
     let device = if json {
-        let more = if multifunction { ",\"multifunction\":true" } else { "" };
+        let more = if multifunction {
+            ",\"multifunction\":true"
+        } else {
+            ""
+        };
         format!(
             "{{\"driver\":\"virtio-9p-pci\",\"fsdev\":\"{id}\",\"mount_tag\":\"tag-{id}\",\"bus\":\"{bus}\",\"addr\":\"0x{slot:x}\"{more}}}"
         )
     } else {
-        let more = if multifunction { ",multifunction=on" } else { "" };
+        let more = if multifunction {
+            ",multifunction=on"
+        } else {
+            ""
+        };
         format!("virtio-9p-pci,fsdev={id},mount_tag=tag-{id},bus={bus},addr=0x{slot:x}{more}")
     };
     Some(Pair {
