@@ -132,7 +132,8 @@ impl Tally {
         }
         self.refused += u64::from(outcome.was_refused);
         if broken.is_clear && !outcome.is_free {
-            *self.left.entry(broken.faults.join(", ")).or_default() += 1;
+            let left = format!("{}: {}", broken.faults.join(", "), outcome.codes.join(", "));
+            *self.left.entry(left).or_default() += 1;
         }
         if let Some(wrong) = outcome.wrong {
             self.wrong.insert(number, wrong);
@@ -143,6 +144,8 @@ impl Tally {
 struct Outcome {
     is_free: bool,
     was_refused: bool,
+    /// Of the errors that are left.
+    codes: Vec<String>,
     wrong: Option<String>,
 }
 
@@ -162,7 +165,8 @@ fn judge(broken: &Broken, shares: &Shares, installed: &str) -> Outcome {
     let was_refused = !judge::verdict(&case.argv()).accepted;
     let (status, after) = fix(&xml, &versions, shares);
     let report = linter::check(&after, &versions, shares.root());
-    let is_free = report.errors().next().is_none();
+    let codes: Vec<String> = report.errors().map(|error| error.code.clone()).collect();
+    let is_free = codes.is_empty();
     let raw = raw_words(&after);
     let fixed = Case {
         raw: raw.clone(),
@@ -206,6 +210,7 @@ fn judge(broken: &Broken, shares: &Shares, installed: &str) -> Outcome {
     Outcome {
         is_free,
         was_refused,
+        codes,
         wrong,
     }
 }
