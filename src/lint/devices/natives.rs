@@ -121,19 +121,12 @@ fn overridden(context: Context, form: DeviceForm, by: &Override) -> Option<Findi
     };
     match (&changed.value, by.name.as_str()) {
         (JsonValue::String(tag), "mount_tag") => tag_too_long(&changed, tag),
-        _ => {
-            let found = property(context, form, "virtio-9p-pci", &changed, &BTreeSet::new());
-            found.map(|finding| Finding {
+        _ => property(context, form, "virtio-9p-pci", &changed, &BTreeSet::new()).map(|finding| {
+            match finding.code {
                 // What is written otherwise there is no argument.
-                help: match finding.code {
-                    Code::KeyUnknown => finding.help,
-                    _ => Some(
-                        "give the property a type and a value that fit, or leave it out".into(),
-                    ),
-                },
-                fix: Vec::new(),
-                ..finding
-            })
-        }
+                Code::KeyUnknown => finding,
+                _ => finding.help("give the property a type and a value that fit, or leave it out"),
+            }
+        }),
     }
 }
