@@ -59,6 +59,9 @@ pub struct Tag<'i> {
     pub rest: &'i str,
 }
 
+/// Which elements are wanted, by their name without prefix.
+pub type Wanted<'w> = &'w dyn Fn(&str) -> bool;
+
 /// The tokens of a text.
 pub struct Tokens<'i> {
     text: &'i str,
@@ -203,6 +206,14 @@ impl<'i> Tokens<'i> {
         let start = (part.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
         let part = self.text.get(start..start.saturating_add(part.len()));
         part.unwrap_or("")
+    }
+}
+
+/// A name without its prefix.
+pub fn local(name: &str) -> &str {
+    match name.bytes().position(|byte| byte == b':') {
+        Some(colon) => name.get(colon + 1..).unwrap_or(""),
+        None => name,
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::domain::namespaces::Namespaces;
-use crate::domain::tokens::{self, Tag, Tokens, XmlToken};
+use crate::domain::tokens::{self, Tag, Tokens, Wanted, XmlToken, local};
 use crate::text::{Span, find_byte};
 
 pub use crate::domain::namespaces::{Ns, POLICY_NAMESPACE, QEMU_NAMESPACE};
@@ -110,17 +110,6 @@ pub fn escaped(value: &str, quote: char) -> String {
     out
 }
 
-/// Prefix and local part of a name; the prefix is empty where there is none.
-fn split(name: &str) -> (&str, &str) {
-    match name.bytes().position(|byte| byte == b':') {
-        Some(colon) => (
-            name.get(..colon).unwrap_or(""),
-            name.get(colon + 1..).unwrap_or(""),
-        ),
-        None => ("", name),
-    }
-}
-
 /// The reader; see [`Xml::root`] and [`Xml::children`].
 pub struct Xml<'i> {
     text: &'i str,
@@ -189,23 +178,19 @@ impl<'i> Xml<'i> {
 
     /// Calls `each` for every child element of the element just opened, then closes it.
     /// Whatever `each` does not read of a child is passed over.
-    pub fn children<F>(&mut self, each: F) -> Result<(), XmlError>
+    pub fn children<F>(&mut self, mut each: F) -> Result<(), XmlError>
     where
         F: FnMut(&mut Self, &Element<'i>) -> Result<(), XmlError>,
     {
-        self.children_called(&|_| true, each)
+        self.each_child(None, |xml, child| each(xml, child).map(|()| true))
     }
 
     /// [`Xml::children`] of those only whose name, without prefix, is `wanted`.
-    pub fn children_called<F>(
-        &mut self,
-        wanted: &dyn Fn(&str) -> bool,
-        mut each: F,
-    ) -> Result<(), XmlError>
+    pub fn children_called<F>(&mut self, wanted: Wanted, mut each: F) -> Result<(), XmlError>
     where
         F: FnMut(&mut Self, &Element<'i>) -> Result<(), XmlError>,
     {
-        self.each_child(wanted, |xml, child| each(xml, child).map(|()| true))
+        self.each_child(Some(wanted), |xml, child| each(xml, child).map(|()| true))
     }
 
     /// [`Xml::children`] as long as `each` says so; what follows is then left unread.
@@ -213,10 +198,10 @@ impl<'i> Xml<'i> {
     where
         F: FnMut(&mut Self, &Element<'i>) -> Result<bool, XmlError>,
     {
-        self.each_child(&|_| true, each)
+        self.each_child(None, each)
     }
 
-    fn each_child<F>(&mut self, wanted: &dyn Fn(&str) -> bool, mut each: F) -> Result<(), XmlError>
+    fn each_child<F>(&mut self, wanted: Option<Wanted>, mut each: F) -> Result<(), XmlError>
     where
         F: FnMut(&mut Self, &Element<'i>) -> Result<bool, XmlError>,
     {
@@ -243,14 +228,14 @@ impl<'i> Xml<'i> {
     fn next_child(
         &mut self,
         level: usize,
-        wanted: &dyn Fn(&str) -> bool,
+        wanted: Option<Wanted>,
     ) -> Result<Option<Element<'i>>, XmlError> {
         if self.depth < level {
             return Ok(None);
         }
         loop {
             match self.tokens.next_behind_blanks()? {
-                XmlToken::Start(tag) if wanted(split(tag.name).1) => {
+                XmlToken::Start(tag) if wanted.is_none_or(|wanted| wanted(local(tag.name))) => {
                     return self.opened(tag).map(Some);
                 }
                 XmlToken::Start(_) => {
@@ -303,7 +288,9 @@ impl<'i> Xml<'i> {
     /// `<metadata>`) may declare any number of them.
     fn opened(&mut self, tag: Tag<'i>) -> Result<Element<'i>, XmlError> {
         self.depth += 1;
-        let (prefix, name) = split(tag.name);
+        let name = local(tag.name);
+        let prefix = tag.name.len() - name.len();
+        let prefix = tag.name.get(..prefix.saturating_sub(1)).unwrap_or("");
         // Behind the `<`.
         let at = self.span(tag.name).start.saturating_sub(1);
         self.namespaces.close(self.depth);

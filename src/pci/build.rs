@@ -284,15 +284,14 @@ impl Builder<'_> {
         };
         for (_, device) in devices() {
             if let Some((name, kind)) = controller_bus(device) {
-                if is_expander(device.model.as_deref().unwrap_or("")) {
-                    self.outcome.topology.add_expander(name.clone(), kind);
+                let bus = if is_expander(device.model.as_deref().unwrap_or("")) {
+                    self.outcome.topology.add_expander(name, kind)
                 } else {
                     let parent = device.pci.map(|address| address.bus);
                     let expander = parent.is_some_and(|bus| self.behind_expander.contains(&bus));
-                    self.outcome.topology.add_bus(name.clone(), kind, expander);
-                }
-                if let (Some(index), Some(bus)) = (device.index, self.outcome.topology.find(&name))
-                {
+                    self.outcome.topology.add_bus(name, kind, expander)
+                };
+                if let Some(index) = device.index {
                     self.controllers.insert(index, bus);
                 }
             }
@@ -425,11 +424,17 @@ impl Builder<'_> {
 
 /// The indexes of libvirt's controllers whose buses hang, over however many others, on an expander.
 fn behind_expander(domain: &Domain) -> BTreeSet<u32> {
-    let controllers = domain.devices.iter();
-    let controllers = controllers.filter(|device| device.is_controller("pci"));
+    let controllers = || {
+        let devices = domain.devices.iter();
+        devices.filter(|device| device.is_controller("pci"))
+    };
+    // Hardly a domain has one.
+    if !controllers().any(|device| device.model.as_deref().is_some_and(is_expander)) {
+        return BTreeSet::new();
+    }
     // Model and parent, by index.
     let parents: BTreeMap<u32, (&str, Option<u32>)> =
-        ordered::map(controllers.filter_map(|device| {
+        ordered::map(controllers().filter_map(|device| {
             let parent = device.pci.map(|address| address.bus);
             Some((device.index?, (device.model.as_deref()?, parent)))
         }));

@@ -157,10 +157,13 @@ impl Topology {
         }
     }
 
-    /// Adds an empty bus; `expander` tells whether it lies behind an expander.
-    pub fn add_bus(&mut self, name: Interned, kind: BusKind, expander: bool) {
-        self.names.entry(name.clone()).or_insert(self.buses.len());
+    /// Adds an empty bus; `expander` tells whether it lies behind an expander. Returns the first
+    /// of its name, which is the one that is found by it.
+    pub fn add_bus(&mut self, name: Interned, kind: BusKind, expander: bool) -> usize {
+        let next = self.buses.len();
+        let first = *self.names.entry(name.clone()).or_insert(next);
         self.add_nameless(name, kind, expander);
+        first
     }
 
     /// Adds one that nobody finds by this name.
@@ -175,13 +178,13 @@ impl Topology {
 
     /// Adds what an expander brings along: pxb-pcie a root bus of its own, pxb a root bus without
     /// a name that anybody could use, and behind it a bridge with the name.
-    pub fn add_expander(&mut self, name: Interned, kind: BusKind) {
+    pub fn add_expander(&mut self, name: Interned, kind: BusKind) -> usize {
         self.default_bus = self.buses.len();
         if kind != BusKind::BridgesOnly {
             let root = format!("behind {name}").into();
             self.add_nameless(root, BusKind::BridgesOnly, true);
         }
-        self.add_bus(name, kind, true);
+        self.add_bus(name, kind, true)
     }
 
     /// Finds a bus by name: the first of that name, as QEMU's search from the root does. A
