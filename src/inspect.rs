@@ -77,7 +77,7 @@ pub fn inspect(
     document: &Document,
     root: Option<&Root>,
     assume: Assumptions,
-) -> Result<Inspection, Fault> {
+) -> Result<Inspection, Box<Fault>> {
     let domain = document.domain(Origin::File)?;
     let line = CommandLine::read(&domain);
     Ok(inspect_domain(document.text(), domain, line, root, assume))

@@ -121,7 +121,7 @@ const LOOKING: &[Flag] = &[
 ];
 
 /// What every command has.
-pub const COMMON: &[Flag] = &[
+const COMMON: &[Flag] = &[
     Flag::with(
         "--root",
         "DIR",
@@ -135,14 +135,23 @@ pub const COMMON: &[Flag] = &[
     Flag::alone("--help", "show this"),
 ];
 
-/// What stands before a command only.
-pub const VERSION: &[Flag] = &[Flag::alone("--version", "show the version")];
+const VERSION: Flag = Flag::alone("--version", "show the version");
+
+/// What stands before a command.
+pub fn before() -> Vec<&'static Flag> {
+    let mut flags: Vec<&Flag> = COMMON.iter().collect();
+    flags.push(&VERSION);
+    flags
+}
 
 impl Command {
     /// All its options.
-    pub fn flags(&self) -> impl Iterator<Item = &'static Flag> + Clone {
-        let looking = if self.looks { LOOKING } else { &[] };
-        self.options.iter().chain(looking).chain(COMMON)
+    pub fn flags(&self) -> Vec<&'static Flag> {
+        let mut flags: Vec<&Flag> = Vec::new();
+        flags.extend(self.options);
+        flags.extend(if self.looks { LOOKING } else { &[] });
+        flags.extend(COMMON);
+        flags
     }
 
     /// What `virt-9p NAME --help` prints.
@@ -153,15 +162,16 @@ impl Command {
             self.summary,
             self.arguments,
             self.about,
-            lines(self.flags()),
+            lines(&self.flags()),
             self.examples
         )
     }
 }
 
 /// The lines of help about these options.
-pub fn lines<'f>(flags: impl Iterator<Item = &'f Flag>) -> String {
-    flags.map(Flag::lines).collect()
+pub fn lines(flags: &[&Flag]) -> String {
+    let lines: Vec<String> = flags.iter().map(|flag| flag.lines()).collect();
+    lines.concat()
 }
 
 /// `check, rules and hook`.

@@ -11,20 +11,24 @@ use crate::text::visible;
 #[derive(Debug)]
 pub enum Error {
     /// The program was called wrong.
-    Usage {
-        /// What is wrong, as a sentence without its full stop.
-        message: String,
-        /// What was most likely meant.
-        note: Option<String>,
-        /// The command whose help tells more.
-        command: Option<&'static str>,
-    },
+    Usage(Box<Usage>),
     /// An input cannot be used.
     Input(Box<Unreadable>),
     /// What was asked for cannot be done, for this reason.
     Refused(String),
     /// Nobody takes what is printed.
     Output(io::Error),
+}
+
+/// What is wrong with a call.
+#[derive(Debug)]
+pub struct Usage {
+    /// A sentence without its full stop.
+    message: String,
+    /// What was most likely meant.
+    meant: Option<String>,
+    /// The command whose help tells more.
+    command: Option<&'static str>,
 }
 
 /// An input that is no domain XML, or cannot be read.
@@ -35,60 +39,48 @@ pub struct Unreadable {
     /// What was read of it.
     pub document: Option<Document>,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: Box<Fault>,
 }
 
 impl Error {
     /// A wrong call.
     pub fn usage(message: impl Into<String>) -> Self {
-        Error::Usage {
+        Error::Usage(Box::new(Usage {
             message: message.into(),
-            note: None,
+            meant: None,
             command: None,
-        }
+        }))
     }
 
     /// The same, with what was meant.
     #[must_use]
-    pub fn meant(self, meant: Option<String>) -> Self {
-        match self {
-            Error::Usage {
-                message, command, ..
-            } => Error::Usage {
-                message,
-                note: meant,
-                command,
-            },
-            other => other,
+    pub fn meant(mut self, meant: Option<String>) -> Self {
+        if let Error::Usage(usage) = &mut self {
+            usage.meant = meant;
         }
+        self
     }
 
     /// The same, of this command.
     #[must_use]
-    pub fn of(self, name: &'static str) -> Self {
-        match self {
-            Error::Usage { message, note, .. } => Error::Usage {
-                message,
-                note,
-                command: Some(name),
-            },
-            other => other,
+    pub fn of(mut self, name: &'static str) -> Self {
+        if let Error::Usage(usage) = &mut self {
+            usage.command = Some(name);
         }
+        self
     }
 
     /// Says it; the exit status that goes with it.
     pub fn say(&self) -> u8 {
         match self {
-            Error::Usage {
-                message,
-                note,
-                command,
-            } => {
-                complain(message);
-                if let Some(note) = note {
-                    complain(&format!("note: {note}"));
+            Error::Usage(usage) => {
+                complain(&usage.message);
+                if let Some(meant) = &usage.meant {
+                    complain(&format!("note: {meant}"));
                 }
-                let command = command.map_or(String::new(), |name| format!(" {name}"));
+                let command = usage
+                    .command
+                    .map_or(String::new(), |name| format!(" {name}"));
                 complain(&format!(
                     "note: virt-9p{command} --help shows how to call it"
                 ));

@@ -39,8 +39,8 @@ fn run(call: &Call) -> Result<ExitCode, Error> {
         None => &word,
     };
     let Some(code) = Code::from_word(bare) else {
-        let all = Code::ALL.iter().map(|code| code.word());
-        let meant = did_you_mean(bare, all);
+        let all: Vec<&str> = Code::ALL.iter().map(|code| code.word()).collect();
+        let meant = did_you_mean(bare, &all);
         let meant = meant.unwrap_or_else(|| "virt-9p explain lists them".to_owned());
         let message = format!("there is no finding {}", quoted(&word));
         return Err(Error::usage(message).meant(Some(meant)));

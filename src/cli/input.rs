@@ -67,11 +67,11 @@ impl Input {
         self.unreadable(fault)
     }
 
-    fn unreadable(self, mut fault: Fault) -> Box<Unreadable> {
+    fn unreadable(self, mut fault: Box<Fault>) -> Box<Unreadable> {
         // Whether it is XML of something else, or a domain that is damaged.
         if fault.help.is_none() && !self.document.text().contains("<domain") {
             let help = "a guest's XML begins with <domain>; virsh dumpxml GUEST prints it";
-            fault = fault.help(help);
+            fault.help = Some(help.to_owned());
         }
         Box::new(Unreadable {
             file: self.name,
@@ -84,22 +84,24 @@ impl Input {
 fn unread(file: String, error: &io::Error) -> Box<Unreadable> {
     let fault = match error.kind() {
         ErrorKind::NotFound => {
-            let fault = Fault::new("there is no such file");
             // A guest's name, where a file's is wanted.
-            if file.contains(['/', '.', '\'']) {
-                fault
+            let help = if file.contains(['/', '.', '\'']) {
+                String::new()
             } else {
                 let shown = visible(&file);
-                fault.help(format!(
-                    "to look at a guest of that name: virsh dumpxml '{shown}' | virt-9p check"
-                ))
-            }
+                format!("to look at a guest of that name: virsh dumpxml '{shown}' | virt-9p check")
+            };
+            Fault::new("there is no such file", &help)
         }
-        ErrorKind::IsADirectory => Fault::new("it is a directory")
-            .help("name the files in it, such as /etc/libvirt/qemu/*.xml"),
-        ErrorKind::PermissionDenied => Fault::new("it may not be read by you")
-            .help("libvirt keeps its XML for root: try sudo, or virsh dumpxml"),
-        _ => Fault::new(format!("it cannot be read: {error}")),
+        ErrorKind::IsADirectory => Fault::new(
+            "it is a directory",
+            "name the files in it, such as /etc/libvirt/qemu/*.xml",
+        ),
+        ErrorKind::PermissionDenied => Fault::new(
+            "it may not be read by you",
+            "libvirt keeps its XML for root: try sudo, or virsh dumpxml",
+        ),
+        _ => Fault::new(&format!("it cannot be read: {error}"), ""),
     };
     Box::new(Unreadable {
         file,
@@ -109,15 +111,14 @@ fn unread(file: String, error: &io::Error) -> Box<Unreadable> {
 }
 
 fn empty(file: String) -> Box<Unreadable> {
-    let fault = Fault::new("it is empty");
-    let fault = if file == "-" {
-        fault.help("the command before the pipe printed nothing; its own error is above")
+    let help = if file == "-" {
+        "the command before the pipe printed nothing; its own error is above"
     } else {
-        fault
+        ""
     };
     Box::new(Unreadable {
         file,
         document: None,
-        fault,
+        fault: Fault::new("it is empty", help),
     })
 }

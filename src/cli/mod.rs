@@ -27,7 +27,7 @@ use crate::text::did_you_mean;
 use crate::text::{quoted, visible};
 
 use call::Call;
-use command::{COMMON, Command, VERSION, names};
+use command::{Command, names};
 use error::Error;
 use page::page;
 use read::Next;
@@ -82,10 +82,11 @@ fn call(arguments: Vec<OsString>) -> Result<ExitCode, Error> {
 fn named(word: &str) -> Result<&'static Command, Error> {
     let found = COMMANDS.iter().find(|command| command.name == word);
     found.copied().ok_or_else(|| {
-        let known = COMMANDS.iter().map(|command| command.name);
+        let mut known: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
+        known.push("help");
         let meant = if word == "version" {
             Some("did you mean `--version`?".to_owned())
-        } else if let Some(meant) = did_you_mean(word, known.chain(["help"])) {
+        } else if let Some(meant) = did_you_mean(word, &known) {
             Some(meant)
         } else if std::path::Path::new(word).is_file() {
             Some(format!(
@@ -129,7 +130,7 @@ examples:
   virt-9p doctor
   virt-9p explain mode-not-octal
 ",
-        command::lines(COMMON.iter().chain(VERSION))
+        command::lines(&command::before())
     )
 }
 

@@ -9,7 +9,7 @@ use crate::text::did_you_mean;
 use crate::text::quoted;
 
 use super::call::Call;
-use super::command::{COMMON, Command, Flag, Operands, Takes, VERSION};
+use super::command::{self, Command, Flag, Operands, Takes};
 use super::error::Error;
 
 /// What comes behind some options.
@@ -30,7 +30,7 @@ pub fn before(
     call: &mut Call,
     commands: &[&Command],
 ) -> Result<Next, Error> {
-    options(parser, call, COMMON.iter().chain(VERSION), |option| {
+    options(parser, call, &command::before(), &|option| {
         let command = commands.iter().find(|command| has(command, option))?;
         let name = command.name;
         Some(format!(
@@ -56,8 +56,9 @@ pub fn behind(
             return Ok(true);
         }
     }
+    let flags = command.flags();
     loop {
-        let next = options(parser, call, command.flags(), |option| {
+        let next = options(parser, call, &flags, &|option| {
             elsewhere(option, command, commands)
         })?;
         match next {
@@ -83,23 +84,23 @@ pub fn behind(
 fn options(
     parser: &mut lexopt::Parser,
     call: &mut Call,
-    flags: impl Iterator<Item = &'static Flag> + Clone,
-    elsewhere: impl Fn(&str) -> Option<String>,
+    flags: &[&'static Flag],
+    elsewhere: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Next, Error> {
     loop {
         let name = match parser.next().map_err(other)? {
             None => return Ok(Next::End),
             Some(Value(word)) => return Ok(Next::Word(word)),
             Some(Short('h')) => return Ok(Next::Help),
-            Some(Short('V')) if flags.clone().any(|flag| flag.name == "--version") => {
+            Some(Short('V')) if flags.iter().any(|flag| flag.name == "--version") => {
                 return Ok(Next::Version);
             }
             Some(Short(letter)) => format!("-{letter}"),
             Some(Long(name)) => format!("--{name}"),
         };
-        let Some(flag) = flags.clone().find(|flag| flag.name == name) else {
-            let names = flags.map(|flag| flag.name);
-            let meant = elsewhere(&name).or_else(|| did_you_mean(&name, names));
+        let Some(flag) = flags.iter().find(|flag| flag.name == name) else {
+            let names: Vec<&str> = flags.iter().map(|flag| flag.name).collect();
+            let meant = elsewhere(&name).or_else(|| did_you_mean(&name, &names));
             let message = format!("there is no option {} here", quoted(&name));
             return Err(Error::usage(message).meant(meant));
         };
@@ -127,7 +128,7 @@ fn value(parser: &mut lexopt::Parser, flag: &Flag) -> Result<OsString, Error> {
         let text = value.to_string_lossy();
         if !words.contains(&&*text) {
             let message = format!("{name} is {wanted}, not {}", quoted(&text));
-            let meant = did_you_mean(&text, words.iter().copied());
+            let meant = did_you_mean(&text, words);
             return Err(Error::usage(message).meant(meant));
         }
     }
@@ -146,7 +147,7 @@ fn other(wrong: Wrong) -> Error {
 }
 
 fn has(command: &Command, option: &str) -> bool {
-    command.flags().any(|flag| flag.name == option)
+    command.flags().iter().any(|flag| flag.name == option)
 }
 
 /// Which commands have an option that `command` does not have.

@@ -192,7 +192,7 @@ impl ConvertRequest {
         unknown
             .map(|target| {
                 let message = format!("no {what} has the mount tag {}; {there}", quoted(target));
-                let meant = did_you_mean(target, tags.iter().copied());
+                let meant = did_you_mean(target, tags);
                 Refusal {
                     help: meant,
                     ..Refusal::new(Place::Domain, message)

@@ -4,7 +4,7 @@
 use crate::domain::tokens::XmlError;
 use crate::domain::wellformed::{Fault, fault};
 use crate::domain::{Domain, Origin, read};
-use crate::text::{Lines, Span};
+use crate::text::Lines;
 
 /// More XML than this is refused; libvirt's own virt-aa-helper stops there too (MAX_FILE_LEN).
 pub const MOST_XML: usize = 10 << 20;
@@ -16,7 +16,7 @@ const MARK: &str = "\u{feff}";
 pub struct Document {
     text: String,
     /// Why it is none, where that shows without reading it as XML.
-    fault: Option<Fault>,
+    fault: Option<Box<Fault>>,
 }
 
 impl Document {
@@ -27,7 +27,7 @@ impl Document {
             let message = format!("more than {} MiB, which is no domain XML", MOST_XML >> 20);
             return Document {
                 text: String::new(),
-                fault: Some(Fault::new(message)),
+                fault: Some(Fault::new(&message, "")),
             };
         }
         match String::from_utf8(content) {
@@ -69,7 +69,7 @@ impl Document {
     ///
     /// # Errors
     /// When it is no domain XML.
-    pub fn domain(&self, origin: Origin) -> Result<Domain, Fault> {
+    pub fn domain(&self, origin: Origin) -> Result<Domain, Box<Fault>> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
@@ -83,17 +83,14 @@ impl Document {
     }
 
     /// Where it goes wrong, and why: what the strict reader says, or else the quick one.
-    pub fn fault(&self, error: &XmlError) -> Fault {
+    pub fn fault(&self, error: &XmlError) -> Box<Fault> {
         fault(self.text()).unwrap_or_else(|| {
             let rest = self.text().get(error.at..).unwrap_or("");
             // A tag that has something wrong with it is marked up to the end of its name.
             let ends = |c: char| c.is_whitespace() || matches!(c, '>' | '/');
             let length = rest.find(ends).filter(|_| rest.starts_with('<'));
             let length = length.unwrap_or(1).min(rest.len());
-            Fault {
-                span: Some(Span::new(error.at, error.at + length)),
-                ..Fault::new(error.message.as_str())
-            }
+            Fault::new(&error.message, "").at(error.at, error.at + length)
         })
     }
 
@@ -116,7 +113,7 @@ impl From<String> for Document {
 }
 
 /// `content`, which is UTF-8 up to byte `at`.
-fn not_utf8(content: &[u8], at: usize) -> Fault {
+fn not_utf8(content: &[u8], at: usize) -> Box<Fault> {
     let mark = if content.starts_with(MARK.as_bytes()) {
         MARK.len()
     } else {
@@ -125,11 +122,11 @@ fn not_utf8(content: &[u8], at: usize) -> Fault {
     let byte = content.get(at).copied().unwrap_or_default();
     let is_utf16 = matches!(content, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
     let fault = if is_utf16 {
-        Fault::new("it is UTF-16, and only UTF-8 is read")
-            .help("iconv -f UTF-16 -t UTF-8 FILE, and change the encoding that it declares")
+        let help = "iconv -f UTF-16 -t UTF-8 FILE, and change the encoding that it declares";
+        Fault::new("it is UTF-16, and only UTF-8 is read", help)
     } else {
-        Fault::new(format!("byte 0x{byte:02X} is not UTF-8"))
-            .help("save the file as UTF-8: it may be in an older encoding, such as Latin-1")
+        let help = "save the file as UTF-8: it may be in an older encoding, such as Latin-1";
+        Fault::new(&format!("byte 0x{byte:02X} is not UTF-8"), help)
     };
     fault.at(at - mark, at - mark + '\u{fffd}'.len_utf8())
 }

@@ -5,11 +5,10 @@
 //! is asked where speed does not matter: about files that people give, and once the quick reader
 //! has failed. The judge is libxml2 (tests/broken_xml.rs).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::domain::tokens::{is_allowed, not_allowed, resolve};
-use crate::text::nearest;
-use crate::text::{Span, brief, quoted};
+use crate::text::{Span, brief, nearest, quoted};
 
 /// What is wrong with a document, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,48 +23,36 @@ pub struct Fault {
     pub help: Option<String>,
 }
 
+// In a box, because most places that hand one on are a `?`, and there are many.
 impl Fault {
-    /// A fault of the document as a whole.
-    pub fn new(message: impl Into<String>) -> Self {
-        Fault {
+    /// A fault of the document as a whole, and what helps, if anything does.
+    pub fn new(message: &str, help: &str) -> Box<Self> {
+        Box::new(Fault {
             span: None,
-            message: message.into(),
+            message: message.to_owned(),
             related: None,
-            help: None,
-        }
+            help: (!help.is_empty()).then(|| help.to_owned()),
+        })
     }
 
-    /// The same, at this place.
+    /// The same, of the bytes from `start` to `end`.
     #[must_use]
-    pub fn at(self, start: usize, end: usize) -> Self {
-        Fault {
-            span: Some(Span::new(start, end)),
-            ..self
-        }
-    }
-
-    /// The same, with this help.
-    #[must_use]
-    pub fn help(self, help: impl Into<String>) -> Self {
-        Fault {
-            help: Some(help.into()),
-            ..self
-        }
+    pub fn at(mut self: Box<Self>, start: usize, end: usize) -> Box<Self> {
+        self.span = Some(Span::new(start, end));
+        self
     }
 
     /// The same, with another place.
     #[must_use]
-    pub fn related(self, span: Span, message: impl Into<String>) -> Self {
-        Fault {
-            related: Some((span, message.into())),
-            ..self
-        }
+    fn with(mut self: Box<Self>, span: Span, message: &str) -> Box<Self> {
+        self.related = Some((span, message.to_owned()));
+        self
     }
 }
 
 /// The first fault of `text`, which must not begin with a byte order mark. Behind a DOCTYPE with
 /// declarations nothing is looked at: which entities there are is not known then.
-pub fn fault(text: &str) -> Option<Fault> {
+pub fn fault(text: &str) -> Option<Box<Fault>> {
     let mut strict = Strict {
         text,
         at: 0,
@@ -75,7 +62,7 @@ pub fn fault(text: &str) -> Option<Fault> {
     strict.document().err()
 }
 
-type Sound<T = ()> = Result<T, Fault>;
+type Sound<T = ()> = Result<T, Box<Fault>>;
 
 /// An element whose end tag is to come.
 struct Open<'t> {
@@ -100,6 +87,22 @@ impl<'t> Strict<'t> {
         self.rest().chars().next()
     }
 
+    /// How many bytes there are before the first of these; all, if there is none.
+    fn until(&self, stops: &[u8]) -> usize {
+        let rest = self.rest().as_bytes();
+        let found = rest.iter().position(|byte| stops.contains(byte));
+        found.unwrap_or(rest.len())
+    }
+
+    fn find(&self, needle: &str) -> Option<usize> {
+        crate::text::find(self.rest().as_bytes(), needle.as_bytes())
+    }
+
+    /// What stands between `start` and here.
+    fn since(&self, start: usize) -> &'t str {
+        self.text.get(start..self.at).unwrap_or("")
+    }
+
     /// Passes over `word`, if it is next.
     fn eat(&mut self, word: &str) -> bool {
         let is_next = self.rest().starts_with(word);
@@ -111,186 +114,178 @@ impl<'t> Strict<'t> {
 
     /// Passes over white space; whether there was any.
     fn white(&mut self) -> bool {
-        let rest = self.rest();
-        let left = rest.trim_start_matches([' ', '\t', '\n', '\r']);
-        self.at += rest.len() - left.len();
-        left.len() < rest.len()
+        let start = self.at;
+        while matches!(self.peek(), Some(' ' | '\t' | '\n' | '\r')) {
+            self.at += 1;
+        }
+        self.at > start
     }
 
     /// Passes over a name; an empty one where none begins.
     fn name(&mut self) -> &'t str {
-        let rest = self.rest();
-        let end = if rest.starts_with(begins_name) {
-            rest.find(|c| !continues_name(c)).unwrap_or(rest.len())
-        } else {
-            0
-        };
-        self.at += end;
-        rest.get(..end).unwrap_or("")
+        let start = self.at;
+        while let Some(c) = self.peek()
+            && (begins_name(c) || self.at > start && continues_name(c))
+        {
+            self.at += c.len_utf8();
+        }
+        self.since(start)
+    }
+
+    /// `=` and white space around it.
+    fn equals(&mut self) -> bool {
+        self.white();
+        let there = self.eat("=");
+        self.white();
+        there
     }
 
     fn document(&mut self) -> Sound {
-        let begins = |rest: &str| {
-            rest.strip_prefix("<?xml")
-                .is_some_and(|rest| rest.starts_with([' ', '\t', '\n', '\r']))
-        };
-        if begins(self.text) {
-            self.declaration()?;
+        if self.eat("<?xml") {
+            // `<?xml-stylesheet` is an instruction as any.
+            if self.white() {
+                self.declaration()?;
+            } else {
+                self.at = 0;
+            }
         }
-        loop {
-            self.white();
-            let start = self.at;
+        while self.open.is_empty() {
+            let start = self.white_before()?;
             if self.rest().is_empty() {
-                return Err(Fault::new("there is no element in it"));
-            } else if self.eat("<!--") {
-                self.comment(start)?;
-            } else if self.eat("<?") {
-                self.instruction(start)?;
+                return Err(Fault::new("there is no element in it", ""));
             } else if self.eat("<!DOCTYPE") {
                 if !self.doctype(start)? {
                     return Ok(());
                 }
             } else if self.eat("<") {
-                break self.start_tag(start)?;
+                self.start_tag(start)?;
+                break;
             } else {
-                self.character()?;
-                let fault = Fault::new("text before the first element");
-                let fault = fault.at(start, self.end_of_line(start));
-                return Err(if self.text.contains("<domain") {
-                    fault.help("remove it")
-                } else {
-                    fault
-                });
+                let is_before = self.text.contains("<domain");
+                let help = if is_before { "remove it" } else { "" };
+                let fault = Fault::new("text before the first element", help);
+                return Err(fault.at(start, self.end_of_line()));
             }
         }
         while !self.open.is_empty() {
             self.content()?;
         }
+        let start = self.white_before()?;
+        if self.rest().is_empty() {
+            return Ok(());
+        }
+        let message = if self.eat("</") {
+            "an end tag, and all elements are closed already"
+        } else {
+            "something behind the end of the first element: a file has one domain"
+        };
+        Err(Fault::new(message, "").at(start, self.end_of_line()))
+    }
+
+    /// Passes over what may stand beside the root element; where something else begins.
+    fn white_before(&mut self) -> Sound<usize> {
         loop {
             self.white();
             let start = self.at;
-            if self.rest().is_empty() {
-                return Ok(());
-            } else if self.eat("<!--") {
+            if self.eat("<!--") {
                 self.comment(start)?;
             } else if self.eat("<?") {
                 self.instruction(start)?;
             } else {
                 self.character()?;
-                let what = if self
-                    .text
-                    .get(start..)
-                    .is_some_and(|rest| rest.starts_with("</"))
-                {
-                    "an end tag, and all elements are closed already"
-                } else {
-                    "something behind the end of the first element: a file has one domain"
-                };
-                return Err(Fault::new(what).at(start, self.end_of_line(start)));
+                return Ok(start);
             }
         }
     }
 
-    /// `<?xml version='1.0' encoding='…' standalone='…'?>`
+    /// Behind `<?xml `.
     fn declaration(&mut self) -> Sound {
-        let start = self.at;
-        self.at += "<?xml".len();
-        let wrong = |strict: &Self| {
-            Err(Fault::new("the XML declaration is not written as one")
-                .at(start, strict.end_of_line(start))
-                .help("write `<?xml version='1.0' encoding='UTF-8'?>`, or nothing"))
-        };
-        let mut names = ["version", "encoding", "standalone"].into_iter();
-        loop {
-            let white = self.white();
-            let is_first = names.len() == 3;
-            if !is_first && self.eat("?>") {
-                return Ok(());
+        if self.declared() {
+            return Ok(());
+        }
+        let help = "write `<?xml version='1.0' encoding='UTF-8'?>`, or nothing";
+        let fault = Fault::new("the XML declaration is not written as one", help);
+        Err(fault.at(0, self.end_of_line()))
+    }
+
+    /// `version='1.0' encoding='…' standalone='…'?>`, in this order, the version always.
+    fn declared(&mut self) -> bool {
+        let (mut white, mut first) = (true, true);
+        for known in ["version", "encoding", "standalone"] {
+            if !first && self.eat("?>") {
+                return true;
             }
-            let name = self.name();
-            // In this order, each at most once, the version always.
-            let known = names.any(|known| known == name);
-            if !white || !known || is_first != (name == "version") {
-                return wrong(self);
+            if !white || !self.eat(known) {
+                if first {
+                    return false;
+                }
+                continue;
             }
-            self.white();
-            if !self.eat("=") {
-                return wrong(self);
+            if !self.equals() {
+                return false;
             }
-            self.white();
             let Some(quote @ ('\'' | '"')) = self.peek() else {
-                return wrong(self);
+                return false;
             };
-            let value = self.rest().get(1..).unwrap_or("");
-            let Some((value, _)) = value.split_once(quote) else {
-                return wrong(self);
-            };
-            let letters = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-            let good = match name {
+            self.at += 1;
+            let start = self.at;
+            self.at += self.until(&[quote as u8]);
+            let value = self.since(start);
+            let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            let good = match known {
                 "version" => {
                     let minor = value.strip_prefix("1.");
                     minor.is_some_and(|minor| minor.bytes().all(|byte| byte.is_ascii_digit()))
                 }
                 "encoding" => {
-                    value.starts_with(|c: char| c.is_ascii_alphabetic())
-                        && value.chars().all(letters)
+                    value.bytes().all(letters) && begins_name(value.chars().next().unwrap_or(' '))
                 }
                 _ => matches!(value, "yes" | "no"),
             };
-            if !good {
-                return wrong(self);
+            if !good || self.rest().is_empty() {
+                return false;
             }
-            self.at += value.len() + 2;
+            self.at += 1;
+            white = self.white();
+            first = false;
         }
+        self.eat("?>")
     }
 
     /// A DOCTYPE; whether it has no declarations in it.
     fn doctype(&mut self, start: usize) -> Sound<bool> {
         self.external = true;
-        let mut quote = None;
-        for (at, c) in self.rest().char_indices() {
-            match (quote, c) {
-                (None, '[') => return Ok(false),
-                (None, '>') => {
-                    self.at += at + 1;
-                    return Ok(true);
-                }
-                (None, '\'' | '"') => quote = Some(c),
-                (Some(open), c) if open == c => quote = None,
-                _ => {}
+        loop {
+            self.at += self.until(b"['\">");
+            let Some(c) = self.peek() else {
+                return Err(self.unclosed(start, "this DOCTYPE", ">"));
+            };
+            self.at += 1;
+            match c {
+                '[' => return Ok(false),
+                '>' => return Ok(true),
+                quote => self.at += self.until(&[quote as u8]) + 1,
             }
         }
-        Err(self.unclosed(start, "this DOCTYPE", ">"))
     }
 
     /// What stands between tags, and the tag behind it.
     fn content(&mut self) -> Sound {
-        let rest = self.rest();
-        let length = rest.find(['<', '&', ']']).unwrap_or(rest.len());
-        self.characters(length)?;
+        self.characters(self.until(b"<&]"))?;
         let start = self.at;
         if self.eat("&") {
             self.reference(start)
+        } else if self.eat("]]>") {
+            let message = "`]]>` ends a CDATA section, and none is open here";
+            Err(Fault::new(message, "write `]]&gt;`").at(start, self.at))
         } else if self.eat("]") {
-            if self.eat("]>") {
-                return Err(
-                    Fault::new("`]]>` ends a CDATA section, and none is open here")
-                        .at(start, start + 3)
-                        .help("write `]]&gt;`"),
-                );
-            }
             Ok(())
         } else if self.eat("</") {
             self.end_tag(start)
         } else if self.eat("<!--") {
             self.comment(start)
         } else if self.eat("<![CDATA[") {
-            let Some(length) = self.rest().find("]]>") else {
-                return Err(self.unclosed(start, "this CDATA section", "]]>"));
-            };
-            self.characters(length)?;
-            self.at += 3;
-            Ok(())
+            self.to(start, "this CDATA section", "]]>")
         } else if self.eat("<?") {
             self.instruction(start)
         } else if self.eat("<") {
@@ -301,19 +296,14 @@ impl<'t> Strict<'t> {
     }
 
     /// The text ends while elements are open.
-    fn ends_early(&self) -> Fault {
-        match self.open.last() {
-            Some(open) => {
-                let name = open.name;
-                let shown = quoted(&format!("<{name}>"));
-                Fault::new(format!("the XML ends before {shown} is closed"))
-                    .at(open.tag.start, open.tag.end)
-                    .help(format!(
-                        "put `</{name}>` at its end; if the file was cut off, fetch it anew"
-                    ))
-            }
-            None => Fault::new("the XML ends early"),
-        }
+    fn ends_early(&self) -> Box<Fault> {
+        let (name, tag) = match self.open.last() {
+            Some(open) => (open.name, open.tag),
+            None => ("", Span::default()),
+        };
+        let message = format!("the XML ends before {} is closed", element(name));
+        let help = format!("put `</{name}>` at its end; if the file was cut off, fetch it anew");
+        Fault::new(&message, &help).at(tag.start, tag.end)
     }
 
     /// Behind `</`.
@@ -324,192 +314,170 @@ impl<'t> Strict<'t> {
         let Some(open) = self.open.pop() else {
             return Ok(());
         };
-        let wanted = format!("</{}>", open.name);
         if whole && name == open.name {
             return Ok(());
         }
-        let fault = Fault::new("").at(start, self.at);
-        let opened = format!("{} is opened here", quoted(&format!("<{}>", open.name)));
+        let opened = element(open.name);
+        let wanted = format!("`</{}>`", brief(open.name));
+        let mut help = format!("write {wanted}");
         if name == open.name {
-            let message = format!("the end tag of {} has no `>`", quoted(&format!("<{name}>")));
-            return Err(Fault { message, ..fault }.help(format!("write `{wanted}`")));
+            let message = format!("the end tag of {opened} has no `>`");
+            return Err(Fault::new(&message, &help).at(start, self.at));
         }
-        let outer = self.open.iter().any(|outer| outer.name == name);
-        let message = format!(
-            "{} closes {}",
-            quoted(&format!("</{name}>")),
-            if outer {
-                format!(
-                    "an element around {}, which is not closed yet",
-                    quoted(&format!("<{}>", open.name))
-                )
-            } else {
-                format!(
-                    "no element: {} is open here",
-                    quoted(&format!("<{}>", open.name))
-                )
-            }
-        );
-        let help = if outer {
-            format!(
-                "put {} before it, or `/>` at the end of the opening tag",
-                quoted(&wanted)
-            )
-        } else if nearest(name, [open.name]).is_some() {
-            format!("write {}", quoted(&wanted))
+        let this = quoted(&format!("</{name}>"));
+        let message = if self.open.iter().any(|outer| outer.name == name) {
+            help = format!("put {wanted} before it, or `/>` at the end of the opening tag");
+            format!("{this} closes an element around {opened}, which is not closed yet")
         } else {
-            format!("remove it, or write {}", quoted(&wanted))
+            if nearest(name, [open.name]).is_none() {
+                help = format!("remove it, or write {wanted}");
+            }
+            format!("{this} closes no element: {opened} is open here")
         };
-        Err(Fault { message, ..fault }
-            .related(open.tag, opened)
-            .help(help))
+        let fault = Fault::new(&message, &help).at(start, self.at);
+        Err(fault.with(open.tag, &format!("{opened} is opened here")))
     }
 
     /// Behind `<`.
     fn start_tag(&mut self, start: usize) -> Sound {
         let name = self.name();
         if name.is_empty() {
-            let fault = Fault::new("`<` begins no tag here").at(start, start + 1);
-            return Err(fault.help("write `&lt;` for a `<` that is text"));
+            let help = "write `&lt;` for a `<` that is text";
+            return Err(Fault::new("`<` begins no tag here", help).at(start, start + 1));
         }
         let tag = Span::new(start, self.at);
-        let shown = quoted(&format!("<{name}>"));
-        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         loop {
             let white = self.white();
             let here = self.at;
             if self.eat(">") {
-                self.open.push(Open {
-                    name,
-                    tag: Span::new(start, self.at),
-                });
+                let tag = Span::new(start, self.at);
+                self.open.push(Open { name, tag });
                 return Ok(());
             }
             if self.eat("/>") {
                 return Ok(());
             }
             let key = self.name();
-            let span = Span::new(here, self.at);
             if key.is_empty() || !white {
-                return Err(self.no_attribute(tag, here, key, &shown));
+                return Err(self.no_attribute(tag, here, key, &element(name)));
             }
-            if let Some(first) = seen.insert(key, span) {
-                return Err(Fault::new(format!(
-                    "the attribute {} stands twice in {shown}",
-                    quoted(key)
-                ))
-                .at(span.start, span.end)
-                .related(first, "the first is here")
-                .help("keep one of them"));
+            let end = self.at;
+            let wrong = |what: &str, help: &str| {
+                let message = format!("the attribute {} {what} {}", quoted(key), element(name));
+                Fault::new(&message, help).at(here, end)
+            };
+            if !seen.insert(key) {
+                return Err(wrong("stands twice in", "keep one of them"));
             }
-            self.white();
-            if !self.eat("=") {
-                return Err(Fault::new(format!(
-                    "the attribute {} in {shown} has no value",
-                    quoted(key)
-                ))
-                .at(span.start, span.end)
-                .help(format!("write `{key}='…'`")));
+            if !self.equals() {
+                return Err(wrong(
+                    "has no value in",
+                    &format!("write `{}='…'`", brief(key)),
+                ));
             }
-            self.white();
             self.value(key)?;
         }
     }
 
     /// What stands in a tag where an attribute or its end should.
-    fn no_attribute(&self, tag: Span, here: usize, key: &str, shown: &str) -> Fault {
-        let next = self.text.get(here..).unwrap_or("").chars().next();
-        let fault = match next {
-            // The `>` is missing, and the line is what shows it.
+    fn no_attribute(&self, tag: Span, here: usize, key: &str, shown: &str) -> Box<Fault> {
+        let next = self.text.get(here..).and_then(|rest| rest.chars().next());
+        let (message, help) = match next {
+            // The `>` is missing, and the line of the tag is what shows it.
             None | Some('<') => {
-                let fault = Fault::new(format!("the tag {shown} is not closed"));
-                let fault = fault
-                    .at(tag.start, tag.end)
-                    .help("put `>` or `/>` at its end");
+                let message = format!("the tag {shown} is not closed");
+                let fault = Fault::new(&message, "put `>` or `/>` at its end");
+                let fault = fault.at(tag.start, tag.end);
                 return match next {
-                    Some(_) => {
-                        let next = Span::new(here, here + 1);
-                        fault.related(next, "the next one begins here")
-                    }
+                    Some(_) => fault.with(Span::new(here, here + 1), "the next one begins here"),
                     None => fault,
                 };
             }
-            Some('/') => Fault::new(format!("`/` in {shown} that no `>` follows"))
-                .help("write `/>`, or put quotes around a value that has it"),
-            Some('\'' | '"') => Fault::new(format!("a quote in {shown} where none is open"))
-                .help("remove it, or look for one too many before it"),
-            Some(_) if !key.is_empty() && self.rest().trim_start().starts_with('=') => Fault::new(
+            Some('/') => (
+                format!("`/` in {shown} that no `>` follows"),
+                "write `/>`, or put quotes around a value that has it",
+            ),
+            Some('\'' | '"') => (
+                format!("a quote in {shown} where none is open"),
+                "remove it, or look for one too many before it",
+            ),
+            Some(_) if !key.is_empty() && self.rest().trim_start().starts_with('=') => (
                 format!("no blank before the attribute {} in {shown}", quoted(key)),
-            )
-            .help("put a blank before it"),
-            Some(_) if !key.is_empty() => Fault::new(format!(
-                "{} stands behind the end of a value in {shown}",
-                quoted(key)
-            ))
-            .help("a quote that is part of a value is written `&apos;` or `&quot;`"),
-            Some(c) => Fault::new(format!(
-                "{} in {shown}, where an attribute should be",
-                quoted(c.encode_utf8(&mut [0; 4]))
-            )),
+                "put a blank before it",
+            ),
+            Some(_) if !key.is_empty() => (
+                format!(
+                    "{} stands behind the end of a value in {shown}",
+                    quoted(key)
+                ),
+                "a quote that is part of a value is written `&apos;` or `&quot;`",
+            ),
+            Some(c) => {
+                let shown = format!(
+                    "`{}` in {shown}",
+                    crate::text::visible(c.encode_utf8(&mut [0; 4]))
+                );
+                (format!("{shown}, where an attribute should be"), "")
+            }
         };
         let length = next.map_or(0, char::len_utf8);
-        fault.at(here, self.at.max(here + length))
+        Fault::new(&message, help).at(here, self.at.max(here + length))
     }
 
     /// The value of attribute `key`, from its first quote.
     fn value(&mut self, key: &str) -> Sound {
         let start = self.at;
         let Some(quote @ ('\'' | '"')) = self.peek() else {
-            let end = self.rest().find([' ', '\t', '\n', '\r', '<', '>']);
-            let written = self.rest().get(..end.unwrap_or(0)).unwrap_or("");
-            let written = written.trim_end_matches('/');
-            let fault = Fault::new(format!(
-                "the value of the attribute {} is not in quotes",
-                quoted(key)
-            ))
-            .at(start, start + written.len().max(1));
-            let bare = written.trim_matches([
-                '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '"', '\'', '`', '\u{b4}',
-            ]);
-            let is_simple = !bare.is_empty() && !bare.contains(['&', '\'', '"']);
-            return Err(if is_simple {
-                fault.help(format!(
-                    "write `{key}='{}'`, with a plain quote before and behind it",
-                    brief(bare)
-                ))
-            } else {
-                fault.help("put a plain `'` before and behind it")
-            });
+            return Err(self.no_quote(key));
         };
         self.at += 1;
         loop {
-            let rest = self.rest();
-            let Some(length) = rest.find([quote, '<', '&']) else {
-                self.characters(rest.len())?;
-                return Err(open_quote(start, key));
-            };
-            self.characters(length)?;
+            self.characters(self.until(&[quote as u8, b'<', b'&']))?;
             let here = self.at;
             if self.eat("&") {
                 self.reference(here)?;
-            } else if self.eat("<") {
-                let less = Span::new(here, here + 1);
-                return Err(if self.closes_on_this_line(quote) {
-                    Fault::new(format!(
-                        "a `<` in the value of the attribute {}",
-                        quoted(key)
-                    ))
-                    .at(less.start, less.end)
-                    .help("write `&lt;`")
-                } else {
-                    let why = "a value has no `<`, so it should have ended before this one";
-                    open_quote(start, key).related(less, why)
-                });
-            } else {
+                continue;
+            }
+            let is_less = self.eat("<");
+            if !is_less && !self.rest().is_empty() {
                 self.at += 1;
                 return Ok(());
             }
+            let key = quoted(key);
+            if is_less && self.closes_on_this_line(quote) {
+                let message = format!("a `<` in the value of the attribute {key}");
+                return Err(Fault::new(&message, "write `&lt;`").at(here, self.at));
+            }
+            let message = format!("the quote of the attribute {key} is not closed");
+            let fault = Fault::new(&message, "put the same quote at its end").at(start, start + 1);
+            let why = "a value has no `<`, so it should have ended before this one";
+            return Err(if is_less {
+                fault.with(Span::new(here, self.at), why)
+            } else {
+                fault
+            });
         }
+    }
+
+    /// A value that begins with no quote.
+    fn no_quote(&self, key: &str) -> Box<Fault> {
+        let written = self.rest().get(..self.until(b" \t\n\r<>")).unwrap_or("");
+        let written = written.trim_end_matches('/');
+        // Those of a word processor, too.
+        let is_quote = |c: char| "\u{2018}\u{2019}\u{201c}\u{201d}\u{b4}`'\"".contains(c);
+        let bare = written.trim_matches(is_quote);
+        let help = if bare.is_empty() || bare.contains(|c| is_quote(c) || c == '&') {
+            "put a plain `'` before and behind it".to_owned()
+        } else {
+            let (key, bare) = (brief(key), brief(bare));
+            format!("write `{key}='{bare}'`, with a plain quote before and behind it")
+        };
+        let message = format!(
+            "the value of the attribute {} is not in quotes",
+            quoted(key)
+        );
+        Fault::new(&message, &help).at(self.at, self.at + written.len().max(1))
     }
 
     /// Whether the value that is being read ends on this line; what looks like the beginning of
@@ -522,54 +490,48 @@ impl<'t> Strict<'t> {
 
     /// Behind `&`.
     fn reference(&mut self, start: usize) -> Sound {
-        let written = |strict: &Self| strict.text.get(start + 1..strict.at).unwrap_or("");
         let is_number = self.eat("#");
         if is_number {
-            let digits = |c: char| c.is_ascii_alphanumeric();
-            let rest = self.rest();
-            self.at += rest.find(|c| !digits(c)).unwrap_or(rest.len());
+            while self.peek().is_some_and(|c| c.is_ascii_alphanumeric()) {
+                self.at += 1;
+            }
         } else {
             self.name();
         }
-        let reference = written(self);
-        if reference.is_empty() {
-            return Err(Fault::new("`&` begins a reference, and none follows")
-                .at(start, start + 1)
-                .help("write `&amp;`"));
-        }
-        let end = self.at;
-        if !self.eat(";") {
-            return Err(Fault::new(format!(
-                "the reference {} has no `;`",
-                quoted(&format!("&{reference}"))
-            ))
-            .at(start, end)
-            .help("write `&amp;` for an `&` that is text"));
-        }
-        match resolve(reference) {
-            Some(c) if is_allowed(c) => Ok(()),
-            None if !is_number && self.external => Ok(()),
-            _ => {
-                let shown = quoted(&format!("&{reference};"));
-                let fault = if is_number {
-                    Fault::new(format!("{shown} stands for no character that XML has"))
-                } else {
-                    Fault::new(format!("XML has no entity {shown}"))
-                };
-                let fault = fault.at(start, self.at);
-                Err(match reference {
-                    _ if is_number => fault,
-                    "nbsp" => fault.help("write `&#160;`"),
-                    _ => fault.help("its own are `&amp;`, `&lt;`, `&gt;`, `&apos;` and `&quot;`"),
-                })
+        let reference = self.since(start + 1);
+        let whole = !reference.is_empty() && self.eat(";");
+        let shown = quoted(self.since(start));
+        let (message, help) = if reference.is_empty() {
+            (
+                "`&` begins a reference, and none follows".to_owned(),
+                "write `&amp;`",
+            )
+        } else if !whole {
+            let help = "write `&amp;` for an `&` that is text";
+            (format!("the reference {shown} has no `;`"), help)
+        } else {
+            match resolve(reference) {
+                Some(c) if is_allowed(c) => return Ok(()),
+                None if !is_number && self.external => return Ok(()),
+                _ if is_number => (format!("{shown} stands for no character that XML has"), ""),
+                _ if reference == "nbsp" => {
+                    (format!("XML has no entity {shown}"), "write `&#160;`")
+                }
+                _ => (
+                    format!("XML has no entity {shown}"),
+                    "its own are `&amp;`, `&lt;`, `&gt;`, `&apos;` and `&quot;`",
+                ),
             }
-        }
+        };
+        let end = self.at.max(start + 1);
+        Err(Fault::new(&message, help).at(start, end))
     }
 
     /// Behind `<!--`.
     fn comment(&mut self, start: usize) -> Sound {
-        let Some(length) = self.rest().find("--") else {
-            return Err(self.unclosed(start, "this comment", "-->"));
+        let what = "this comment";
+        let Some(length) = self.find("--") else {
+            return Err(self.unclosed(start, what, "-->"));
         };
         self.characters(length)?;
         let dashes = self.at;
@@ -577,79 +539,81 @@ impl<'t> Strict<'t> {
         if self.eat(">") {
             return Ok(());
         }
-        if !self.rest().contains("-->") {
-            return Err(self.unclosed(start, "this comment", "-->"));
+        if self.find("-->").is_none() {
+            return Err(self.unclosed(start, what, "-->"));
         }
-        Err(Fault::new("`--` in a comment, which XML does not allow")
-            .at(dashes, self.at)
-            .related(Span::new(start, start + 4), "the comment begins here")
-            .help("write one dash, or blanks between them"))
+        let help = "write one dash, or blanks between them";
+        let fault = Fault::new("`--` in a comment, which XML does not allow", help);
+        let fault = fault.at(dashes, self.at);
+        Err(fault.with(Span::new(start, start + 4), "the comment begins here"))
     }
 
     /// Behind `<?`.
     fn instruction(&mut self, start: usize) -> Sound {
         let name = self.name();
         if name.eq_ignore_ascii_case("xml") {
-            let fault = Fault::new("an XML declaration that is not at the very beginning");
-            let before = self.text.get(..start).unwrap_or("");
-            let help = if before.trim().is_empty() {
+            let before = self.text.get(..start).unwrap_or("").trim();
+            let help = if before.is_empty() {
                 "remove the white space before it"
             } else {
                 "remove it"
             };
-            return Err(fault.at(start, self.at).help(help));
+            let message = "an XML declaration that is not at the very beginning";
+            return Err(Fault::new(message, help).at(start, self.at));
         }
-        let apart = self.rest().starts_with([' ', '\t', '\n', '\r', '?']);
-        let Some(length) = self.rest().find("?>").filter(|_| !name.is_empty() && apart) else {
-            return Err(self.unclosed(start, "this processing instruction", "?>"));
+        let what = "this processing instruction";
+        if name.is_empty() || self.until(b" \t\n\r?") > 0 {
+            return Err(self.unclosed(start, what, "?>"));
+        }
+        self.to(start, what, "?>")
+    }
+
+    /// Passes over what ends with `end`.
+    fn to(&mut self, start: usize, what: &str, end: &str) -> Sound {
+        let Some(length) = self.find(end) else {
+            return Err(self.unclosed(start, what, end));
         };
         self.characters(length)?;
-        self.at += 2;
+        self.at += end.len();
         Ok(())
     }
 
-    fn unclosed(&self, start: usize, what: &str, end: &str) -> Fault {
-        Fault::new(format!("{what} is not closed"))
-            .at(start, self.at)
-            .help(format!("put `{end}` at its end"))
+    fn unclosed(&self, start: usize, what: &str, end: &str) -> Box<Fault> {
+        let help = format!("put `{end}` at its end");
+        Fault::new(&format!("{what} is not closed"), &help).at(start, self.at)
     }
 
     /// Passes over `length` bytes, if XML allows each character of them.
     fn characters(&mut self, length: usize) -> Sound {
-        let part = self.rest().get(..length).unwrap_or("");
-        let Some((at, _)) = part.char_indices().find(|(_, c)| !is_allowed(*c)) else {
-            self.at += length;
-            return Ok(());
-        };
-        self.at += at;
-        self.character()
+        let end = self.at + length;
+        while self.at < end {
+            self.character()?;
+            self.at += self.peek().map_or(1, char::len_utf8);
+        }
+        Ok(())
     }
 
     /// Whether XML allows the next character.
     fn character(&self) -> Sound {
         match self.peek().filter(|c| !is_allowed(*c)) {
-            Some(c) => Err(Fault::new(not_allowed(c))
-                .at(self.at, self.at + c.len_utf8())
-                .help("remove it")),
+            Some(c) => {
+                let fault = Fault::new(&not_allowed(c), "remove it");
+                Err(fault.at(self.at, self.at + c.len_utf8()))
+            }
             None => Ok(()),
         }
     }
 
-    /// Where the line ends that `start` is in.
-    fn end_of_line(&self, start: usize) -> usize {
-        let rest = self.text.get(start..).unwrap_or("");
-        start + rest.split('\n').next().unwrap_or("").trim_end().len()
+    /// Where this line ends.
+    fn end_of_line(&self) -> usize {
+        let line = self.rest().get(..self.until(b"\n")).unwrap_or("");
+        self.at + line.trim_end().len()
     }
 }
 
-fn open_quote(start: usize, key: &str) -> Fault {
-    let fault = Fault::new(format!(
-        "the quote of the attribute {} is not closed",
-        quoted(key)
-    ));
-    fault
-        .at(start, start + 1)
-        .help("put the same quote at its end")
+/// An element in a message.
+fn element(name: &str) -> String {
+    quoted(&format!("<{name}>"))
 }
 
 /// XML 1.0, `NameStartChar`.

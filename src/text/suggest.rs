@@ -3,14 +3,18 @@
 
 use crate::text::quoted;
 
-/// `did you mean …?`, where something is near enough.
-pub fn did_you_mean<'c, C>(word: &str, candidates: C) -> Option<String>
-where
-    C: IntoIterator<Item = &'c str>,
-    C::IntoIter: Clone,
-{
-    let meant: Vec<String> = meant(word, candidates).into_iter().map(quoted).collect();
-    let (last, before) = meant.split_last()?;
+/// `did you mean …?`, where something is near enough, or `word` is a part of it.
+pub fn did_you_mean(word: &str, candidates: &[&str]) -> Option<String> {
+    // More than that is a list, which help shows.
+    const MOST: usize = 10;
+    let mut meant = near(word, &mut candidates.iter().copied());
+    if meant.is_empty() {
+        meant = candidates.to_vec();
+        meant.retain(|known| is_part(word, known));
+    }
+    meant.truncate(if meant.len() > MOST { 0 } else { MOST });
+    let last = quoted(meant.pop()?);
+    let before: Vec<String> = meant.into_iter().map(quoted).collect();
     Some(if before.is_empty() {
         format!("did you mean {last}?")
     } else {
@@ -18,41 +22,25 @@ where
     })
 }
 
-/// The candidate that `word` is a slip of the finger for; or else those that it is a part of.
-fn meant<'c, C>(word: &str, candidates: C) -> Vec<&'c str>
-where
-    C: IntoIterator<Item = &'c str>,
-    C::IntoIter: Clone,
-{
-    // More than that is a list, which help shows.
-    const MOST: usize = 10;
-    let candidates = candidates.into_iter();
-    if let Some(near) = nearest(word, candidates.clone()) {
-        return vec![near];
-    }
-    let begins = candidates.clone().filter(|known| is_part(word, known));
-    let parts: Vec<&str> = begins.take(MOST + 1).collect();
-    if parts.len() > MOST {
-        Vec::new()
-    } else {
-        parts
-    }
-}
-
 /// Whether `word` is `whole` up to one of its dashes, or behind one.
 fn is_part(word: &str, whole: &str) -> bool {
-    let ends = |rest: &str| rest.starts_with(['-', '_']);
+    let mut parts = whole.match_indices(['-', '_']);
     !word.is_empty()
-        && (whole.strip_prefix(word).is_some_and(ends)
-            || whole
-                .strip_suffix(word)
-                .is_some_and(|rest| rest.ends_with(['-', '_'])))
+        && parts.any(|(dash, _)| {
+            let (before, behind) = whole.split_at_checked(dash).unwrap_or(("", ""));
+            before == word || behind.get(1..) == Some(word)
+        })
 }
 
 /// The candidate that `word` is most likely a slip of the finger for, if it is near any.
 pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    near(word, &mut candidates.into_iter()).first().copied()
+}
+
+/// The candidates that are nearest to `word`, if any is near.
+fn near<'c>(word: &str, candidates: &mut dyn Iterator<Item = &'c str>) -> Vec<&'c str> {
     // One slip in a short word, two in a longer one; in one or two letters everything is near.
-    let most = match word.chars().count() {
+    let mut most = match word.chars().count() {
         0..=2 => 0,
         3..=5 => 1,
         _ => 2,
@@ -60,12 +48,18 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     // Capitals, and which of the two lines joins words, are no slip.
     let plain = |text: &str| text.to_ascii_lowercase().replace('_', "-");
     let typed = plain(word);
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(&typed, &plain(candidate)), candidate))
-        .filter(|(distance, _)| *distance <= most)
-        .min()
-        .map(|(_, candidate)| candidate)
+    let mut near = Vec::new();
+    for candidate in candidates {
+        let distance = distance(&typed, &plain(candidate));
+        if distance < most {
+            near.clear();
+            most = distance;
+        }
+        if distance == most {
+            near.push(candidate);
+        }
+    }
+    near
 }
 
 /// How many letters have to be put in, left out, changed or swapped with their neighbour
@@ -115,5 +109,26 @@ mod tests {
         ] {
             assert_eq!(nearest(typed, commands), meant, "{typed}");
         }
+    }
+    #[test]
+    fn all_that_are_as_near_are_named_and_what_a_word_is_a_part_of() {
+        let codes = ["mode-not-octal", "mode-owner", "path-owner", "id-invalid"];
+        for (typed, said) in [
+            ("mode_ownr", Some("did you mean `mode-owner`?")),
+            ("MODE-OWNER", Some("did you mean `mode-owner`?")),
+            ("owner", Some("did you mean `mode-owner` or `path-owner`?")),
+            (
+                "mode",
+                Some("did you mean `mode-not-octal` or `mode-owner`?"),
+            ),
+            ("octal", Some("did you mean `mode-not-octal`?")),
+            ("not-octal", Some("did you mean `mode-not-octal`?")),
+            ("not", None),
+            ("", None),
+        ] {
+            assert_eq!(did_you_mean(typed, &codes).as_deref(), said, "{typed}");
+        }
+        let said = did_you_mean("cat", &["bat", "rat", "dog"]);
+        assert_eq!(said.as_deref(), Some("did you mean `bat` or `rat`?"));
     }
 }
