@@ -5,8 +5,7 @@ use std::ffi::OsString;
 use lexopt::Error as Wrong;
 use lexopt::prelude::*;
 
-use crate::text::did_you_mean;
-use crate::text::quoted;
+use crate::text::{did_you_mean, nearest, quoted};
 
 use super::call::Call;
 use super::command::{self, Command, Flag, Operands, Takes};
@@ -100,7 +99,9 @@ fn options(
         };
         let Some(flag) = flags.iter().find(|flag| flag.name == name) else {
             let names: Vec<&str> = flags.iter().map(|flag| flag.name).collect();
-            let meant = elsewhere(&name).or_else(|| did_you_mean(&name, &names));
+            let meant = elsewhere(&name)
+                .or_else(|| did_you_mean(&name, &names))
+                .or_else(|| value_meant(&name, flags));
             let message = format!("there is no option {} here", quoted(&name));
             return Err(Error::usage(message).meant(meant));
         };
@@ -110,6 +111,18 @@ fn options(
             name => call.options.push((name, value(parser, flag)?)),
         }
     }
+}
+
+/// The option that has this for a value: `--json` is `--format json`.
+fn value_meant(name: &str, flags: &[&Flag]) -> Option<String> {
+    let bare = name.trim_start_matches('-');
+    flags.iter().find_map(|flag| match flag.takes {
+        Takes::OneOf(words) => {
+            let word = nearest(bare, words.iter().copied())?;
+            Some(format!("did you mean `{} {word}`?", flag.name))
+        }
+        _ => None,
+    })
 }
 
 /// The value of an option, if it takes one.
