@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use serde_json::JsonValue as Json;
+use serde_json::Value as Json;
 use virt_9p::domain::{Arg, Domain};
 use virt_9p::qemu::command_line::CommandLine;
 use virt_9p::qemu::device_json::{self, JsonValue};
