@@ -50,7 +50,7 @@ const SECRET: [&str; 3] = ["/etc/", "/proc/", "/sys/"];
 
 /// What a directory has to do with the system's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum System {
+pub enum Relation {
     /// It is, or lies below, this one.
     Below(&'static str),
     /// It contains this one.
@@ -61,7 +61,7 @@ pub enum System {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SystemPath {
     /// What it has to do with them.
-    pub what: System,
+    pub what: Relation,
     /// Whether it is granted all the same.
     pub granted: bool,
     /// Whether libvirt grants it as a `<filesystem>`.
@@ -97,13 +97,13 @@ pub fn system_path(name: &[u8], readonly: bool) -> Option<SystemPath> {
         natively,
     };
     if let Some(prefix) = starts(&directory, &RESTRICTED) {
-        return Some(refused(System::Below(prefix)));
+        return Some(refused(Relation::Below(prefix)));
     }
     let contained = |list: &[&'static str]| {
         list.iter()
             .copied()
             .find(|prefix| prefix.as_bytes().starts_with(&directory))
-            .map(System::Contains)
+            .map(Relation::Contains)
     };
     if readonly {
         let secret = contained(&SECRET).map(refused);
@@ -115,7 +115,7 @@ pub fn system_path(name: &[u8], readonly: bool) -> Option<SystemPath> {
         });
     }
     starts(&directory, &READ_ONLY)
-        .map(System::Below)
+        .map(Relation::Below)
         .or_else(|| contained(&RESTRICTED))
         .or_else(|| contained(&READ_ONLY))
         .map(refused)
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn follows_libvirts_lists_and_goes_beyond() {
-        use System::{Below, Contains};
+        use Relation::{Below, Contains};
         let all = [
             ("/srv/share", false, None),
             ("/etc", true, Some((Below("/etc/"), false, true))),

@@ -137,7 +137,7 @@ fn request(call: &Call) -> Result<ConvertRequest, Error> {
 }
 
 /// A mode as it must be written in the XML, too; what is wrong with it is what `check` would say.
-fn mode(call: &Call, key: modes::Key) -> Result<Option<u16>, Error> {
+fn mode(call: &Call, key: modes::ModeKey) -> Result<Option<u16>, Error> {
     let option = format!("--{}", key.name);
     let Some(text) = call.text(&option) else {
         return Ok(None);

@@ -361,7 +361,7 @@ fn multidevs(context: &Conversion, fsdev: &Fsdev) -> Result<Option<String>, Refu
 fn mode(
     context: &Conversion,
     fsdev: &Fsdev,
-    key: modes::Key,
+    key: modes::ModeKey,
     asked: Option<u16>,
     access: Access,
 ) -> Result<Option<u16>, Refusal> {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::apparmor::policy::{Execution, Rule, execution};
-use crate::doctor::hook_script::{Call, ScriptOutcome};
+use crate::doctor::hook_script::{HookCall, ScriptOutcome};
 use crate::doctor::shebang;
 use crate::doctor::{CheckLine, Grade, NEEDS_ROOT, Subject};
 use crate::host::hooks_directory::{Content, HOOKS, HookEntry, MANY, Program, SINGLE};
@@ -309,8 +309,8 @@ fn same(facts: &HookFacts, entry: &HookEntry, ours: &Ours) -> CheckLine {
         && let Some(hint) = wrongly(path, call)
     {
         return match call {
-            Call::Deaf => CheckLine::warn(Subject::Hook, what, hint),
-            Call::Failing => fail(hint).for_every_guest(),
+            HookCall::Deaf => CheckLine::warn(Subject::Hook, what, hint),
+            HookCall::Failing => fail(hint).for_every_guest(),
             _ => fail(hint),
         };
     }
@@ -365,21 +365,21 @@ fn unreached(what: String, script: &Program, outcome: &ScriptOutcome) -> CheckLi
 }
 
 /// What is wrong with a call.
-fn wrongly(program: &str, call: &Call) -> Option<String> {
+fn wrongly(program: &str, call: &HookCall) -> Option<String> {
     Some(match call {
-        Call::Hook => return None,
-        Call::CommandLine => format!(
+        HookCall::Hook => return None,
+        HookCall::CommandLine => format!(
             "it calls {program} as a command line, which refuses libvirt's words: write `{program} hook \"$@\"`"
         ),
-        Call::Empty(line) => format!(
+        HookCall::Empty(line) => format!(
             "line {line} reads the domain XML, and virt-9p gets nothing: keep it, `xml=$(cat)`, and hand it on, \
              `printf '%s\\n' \"$xml\" | {program} hook \"$@\"`"
         ),
-        Call::Deaf => format!(
+        HookCall::Deaf => format!(
             "it ends with 0 when virt-9p refuses a start, so the refusal is lost, and QEMU fails instead: write \
              `{program} hook \"$@\" || exit 1`"
         ),
-        Call::Failing => {
+        HookCall::Failing => {
             "it fails although virt-9p does not, so every start of every guest fails".to_owned()
         }
     })

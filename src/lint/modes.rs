@@ -12,7 +12,7 @@ use crate::text::quoted;
 
 /// Which of the two.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Key {
+pub struct ModeKey {
     /// `fmode` or `dmode`.
     pub name: &'static str,
     /// The bits QEMU cannot do without.
@@ -24,14 +24,14 @@ pub struct Key {
 }
 
 /// `fmode` and `dmode`.
-pub const KEYS: [Key; 2] = [
-    Key {
+pub const KEYS: [ModeKey; 2] = [
+    ModeKey {
         name: "fmode",
         owner: 0o600,
         usual: "0644",
         what: "files",
     },
-    Key {
+    ModeKey {
         name: "dmode",
         owner: 0o700,
         usual: "0755",
@@ -41,7 +41,7 @@ pub const KEYS: [Key; 2] = [
 
 /// Where a mode is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Host {
+pub enum WrittenIn {
     /// In an -fsdev, or a -set on one.
     Fsdev,
     /// In an -fsdev that is read-only: nothing is created that could get a mode.
@@ -53,8 +53,8 @@ pub enum Host {
 /// Checks all occurrences of one key; `model` is the security model that counts.
 pub fn check(
     context: Context,
-    host: Host,
-    key: Key,
+    host: WrittenIn,
+    key: ModeKey,
     occurrences: &[&Opt],
     model: Option<&str>,
     findings: &mut Vec<Finding>,
@@ -70,7 +70,7 @@ pub fn check(
         findings.push(finding);
         return;
     }
-    if host == Host::Virtfs {
+    if host == WrittenIn::Virtfs {
         if let Some(finding) = binary(key, last) {
             findings.push(finding);
             return;
@@ -111,7 +111,7 @@ pub fn check(
     let binary = matches!(option_number(&last.value), OptionNumber::Binary(_));
     let found = unsuitable(context.assume.qemu_is_root, key, last);
     findings.extend(found.map(|finding| {
-        if host == Host::ReadOnly && !binary {
+        if host == WrittenIn::ReadOnly && !binary {
             harmless(finding)
         } else {
             finding
@@ -120,7 +120,7 @@ pub fn check(
 }
 
 /// What is wrong with a mode by its text alone, wherever it stands.
-pub fn text(key: Key, opt: &Opt, qemu_is_root: Option<bool>) -> Option<Finding> {
+pub fn text(key: ModeKey, opt: &Opt, qemu_is_root: Option<bool>) -> Option<Finding> {
     invalid(key, opt).or_else(|| unsuitable(qemu_is_root, key, opt))
 }
 
@@ -138,7 +138,7 @@ fn harmless(finding: Finding) -> Finding {
 }
 
 /// The key is not there: what QEMU does then.
-pub fn absent(key: Key, at: Place) -> Finding {
+pub fn absent(key: ModeKey, at: Place) -> Finding {
     let default = if key.name == "fmode" { "0600" } else { "0700" };
     Finding::note(
         Code::ModeDefault,
@@ -159,7 +159,7 @@ fn place(opt: &Opt) -> Place {
 }
 
 /// A text that QEMU refuses.
-fn invalid(key: Key, opt: &Opt) -> Option<Finding> {
+fn invalid(key: ModeKey, opt: &Opt) -> Option<Finding> {
     let why = match option_number(&opt.value) {
         OptionNumber::NotANumber => "is no number to QEMU",
         OptionNumber::TooLarge => "is too large a number for QEMU",
@@ -174,7 +174,7 @@ fn invalid(key: Key, opt: &Opt) -> Option<Finding> {
 }
 
 /// `0b…` is a number only to a QEMU built with glibc from 2.38 on: not to be relied upon.
-fn binary(key: Key, opt: &Opt) -> Option<Finding> {
+fn binary(key: ModeKey, opt: &Opt) -> Option<Finding> {
     matches!(option_number(&opt.value), OptionNumber::Binary(_)).then(|| {
         let finding = Finding::error(
             Code::ModeInvalid,
@@ -188,12 +188,12 @@ fn binary(key: Key, opt: &Opt) -> Option<Finding> {
     })
 }
 
-fn spelled(key: Key, opt: &Opt) -> String {
+fn spelled(key: ModeKey, opt: &Opt) -> String {
     quoted(&format!("{}={}", key.name, opt.value))
 }
 
 /// A number that QEMU takes: is it what its author meant, and can QEMU work with it?
-fn unsuitable(qemu_is_root: Option<bool>, key: Key, opt: &Opt) -> Option<Finding> {
+fn unsuitable(qemu_is_root: Option<bool>, key: ModeKey, opt: &Opt) -> Option<Finding> {
     let (number, binary) = match option_number(&opt.value) {
         OptionNumber::Number(number) => (number, false),
         OptionNumber::Binary(number) => (number, true),
@@ -285,7 +285,7 @@ fn unsuitable(qemu_is_root: Option<bool>, key: Key, opt: &Opt) -> Option<Finding
 
 /// The mode that the author meant, where there is one: the same digits, if they are octal, or the
 /// number that QEMU reads. Each must leave QEMU what it needs.
-fn meant(key: Key, text: &str) -> Option<String> {
+fn meant(key: ModeKey, text: &str) -> Option<String> {
     let text = unquoted(text).unwrap_or(text).trim();
     let digits = text.strip_prefix("0o").or_else(|| text.strip_prefix("0O"));
     let digits = digits.unwrap_or(text.trim_start_matches('+'));
@@ -300,7 +300,7 @@ fn meant(key: Key, text: &str) -> Option<String> {
 }
 
 /// With the mode that is meant as what to write, or with what a mode looks like.
-fn rewritten(finding: Finding, key: Key, opt: &Opt, mode: Option<String>) -> Finding {
+fn rewritten(finding: Finding, key: ModeKey, opt: &Opt, mode: Option<String>) -> Finding {
     let write = |mode: &str| format!("{}={mode}", key.name);
     match mode {
         Some(mode) => {

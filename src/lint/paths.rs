@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::apparmor::system_paths::{self, System};
+use crate::apparmor::system_paths::{self, Relation};
 use crate::host::directory::{Directory, NoDirectory};
 use crate::host::qemu_user::QemuUser;
 use crate::host::reach::Reach;
@@ -107,8 +107,8 @@ pub fn check(
 /// A directory of the system's own, or one that contains such.
 fn system(share: &Share, led: &str, judged: &system_paths::SystemPath) -> Finding {
     let what = match judged.what {
-        System::Below(prefix) => format!("lies in {prefix}"),
-        System::Contains(prefix) => format!("contains {prefix}"),
+        Relation::Below(prefix) => format!("lies in {prefix}"),
+        Relation::Contains(prefix) => format!("contains {prefix}"),
     };
     let (then, help) = match (judged.granted, judged.natively) {
         (true, _) => (

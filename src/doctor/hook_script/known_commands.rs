@@ -1,6 +1,6 @@
 //! What single commands do to the state: those that are known.
 
-use super::Call;
+use super::HookCall;
 use super::state::{Flow, Run, StdinState, Stop, WordValue};
 use super::test_command::test;
 use super::tree::{self, ShellWord};
@@ -206,7 +206,7 @@ impl Run {
         };
         let raw: Vec<&str> = words.iter().map(|word| word.raw.as_str()).collect();
         let call = if !as_hook {
-            Call::CommandLine
+            HookCall::CommandLine
         } else if !matches!(
             raw.as_slice(),
             ["\"$@\"" | "$@" | "\"${@}\"" | "$*"]
@@ -221,8 +221,8 @@ impl Run {
             return Err(Stop::Unclear(line, words));
         } else {
             match self.input {
-                StdinState::Xml => Call::Hook,
-                StdinState::Gone(reader) => Call::Empty(reader),
+                StdinState::Xml => HookCall::Hook,
+                StdinState::Gone(reader) => HookCall::Empty(reader),
                 StdinState::Unknown => {
                     let text = "the standard input of virt-9p".to_owned();
                     return Err(Stop::Unclear(line, text));
@@ -235,7 +235,7 @@ impl Run {
             PROGRAM
         };
         // Of several calls, one that works is enough.
-        if !matches!(self.called, Some((_, Call::Hook))) {
+        if !matches!(self.called, Some((_, HookCall::Hook))) {
             self.called = Some((program.to_owned(), call));
         }
         self.input = StdinState::Gone(line);

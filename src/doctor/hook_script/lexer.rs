@@ -6,7 +6,7 @@ use super::tree::{ShellCommand, ShellWord, WordPart};
 pub const MOST_DEPTH: usize = 40;
 
 /// What is not read here.
-pub struct Unreadable;
+pub struct NotRead;
 
 /// A token, with the line that it begins in.
 pub struct ShellToken {
@@ -81,7 +81,7 @@ impl<'s> Lexer<'s> {
     ///
     /// # Errors
     /// Where it is not read.
-    pub fn next(&mut self) -> Result<Option<ShellToken>, Unreadable> {
+    pub fn next(&mut self) -> Result<Option<ShellToken>, NotRead> {
         loop {
             if self.eat(" ") || self.eat("\t") || self.eat("\\\n") {
                 continue;
@@ -103,7 +103,7 @@ impl<'s> Lexer<'s> {
         } else if let Some(operator) = OPERATORS.iter().find(|operator| self.eat(operator)) {
             // The text below a `<<` would be taken for commands.
             if *operator == "<<" {
-                return Err(Unreadable);
+                return Err(NotRead);
             }
             Lexeme::Operator(operator)
         } else {
@@ -113,14 +113,14 @@ impl<'s> Lexer<'s> {
                 // `2>`: the number is no word.
                 return self.next();
             } else if is_number && self.rest.starts_with('<') {
-                return Err(Unreadable);
+                return Err(NotRead);
             }
             Lexeme::Word(word)
         };
         Ok(Some(ShellToken { line, kind }))
     }
 
-    fn word(&mut self) -> Result<ShellWord, Unreadable> {
+    fn word(&mut self) -> Result<ShellWord, NotRead> {
         let before = self.rest;
         let mut parts = Vec::new();
         while let Some(c) = self.rest.chars().next() {
@@ -128,7 +128,7 @@ impl<'s> Lexer<'s> {
                 ' ' | '\t' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>' => break,
                 '\'' => {
                     self.take();
-                    let (text, _) = self.rest.split_once('\'').ok_or(Unreadable)?;
+                    let (text, _) = self.rest.split_once('\'').ok_or(NotRead)?;
                     self.eat(text);
                     self.take();
                     parts.push(WordPart::Text(text.to_owned(), false));
@@ -151,9 +151,9 @@ impl<'s> Lexer<'s> {
     }
 
     /// A character, an escape or an expansion.
-    fn piece(&mut self, parts: &mut Vec<WordPart>, quoted: bool) -> Result<(), Unreadable> {
-        match self.take().ok_or(Unreadable)? {
-            '\\' => match self.take().ok_or(Unreadable)? {
+    fn piece(&mut self, parts: &mut Vec<WordPart>, quoted: bool) -> Result<(), NotRead> {
+        match self.take().ok_or(NotRead)? {
+            '\\' => match self.take().ok_or(NotRead)? {
                 '\n' => {}
                 c if quoted && !matches!(c, '$' | '`' | '"' | '\\') => {
                     text(parts, '\\', false);
@@ -161,7 +161,7 @@ impl<'s> Lexer<'s> {
                 }
                 c => text(parts, c, false),
             },
-            '`' => return Err(Unreadable),
+            '`' => return Err(NotRead),
             '$' => {
                 let part = self.expansion()?;
                 parts.push(part);
@@ -172,17 +172,17 @@ impl<'s> Lexer<'s> {
     }
 
     /// What stands behind a `$`.
-    fn expansion(&mut self) -> Result<WordPart, Unreadable> {
+    fn expansion(&mut self) -> Result<WordPart, NotRead> {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if self.rest.starts_with("((") {
-            return Err(Unreadable);
+            return Err(NotRead);
         }
         if self.eat("(") {
             let (line, start) = (self.line, self.rest);
             self.closing()?;
             let inner = start.get(..start.len() - self.rest.len() - 1).unwrap_or("");
             if self.depth >= MOST_DEPTH {
-                return Err(Unreadable);
+                return Err(NotRead);
             }
             return Ok(WordPart::Command(Box::new((self.commands)(
                 inner,
@@ -191,7 +191,7 @@ impl<'s> Lexer<'s> {
             ))));
         }
         if self.eat("{") {
-            let (inner, _) = self.rest.split_once('}').ok_or(Unreadable)?;
+            let (inner, _) = self.rest.split_once('}').ok_or(NotRead)?;
             self.eat(inner);
             self.take();
             // A default does not matter where there is a value.
@@ -221,17 +221,17 @@ impl<'s> Lexer<'s> {
     }
 
     /// To behind the parenthesis that closes what is open.
-    fn closing(&mut self) -> Result<(), Unreadable> {
+    fn closing(&mut self) -> Result<(), NotRead> {
         let mut open = 1_usize;
         while open > 0 {
-            match self.take().ok_or(Unreadable)? {
+            match self.take().ok_or(NotRead)? {
                 '(' => open += 1,
                 ')' => open -= 1,
                 '\\' => {
                     self.take();
                 }
                 quote @ ('\'' | '"') => loop {
-                    match self.take().ok_or(Unreadable)? {
+                    match self.take().ok_or(NotRead)? {
                         '\\' if quote == '"' => {
                             self.take();
                         }

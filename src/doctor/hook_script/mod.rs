@@ -25,7 +25,7 @@ pub enum ScriptOutcome {
         /// As it is written there, or found in PATH.
         program: String,
         /// In which way.
-        call: Call,
+        call: HookCall,
     },
     /// It does not come to the call: it has ended here before, or has run to its end.
     Never(Option<usize>),
@@ -35,7 +35,7 @@ pub enum ScriptOutcome {
 
 /// How it is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Call {
+pub enum HookCall {
     /// As the hook, with the XML, and what it decides counts.
     Hook,
     /// As the hook, but a refusal of its own is lost.
@@ -76,8 +76,8 @@ pub fn follow(script: &str, name: &str, errexit: bool) -> ScriptOutcome {
         return ScriptOutcome::Stranger;
     };
     let call = match (call, ends.as_slice()) {
-        (Call::Hook, [Some(1..), _]) => Call::Failing,
-        (Call::Hook, [_, Some(0)]) => Call::Deaf,
+        (HookCall::Hook, [Some(1..), _]) => HookCall::Failing,
+        (HookCall::Hook, [_, Some(0)]) => HookCall::Deaf,
         (call, _) => call,
     };
     ScriptOutcome::Calls { program, call }

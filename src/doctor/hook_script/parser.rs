@@ -1,7 +1,7 @@
 //! From tokens to the tree. What is not read here makes the rest of the script unread, never a
 //! guess.
 
-use super::lexer::{Lexeme, Lexer, MOST_DEPTH, ShellToken, Unreadable};
+use super::lexer::{Lexeme, Lexer, MOST_DEPTH, NotRead, ShellToken};
 use super::tree::{CommandKind, Redirection, ShellCommand, ShellWord, WordPart, assignment};
 
 /// Larger than people write hooks.
@@ -31,7 +31,7 @@ fn read_at(script: &str, line: usize, depth: usize) -> ShellCommand {
         match lexer.next() {
             Ok(Some(token)) => tokens.push(token),
             Ok(None) => break None,
-            Err(Unreadable) => break Some((lexer.line, lexer.here())),
+            Err(NotRead) => break Some((lexer.line, lexer.here())),
         }
     };
     let mut parser = Parser {
@@ -46,7 +46,7 @@ fn read_at(script: &str, line: usize, depth: usize) -> ShellCommand {
             .peek()
             .map(|token| (token.line, token.shown()))
             .or(end),
-        Err(Unreadable) => {
+        Err(NotRead) => {
             let shown = parser.tokens.peek().map(ShellToken::shown);
             Some((parser.line, shown.unwrap_or_default()))
         }
@@ -111,11 +111,11 @@ impl Parser {
         eaten
     }
 
-    fn expect(&mut self, keyword: &str) -> Result<(), Unreadable> {
+    fn expect(&mut self, keyword: &str) -> Result<(), NotRead> {
         if self.eat_keyword(keyword) {
             Ok(())
         } else {
-            Err(Unreadable)
+            Err(NotRead)
         }
     }
 
@@ -143,7 +143,7 @@ impl Parser {
     }
 
     /// Commands up to what closes the construct around them; those before a mistake are kept.
-    fn list(&mut self, nodes: &mut Vec<ShellCommand>) -> Result<(), Unreadable> {
+    fn list(&mut self, nodes: &mut Vec<ShellCommand>) -> Result<(), NotRead> {
         loop {
             self.newlines();
             if self.tokens.peek().is_none()
@@ -155,17 +155,17 @@ impl Parser {
             nodes.push(self.and_or()?);
             // What runs beside the script may read what it reads.
             if self.operator() == Some("&") {
-                return Err(Unreadable);
+                return Err(NotRead);
             }
             self.eat(";");
         }
     }
 
     /// A list as one command.
-    fn block(&mut self) -> Result<ShellCommand, Unreadable> {
+    fn block(&mut self) -> Result<ShellCommand, NotRead> {
         self.depth += 1;
         if self.depth > MOST_DEPTH {
-            return Err(Unreadable);
+            return Err(NotRead);
         }
         let line = self.line;
         let mut nodes = Vec::new();
@@ -175,7 +175,7 @@ impl Parser {
         Ok(ShellCommand { line, kind })
     }
 
-    fn and_or(&mut self) -> Result<ShellCommand, Unreadable> {
+    fn and_or(&mut self) -> Result<ShellCommand, NotRead> {
         let mut left = self.pipe()?;
         // Each is one level of the tree.
         for _ in 0..MOST_DEPTH {
@@ -196,10 +196,10 @@ impl Parser {
             };
             left = ShellCommand { line, kind };
         }
-        Err(Unreadable)
+        Err(NotRead)
     }
 
-    fn pipe(&mut self) -> Result<ShellCommand, Unreadable> {
+    fn pipe(&mut self) -> Result<ShellCommand, NotRead> {
         let is_not = self.eat_keyword("!");
         let first = self.command()?;
         let line = first.line;
@@ -223,7 +223,7 @@ impl Parser {
         })
     }
 
-    fn command(&mut self) -> Result<ShellCommand, Unreadable> {
+    fn command(&mut self) -> Result<ShellCommand, NotRead> {
         let keyword = self.keyword().to_owned();
         let operator = self.operator();
         let line = self.line;
@@ -232,7 +232,7 @@ impl Parser {
             "case" => self.case()?,
             "for" => {
                 self.tokens.next();
-                let name = self.word().ok_or(Unreadable)?.raw;
+                let name = self.word().ok_or(NotRead)?.raw;
                 self.newlines();
                 if self.eat_keyword("in") {
                     while self.word().is_some() {}
@@ -259,13 +259,13 @@ impl Parser {
                 self.expect("}")?;
                 body.kind
             }
-            "function" | "select" | "coproc" | "time" => return Err(Unreadable),
+            "function" | "select" | "coproc" | "time" => return Err(NotRead),
             "[[" => self.test()?,
             _ if operator == Some("(") => {
                 self.tokens.next();
                 let body = self.block()?;
                 if !self.eat(")") {
-                    return Err(Unreadable);
+                    return Err(NotRead);
                 }
                 CommandKind::Subshell(Box::new(body))
             }
@@ -276,17 +276,17 @@ impl Parser {
             Some(")" | ";" | ";;" | "&&" | "||" | "|" | "&") | None => {
                 Ok(ShellCommand { line, kind })
             }
-            Some(_) => Err(Unreadable),
+            Some(_) => Err(NotRead),
         }
     }
 
-    fn conditional(&mut self) -> Result<CommandKind, Unreadable> {
+    fn conditional(&mut self) -> Result<CommandKind, NotRead> {
         let mut branches = Vec::new();
         while self.eat_keyword("if") || self.eat_keyword("elif") {
             let condition = self.block()?;
             self.expect("then")?;
             if branches.len() >= MOST_DEPTH {
-                return Err(Unreadable);
+                return Err(NotRead);
             }
             branches.push((condition, self.block()?));
         }
@@ -299,9 +299,9 @@ impl Parser {
         Ok(CommandKind::If(branches, otherwise))
     }
 
-    fn case(&mut self) -> Result<CommandKind, Unreadable> {
+    fn case(&mut self) -> Result<CommandKind, NotRead> {
         self.tokens.next();
-        let word = self.word().ok_or(Unreadable)?;
+        let word = self.word().ok_or(NotRead)?;
         self.newlines();
         self.expect("in")?;
         let mut arms = Vec::new();
@@ -311,25 +311,25 @@ impl Parser {
                 return Ok(CommandKind::Case(word, arms));
             }
             self.eat("(");
-            let mut patterns = vec![self.word().ok_or(Unreadable)?];
+            let mut patterns = vec![self.word().ok_or(NotRead)?];
             while self.eat("|") {
-                patterns.push(self.word().ok_or(Unreadable)?);
+                patterns.push(self.word().ok_or(NotRead)?);
             }
             if !self.eat(")") {
-                return Err(Unreadable);
+                return Err(NotRead);
             }
             arms.push((patterns, self.block()?));
             if !self.eat(";;") && self.keyword() != "esac" {
-                return Err(Unreadable);
+                return Err(NotRead);
             }
         }
     }
 
-    fn test(&mut self) -> Result<CommandKind, Unreadable> {
+    fn test(&mut self) -> Result<CommandKind, NotRead> {
         self.tokens.next();
         let mut words = Vec::new();
         while !self.eat_keyword("]]") {
-            let token = self.tokens.next().ok_or(Unreadable)?;
+            let token = self.tokens.next().ok_or(NotRead)?;
             words.push(match token.kind {
                 Lexeme::Word(word) => word,
                 Lexeme::Operator(operator) => ShellWord {
@@ -342,7 +342,7 @@ impl Parser {
         Ok(CommandKind::Test(words))
     }
 
-    fn simple(&mut self, line: usize) -> Result<ShellCommand, Unreadable> {
+    fn simple(&mut self, line: usize) -> Result<ShellCommand, NotRead> {
         let (mut assigned, mut redirections) = (Vec::new(), Vec::new());
         let mut words: Vec<ShellWord> = Vec::new();
         loop {
@@ -351,12 +351,12 @@ impl Parser {
                 Some("(") if words.len() == 1 && redirections.is_empty() => {
                     self.tokens.next();
                     if !self.eat(")") {
-                        return Err(Unreadable);
+                        return Err(NotRead);
                     }
                     self.newlines();
                     // Only a block can be its body here, and blocks are counted.
                     if self.keyword() != "{" {
-                        return Err(Unreadable);
+                        return Err(NotRead);
                     }
                     self.command()?;
                     let name = words.remove(0);
@@ -365,10 +365,10 @@ impl Parser {
                 }
                 Some(operator) if operator.contains(['<', '>']) => {
                     self.tokens.next();
-                    let word = self.word().ok_or(Unreadable)?;
+                    let word = self.word().ok_or(NotRead)?;
                     redirections.push(Redirection { operator, word });
                 }
-                Some("(") => return Err(Unreadable),
+                Some("(") => return Err(NotRead),
                 Some(_) => break,
                 None => match self.word() {
                     None => break,
@@ -380,7 +380,7 @@ impl Parser {
             }
         }
         if assigned.is_empty() && words.is_empty() && redirections.is_empty() {
-            return Err(Unreadable);
+            return Err(NotRead);
         }
         let kind = CommandKind::Simple(assigned, words, redirections);
         Ok(ShellCommand { line, kind })

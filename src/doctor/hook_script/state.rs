@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Call;
+use super::HookCall;
 
 /// The value of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct Run {
     /// That of the last command, where it is known.
     pub status: Option<i32>,
     /// The call of virt-9p that counts: its path, and in which way.
-    pub called: Option<(String, Call)>,
+    pub called: Option<(String, HookCall)>,
 }
 
 impl Run {

@@ -84,7 +84,7 @@ pub static JSON_INVALID: Entry = Entry {
     summary: "a JSON -device that is not JSON",
     meaning: "QEMU's reader takes single or double quotes, no comments, no comma before a \
               closing brace, and no key twice. QEMU refuses to start: \"JSON parse error\".",
-    fix: "Mend it; inside value='…' use double quotes as they are.",
+    fix: "Correct it; inside value='…' use double quotes as they are.",
     example: Example {
         text: r#"-device {"driver":"virtio-9p-pci","fsdev":"share0","mount_tag":"share","bus":"pci.0","addr":"0x10",}"#,
         fixed: Some(

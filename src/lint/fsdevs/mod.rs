@@ -11,7 +11,7 @@ use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::fix::Replacement;
-use crate::lint::modes::{self, Host};
+use crate::lint::modes::{self, WrittenIn};
 use crate::lint::{Context, enough, throttling};
 use crate::qemu::command_line::{Fsdev, Set};
 use crate::qemu::option_string::{self, Opt};
@@ -104,7 +104,7 @@ fn native(context: Context, set: &Set, findings: &mut Vec<Finding>) {
         if set.opt.key == key.name {
             modes::check(
                 context,
-                Host::Fsdev,
+                WrittenIn::Fsdev,
                 key,
                 &[&set.opt],
                 Some(model),
@@ -220,11 +220,11 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
         {
             findings.push(modes::absent(key, whole_argument(context, fsdev.arg)));
         }
-        modes::check(context, Host::Virtfs, key, &lost, model, findings);
+        modes::check(context, WrittenIn::Virtfs, key, &lost, model, findings);
         let host = if fsdev.readonly() {
-            Host::ReadOnly
+            WrittenIn::ReadOnly
         } else {
-            Host::Fsdev
+            WrittenIn::Fsdev
         };
         modes::check(context, host, key, &kept, model, findings);
     }
