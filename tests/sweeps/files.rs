@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use rustix::fs::{XattrFlags, getxattr, lgetxattr, removexattr, setxattr};
 
-use crate::rawshare::{domain_xml, program, run, said};
+use crate::rawshare::{Host, Share, domain_xml, program, run, said};
+use crate::situation;
 
 /// Has a share to convert.
 const DOMAIN: &str = include_str!("../scenarios/convert-files/domain.xml");
@@ -471,4 +472,99 @@ fn a_limit_on_the_size_of_files_leaves_no_part() {
             convert(&limited, output.as_deref(), &file)
         });
     }
+}
+
+/// The host of a test, with the user that QEMU runs as.
+fn host_with(groups: &str) -> Host {
+    let host = situation::host();
+    fs::set_permissions(host.root(), Permissions::from_mode(0o755)).unwrap();
+    fs::write(host.path("/etc/group"), groups).unwrap();
+    host
+}
+
+/// The way that a start with this share goes: granted, or refused because QEMU's user cannot get in.
+fn may_enter(host: &Host, path: &str) -> bool {
+    let share = Share {
+        path: path.to_owned(),
+        readonly: true,
+    };
+    let output = host.hook("prepare", "begin", &domain_xml("", &[share]));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let granted = output.status.success();
+    assert!(granted || told.contains("path-unreachable"), "{told}");
+    granted
+}
+
+/// The list of a large site: the group that lets QEMU's user in stands behind the first MiB. Of a
+/// list that is too long to be read whole nothing is believed, and nobody refused.
+#[test]
+#[ignore = "needs root, to give a directory to a group"]
+fn a_long_list_of_groups_is_read_whole() {
+    const GROUP: u32 = 5000;
+    let line = |n: usize| format!("group-of-many-{n}:x:{}:someone,someone-else\n", 100_000 + n);
+    let long: String = (0..40_000).map(line).collect();
+    assert!(long.len() > 3 << 19);
+    let endless = long.repeat(12);
+    assert!(endless.len() > 16 << 20);
+    for (what, groups, expected) in [
+        ("no member", format!("{long}staff:x:{GROUP}:\n"), false),
+        (
+            "a member",
+            format!("{long}staff:x:{GROUP}:libvirt-qemu\n"),
+            true,
+        ),
+        ("too long", format!("{endless}staff:x:{GROUP}:\n"), true),
+    ] {
+        let host = host_with(&groups);
+        host.create_directory(b"/srv/by-group");
+        let directory = host.path("/srv/by-group");
+        chown(&directory, Some(0), Some(GROUP)).unwrap();
+        fs::set_permissions(&directory, Permissions::from_mode(0o750)).unwrap();
+        assert_eq!(may_enter(&host, "/srv/by-group"), expected, "{what}");
+    }
+}
+
+/// Unmounts when a test fails, too.
+struct Unmount<'a>(&'a Path);
+
+impl Drop for Unmount<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0).status();
+    }
+}
+
+/// The last entry of a list of more than 4 KiB counts like the first.
+#[test]
+#[ignore = "needs root, to mount"]
+fn a_long_access_list_is_read_whole() {
+    const QEMU: u32 = 64055;
+    let host = host_with("kvm:x:106:\n");
+    host.create_directory(b"/srv/listed");
+    // ext4 holds no list of that length.
+    let place = host.path("/srv/listed");
+    call(
+        Command::new("mount")
+            .args(["-t", "tmpfs", "none"])
+            .arg(&place),
+    );
+    let _unmount = Unmount(&place);
+    let directory = place.join("inside");
+    fs::create_dir(&directory).unwrap();
+    let mut entered = Vec::new();
+    for (last, bits) in [(QEMU, 5), (QEMU, 0), (QEMU + 1, 5)] {
+        let others = (1000..1600).map(|user| (0x02, 7, user));
+        let mut entries = vec![(0x01, 7, NOBODY)];
+        entries.extend(others);
+        entries.extend([
+            (0x02, bits, last),
+            (0x04, 0, NOBODY),
+            (0x10, 7, NOBODY),
+            (0x20, 0, NOBODY),
+        ]);
+        let list = acl(&entries);
+        assert!(list.len() > 4096);
+        setxattr(&directory, ACL, &list, XattrFlags::empty()).unwrap();
+        entered.push(may_enter(&host, "/srv/listed/inside"));
+    }
+    assert_eq!(entered, [true, false, false]);
 }
