@@ -1,6 +1,6 @@
 //! Each guest: what `check` says of it, whether its shares can be used, how they are mounted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use crate::assumptions::Assumptions;
@@ -44,15 +44,14 @@ pub struct Found {
 /// Looks at guests whose XML somebody names, running or not.
 pub fn given(root: &Root, given: &[Given]) -> Found {
     let mut found = Found::default();
-    let named = |name: &str| {
-        let same = given
-            .iter()
-            .filter(|guest| guest.inspected.domain.name == name);
-        same.count()
-    };
+    let mut named: BTreeMap<&str, usize> = BTreeMap::new();
+    for guest in given {
+        *named.entry(&guest.inspected.domain.name).or_default() += 1;
+    }
     for guest in given {
         let name = &guest.inspected.domain.name;
-        let file = (named(name) > 1).then(|| guest.file.clone());
+        let file = named.get(name.as_str()).is_some_and(|count| *count > 1);
+        let file = file.then(|| guest.file.clone());
         let subject = Subject::Guest(name.clone(), file);
         found.lines.extend(guest_lines(root, guest, &subject));
         found.shares.extend(shared(&guest.inspected));
