@@ -196,7 +196,9 @@ fn open_to_links(
 ) -> Vec<Vec<u8>> {
     let has_links = |facts: &ShareFacts| match &facts.directory {
         Ok(directory) => !directory.links.is_empty(),
-        Err(NoDirectory::Missing(Some(to_be))) => !to_be.links.is_empty(),
+        Err(NoDirectory::Missing(Some(to_be)) | NoDirectory::Fuse(Some(to_be), _)) => {
+            !to_be.links.is_empty()
+        }
         Err(_) => false,
     };
     // Where no link is followed, it does not matter.

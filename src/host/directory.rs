@@ -1,7 +1,7 @@
 //! The directory that a share's path leads to: its one true name, and whether it will do.
 
 use std::ffi::OsStr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +48,9 @@ pub enum NoDirectory {
     /// A directory on the way may not be entered by us; whether we are root, whom only a file
     /// system that decides elsewhere keeps out (NFS with root_squash, FUSE).
     Denied(bool),
+    /// It lies on a file system of FUSE that this user mounted, into which nobody looks; the name it
+    /// has there, where that is certain.
+    Fuse(Option<ToBe>, u32),
     /// Its file system does not answer.
     Silent,
     /// Another error, in the system's words.
@@ -70,20 +73,25 @@ pub fn resolve(root: &Root, path: &str) -> Result<Directory, NoDirectory> {
     }
     // A relative path counts from QEMU's working directory, which is / under libvirt.
     let walk = walk::walk(root, &Path::new("/").join(path)).map_err(no_directory)?;
-    let (handle, rest) = match walk.end {
-        End::Directory(handle) => (handle, None),
-        End::Missing(parent, rest) => (parent, Some(rest)),
+    let (handle, rest, user) = match walk.end {
+        End::Directory(handle) => (handle, None, None),
+        End::Missing(parent, rest) => (parent, Some(rest), None),
+        End::Fuse(parent, rest, user) => (parent, Some(rest), Some(user)),
     };
     let found = named(root, &handle)?;
     if let Some(rest) = rest {
         let name = to_be(found.name, &rest);
         let links = walk.links;
-        return Err(NoDirectory::Missing(name.map(|name| ToBe { name, links })));
+        let to_be = name.map(|name| ToBe { name, links });
+        return Err(match user {
+            Some(user) => NoDirectory::Fuse(to_be, user),
+            None => NoDirectory::Missing(to_be),
+        });
     }
     Ok(Directory {
         name: found.name,
-        user_xattr: user_xattr(&found.path),
-        remote: fs::statfs(&found.path).is_ok_and(|fs| is_remote(fs.f_type)),
+        user_xattr: user_xattr(&handle),
+        remote: fs::fstatfs(&handle).is_ok_and(|fs| is_remote(fs.f_type)),
         owner: fs::fstat(&handle).ok().map(|stat| stat.st_uid),
         path: found.path,
         links: walk.links,
@@ -158,9 +166,11 @@ fn no_directory(error: Errno) -> NoDirectory {
 }
 
 /// Asks for an attribute that QEMU would use: "not supported" is the answer we are after.
-fn user_xattr(path: &Path) -> Option<bool> {
+fn user_xattr(handle: &OwnedFd) -> Option<bool> {
     let mut value = [0_u8; 1];
-    match fs::getxattr(path, "user.virtfs.uid", &mut value) {
+    // Not fgetxattr, which a descriptor that is opened as a place only does not take.
+    let path = format!("/proc/self/fd/{}", handle.as_raw_fd());
+    match fs::getxattr(path.as_str(), "user.virtfs.uid", &mut value) {
         Ok(_) | Err(Errno::NODATA | Errno::RANGE) => Some(true),
         Err(Errno::OPNOTSUPP) => Some(false),
         Err(_) => None,

@@ -72,6 +72,26 @@ pub fn may_hang() -> bool {
     }
 }
 
+/// Who mounted the FUSE file system of this device, where that is somebody else than root: its
+/// daemon answers what, and when, that user likes.
+pub fn fuse_user(device: (u32, u32)) -> Option<u32> {
+    let table = Root::default().read("/proc/self/mountinfo", MOST).ok()?;
+    let table = String::from_utf8_lossy(&table);
+    table.lines().find_map(|line| users_fuse(line, device))
+}
+
+/// proc(5): `36 35 98:0 / /mnt rw,noatime master:1 - ext4 /dev/sda rw`, the kernel's own options last.
+fn users_fuse(line: &str, (major, minor): (u32, u32)) -> Option<u32> {
+    let (before, after) = line.split_once(" - ")?;
+    let mut after = after.split(' ');
+    let is_fuse = matches!(after.next()?.split('.').next()?, "fuse" | "fuseblk");
+    let here = before.split(' ').nth(2)? == format!("{major}:{minor}");
+    let options = after.nth(1).filter(|_| is_fuse && here)?;
+    let mut options = options.split(',');
+    let user = options.find_map(|option| option.strip_prefix("user_id="))?;
+    user.parse().ok().filter(|user| *user != 0)
+}
+
 /// fstab(5): `/dev/sda /mnt ext4 rw 0 0`; blanks in a name are written as octal digits.
 fn asks_somebody(line: &[u8]) -> bool {
     let mut fields = line.split(|byte| *byte == b' ');
@@ -86,6 +106,26 @@ fn asks_somebody(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tells_who_mounted() {
+        let line =
+            "36 35 0:77 / /home/u/m rw,nosuid - fuse.sshfs u@h:/a rw,user_id=1000,group_id=5";
+        assert_eq!(users_fuse(line, (0, 77)), Some(1000));
+        for (line, device) in [
+            (line, (0, 7)),
+            (
+                "36 35 0:77 / /m rw - fuse x rw,user_id=0,group_id=0",
+                (0, 77),
+            ),
+            ("36 35 0:77 / /m rw - fusectl x rw,user_id=1", (0, 77)),
+            ("36 35 0:77 / /m rw - ext4 x rw,user_id=1", (0, 77)),
+            ("36 35 0:77 / /m rw - fuse", (0, 77)),
+            ("", (0, 77)),
+        ] {
+            assert_eq!(users_fuse(line, device), None, "{line}");
+        }
+    }
 
     #[test]
     fn tells_who_asks_somebody() {

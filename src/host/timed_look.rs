@@ -5,7 +5,8 @@
 //! No system call on a path can be given a limit of time, so where there is such a file system at
 //! all, another thread looks and is left behind when it takes too long. It does not keep the
 //! process from ending: NFS, SMB and FUSE let a thread go that waits for an answer when it is
-//! killed. (All but one: what a FUSE daemon has taken up and does not answer, Linux waits for.)
+//! killed. (All but one: what a FUSE daemon has taken up and does not answer, Linux waits for. That
+//! of a user is never asked: [`crate::host::walk`] does not enter it.)
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;

@@ -10,10 +10,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{self, CWD, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 
-use crate::host::Root;
+use crate::host::{Root, mounts};
 
 /// The kernel's own limit (MAXSYMLINKS).
 const MOST_LINKS: usize = 40;
@@ -39,6 +39,10 @@ pub enum End {
     Directory(OwnedFd),
     /// This directory has nothing of the first name in the rest of the path.
     Missing(OwnedFd, Vec<u8>),
+    /// On the first name in the rest of the path this user has mounted a file system of FUSE, which
+    /// is not entered: it says of owners and links what its daemon likes, and Linux waits for a
+    /// daemon that has taken up a request, past SIGKILL.
+    Fuse(OwnedFd, Vec<u8>, u32),
 }
 
 /// A symbolic link that was followed.
@@ -70,8 +74,8 @@ pub fn walk(root: &Root, path: &Path) -> Result<Walk, Errno> {
         None => fs::open("/", STEP | OFlags::DIRECTORY, Mode::empty())?,
         Some(dir) => fs::open(dir, STEP | OFlags::DIRECTORY, Mode::empty())?,
     };
-    // Most paths have no link, and since Linux 5.6 one call says so.
-    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::IN_ROOT;
+    // Most paths have no link and lead to no other file system, and since Linux 5.6 one call says so.
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV | ResolveFlags::IN_ROOT;
     let flags = STEP | OFlags::DIRECTORY;
     if let Ok(end) = fs::openat2(&top, path, flags, Mode::empty(), resolve) {
         return Ok(Walk {
@@ -96,6 +100,14 @@ pub fn walk(root: &Root, path: &Path) -> Result<Walk, Errno> {
         }
         match fs::openat(&here, &*name, flags | OFlags::NOFOLLOW, Mode::empty()) {
             Ok(next) => {
+                let device = device(&next)?;
+                let user = || mounts::fuse_user(device).filter(|user| *user != root.owner());
+                let crosses = device != (fs::major(stat.st_dev), fs::minor(stat.st_dev));
+                if let Some(user) = crosses.then(user).flatten() {
+                    left.push(name);
+                    let end = End::Fuse(here, rest(left), user);
+                    return Ok(Walk { end, links });
+                }
                 writer = writer.or_else(|| writer_of(root, here.as_fd(), &stat, None));
                 here = next;
                 continue;
@@ -124,6 +136,9 @@ pub fn walk(root: &Root, path: &Path) -> Result<Walk, Errno> {
         });
         if is_proc(fs::fstatfs(&node)?.f_type) {
             here = fs::openat(&here, &*name, flags, Mode::empty())?;
+            if mounts::fuse_user(device(&here)?).is_some() {
+                return Err(Errno::ACCESS);
+            }
             continue;
         }
         let target = fs::readlinkat(&node, "", Vec::new())?;
@@ -137,6 +152,13 @@ pub fn walk(root: &Root, path: &Path) -> Result<Walk, Errno> {
         end: End::Directory(here),
         links,
     })
+}
+
+/// The device of what is open, as it is known: of no daemon or server this asks anything.
+fn device(directory: &OwnedFd) -> Result<(u32, u32), Errno> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let stat = fs::statx(directory, "", flags, StatxFlags::empty())?;
+    Ok((stat.stx_dev_major, stat.stx_dev_minor))
 }
 
 /// The parts of `path` before those that are left, the first of them on top.

@@ -67,7 +67,9 @@ pub fn check(
     }
     let (name, links, owner) = match found {
         Ok(directory) => (&directory.name, &directory.links, directory.owner),
-        Err(NoDirectory::Missing(Some(to_be))) => (&to_be.name, &to_be.links, None),
+        Err(NoDirectory::Missing(Some(to_be)) | NoDirectory::Fuse(Some(to_be), _)) => {
+            (&to_be.name, &to_be.links, None)
+        }
         Err(_) => return (GrantVerdict::NoName, findings),
     };
     let led = led(&path, &String::from_utf8_lossy(name), &share.path);
@@ -250,6 +252,19 @@ fn no_directory(share: &Share, path: &str, why: &NoDirectory, confined: bool) ->
             ),
         )
         .help("create the directory, or mount what should be there, first"),
+        NoDirectory::Fuse(to_be, user) => Finding::warning(
+            Code::PathUnreachable,
+            share.place.clone(),
+            format!(
+                "path {path} leads to a file system that user {user} mounted (FUSE), whose program could keep whoever \
+                 looks into it waiting for ever: {}, and whether QEMU gets in is not known",
+                match to_be {
+                    Some(_) => "its name is opened",
+                    None => "no rule opens it",
+                }
+            ),
+        )
+        .help("have root mount it, or look yourself: QEMU gets in only with the option allow_other"),
         NoDirectory::Silent => Finding::warning(
             Code::PathUnreachable,
             share.place.clone(),

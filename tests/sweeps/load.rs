@@ -1,12 +1,13 @@
 //! Many hooks at once, and a lock that somebody keeps.
 
 use std::fs::{self, File, Permissions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fs2::FileExt;
@@ -343,6 +344,121 @@ impl Drop for Silent {
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
     }
+}
+
+/// A FUSE file system of a user whose daemon takes requests and answers none: Linux waits for each
+/// of them, whatever kills who made it.
+struct Deaf {
+    device: Option<File>,
+    place: std::path::PathBuf,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Deaf {
+    fn new(place: &Path, user: u32) -> Self {
+        let device = File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/fuse")
+            .expect("this test needs /dev/fuse");
+        let options = format!("fd=0,rootmode=40000,user_id={user},group_id={user},allow_other");
+        let mounted = Command::new("mount")
+            .args(["-i", "-t", "fuse.deaf", "-o", &options, "deaf"])
+            .arg(place)
+            .stdin(device.try_clone().unwrap())
+            .status();
+        assert!(mounted.unwrap().success());
+        answer_the_first(&device);
+        let taken = Arc::new(AtomicUsize::new(0));
+        let (mut taker, count) = (device.try_clone().unwrap(), Arc::clone(&taken));
+        std::thread::spawn(move || {
+            // Until it is unmounted.
+            while taker.read(&mut [0; 1 << 17]).is_ok() {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Deaf {
+            device: Some(device),
+            place: place.to_owned(),
+            taken,
+        }
+    }
+}
+
+/// FUSE_INIT (linux/fuse.h): without an answer no request is taken up, and Linux lets whoever made
+/// one go when it is killed.
+fn answer_the_first(mut device: &File) {
+    let mut request = [0; 1 << 17];
+    let length = device.read(&mut request).unwrap();
+    assert!(length >= 56 && request[4..8] == 26_u32.to_ne_bytes());
+    let (version, ahead) = (&request[40..48], &request[48..52]);
+    let mut answer = 80_u32.to_ne_bytes().to_vec();
+    answer.extend(0_u32.to_ne_bytes());
+    answer.extend(&request[8..16]);
+    answer.extend(version);
+    answer.extend(ahead);
+    answer.resize(80, 0);
+    // max_write
+    answer[36..40].copy_from_slice(&4096_u32.to_ne_bytes());
+    assert_eq!(device.write(&answer).unwrap(), 80);
+}
+
+impl Drop for Deaf {
+    fn drop(&mut self) {
+        // By force, which ends the connection, and with it every wait.
+        let _ = Command::new("umount").arg("-f").arg(&self.place).status();
+        let _ = Command::new("umount").arg("-l").arg(&self.place).status();
+        drop(self.device.take());
+    }
+}
+
+/// It is not looked into, so its daemon is asked nothing and holds nobody up; the name that the
+/// share has there is opened, and no link in it is believed.
+#[test]
+#[ignore = "needs root and /dev/fuse"]
+fn a_users_fuse_is_not_entered() {
+    let host = host();
+    for directory in ["/srv/of-a-user", "/srv/fine"] {
+        host.create_directory(directory.as_bytes());
+    }
+    std::os::unix::fs::symlink("/srv/of-a-user/a/b", host.path("/srv/link")).unwrap();
+    let deaf = Deaf::new(&host.path("/srv/of-a-user"), 65534);
+    let paths = [
+        "/srv/of-a-user",
+        "/srv/of-a-user/inner",
+        "/srv/fine",
+        "/srv/link",
+    ];
+    let xml = domain_xml("", &paths.map(share));
+    let begun = Instant::now();
+    let mut hook = waiting(&host, &["env"]);
+    hook.stdin
+        .take()
+        .unwrap()
+        .write_all(xml.as_bytes())
+        .unwrap();
+    while hook.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(25) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let took = begun.elapsed();
+    let asked = deaf.taken.load(Ordering::Relaxed);
+    drop(deaf);
+    let output = hook.wait_with_output().unwrap();
+    assert!(
+        took < Duration::from_secs(5),
+        "{took:?}, {asked} requests taken"
+    );
+    assert_eq!(asked, 0);
+    assert!(output.status.success(), "{}", said(&output));
+    let rules = rawshare::rules_in(&profile(&host).unwrap());
+    let opened = [
+        "/srv/fine",
+        "/srv/of-a-user",
+        "/srv/of-a-user/a/b",
+        "/srv/of-a-user/inner",
+    ];
+    let expected = opened.map(|name| [format!("\"{name}/\" r,"), format!("\"{name}/**\" rwl,")]);
+    assert_eq!(rules, expected.concat());
 }
 
 /// Two shares on it, one through a link, and one that is all right, which is granted; the process

@@ -86,7 +86,8 @@ pub static UNREACHABLE: Entry = Entry {
               user and groups that qemu.conf or the domain's dac label say. It refuses to start: \
               \"Permission denied\", or, misleadingly, \"share path … does not exist\". A \
               warning where a group would do and /etc/nsswitch.conf has groups from elsewhere, \
-              and where the file system does not answer.",
+              and where the file system does not answer, or is one of FUSE that a user mounted, \
+              into which nobody looks.",
     fix: "chmod o+x the directory that stops it, or use setfacl to let only that user through.",
     example: Example {
         text: "-fsdev local,id=share0,path=/home/alice/share,security_model=mapped,fmode=0644,dmode=0755",
