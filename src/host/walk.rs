@@ -257,7 +257,9 @@ mod tests {
             links.collect(),
             match &walk.end {
                 End::Directory(fd) => end(fd),
-                End::Missing(fd, rest) => format!("{} - {}", end(fd), text(rest)),
+                End::Missing(fd, rest) | End::Fuse(fd, rest, _) => {
+                    format!("{} - {}", end(fd), text(rest))
+                }
             },
         ))
     }
