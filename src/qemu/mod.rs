@@ -7,6 +7,7 @@ pub mod device_json;
 pub mod device_properties;
 pub mod device_spelling;
 pub mod fsdev_keys;
+pub mod host_paths;
 pub mod index;
 pub mod libvirt_ids;
 pub mod native_fsdevs;

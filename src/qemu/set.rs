@@ -143,7 +143,7 @@ impl SetTargets {
 
 /// `GROUP.ID.KEY=VALUE`, as vl.c's sscanf of `%63[^.].%63[^.].%63[^=]` takes it; the value is
 /// taken as it stands, commas included.
-fn split_set(arg: usize, text: &str) -> Option<(&str, &str, Opt)> {
+pub fn split_set(arg: usize, text: &str) -> Option<(&str, &str, Opt)> {
     let (group, rest) = text.split_once('.')?;
     let (id, rest) = rest.split_once('.')?;
     let (key, value) = rest.split_once('=')?;

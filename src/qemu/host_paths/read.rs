@@ -1,0 +1,369 @@
+//! From the raw arguments of a domain to the paths in them, by the table.
+
+use std::collections::BTreeMap;
+
+use super::found::{Found, Keys, is_on, text};
+use super::table::{Credentials, Grammar, Kind, Letters, Meaning, Row, grammar, is_single, rows};
+use super::{Access, HostPath, Opening, character, flatten, images};
+use crate::domain::{Arg, Domain, Place};
+use crate::qemu::argv::{self, Stray};
+use crate::qemu::command_line::{CommandLine, LONGEST_ARG, RawProperty};
+use crate::qemu::device_json::JsonValue;
+use crate::qemu::option_string;
+use crate::qemu::set;
+
+const UNKNOWN_KEY: &str = "virt-9p does not know the key";
+
+/// The options of one word, with what `-set` has added.
+struct Group {
+    option: &'static str,
+    properties: Vec<RawProperty>,
+}
+
+/// What QEMU opens because of the raw arguments of `domain`, which `line` are, and of its
+/// `<qemu:override>`. Linear in their length.
+pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
+    let words: Vec<&str> = domain.args.iter().map(|arg| arg.value.as_str()).collect();
+    let (pairs, strays) = argv::pair(&words);
+    let mut found = Found::default();
+    let snapshot = pairs.iter().any(|word| word.name == "snapshot");
+    // Without one of them nothing is logged, and -D opens nothing.
+    let logs = pairs.iter().any(|word| matches!(word.name, "d" | "trace"));
+    let mut groups: Vec<Group> = Vec::new();
+    let mut ids: BTreeMap<String, usize> = BTreeMap::new();
+    let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+    for word in pairs {
+        let Some((index, arg)) = word
+            .argument
+            .and_then(|index| domain.args.get(index).map(|arg| (index, arg)))
+        else {
+            continue;
+        };
+        if arg.value.len() > LONGEST_ARG {
+            continue;
+        }
+        match word.name {
+            "set" => set(index, &arg.value, &mut groups, &ids, &mut found),
+            "global" if arg.value.contains("romfile") => {
+                let why = "which devices a -global reaches is not followed";
+                found.unclear(&whole(index, arg), &arg.value, why);
+            }
+            "D" if !logs => {}
+            // Devices are read already, and -set carried out on them.
+            "device" => {}
+            name => {
+                let Some((option, key, grammar)) = grammar(name) else {
+                    continue;
+                };
+                let Some(properties) = properties(grammar, key, index, arg, snapshot, &mut found)
+                else {
+                    continue;
+                };
+                let option = match (option, grammar) {
+                    ("M", _) | (_, Grammar::Sugar) => "machine",
+                    _ => option,
+                };
+                if let Some(before) = last.insert(option, groups.len())
+                    && let Some(group) = groups.get_mut(before)
+                {
+                    if is_single(option) {
+                        last.insert(option, before);
+                        group.properties.extend(properties);
+                        continue;
+                    }
+                    // Events are of all, the file is that of the last alone (trace_opt_parse).
+                    if option == "trace" {
+                        group.properties.retain(|one| one.key != "file");
+                    }
+                }
+                if let Some(id) = properties.iter().find(|one| one.key == "id") {
+                    let id = format!("{option}.{}", text(id).unwrap_or(""));
+                    ids.entry(id).or_insert(groups.len());
+                }
+                groups.push(Group { option, properties });
+            }
+        }
+    }
+    for group in &groups {
+        options(group.option, &group.properties, snapshot, &mut found);
+    }
+    for device in line.devices.iter().filter(|device| !device.looks_like_9p()) {
+        options("device", &device.properties, snapshot, &mut found);
+    }
+    for stray in strays {
+        if let Stray::Image(index) = stray
+            && let Some(arg) = domain.args.get(index)
+        {
+            images::string(&arg.value, &whole(index, arg), plain(snapshot), &mut found);
+        }
+    }
+    of_libvirts_devices(domain, line, &mut found);
+    found.paths
+}
+
+/// What `-set` and `<qemu:override>` make of devices that libvirt writes.
+fn of_libvirts_devices(domain: &Domain, line: &CommandLine, found: &mut Found) {
+    for set in line.sets.iter().filter(|set| set.group == "device") {
+        let property = RawProperty::of_text(set.opt.clone());
+        one("device", "", &property, &Keys::default(), found);
+    }
+    for property in &domain.overrides {
+        let Some(value) = &property.value else {
+            continue;
+        };
+        for row in rows("device", "", &property.name) {
+            if let Meaning::Opens(kind, letters) = row.meaning
+                && row.words().1.is_empty()
+                && !value.is_empty()
+            {
+                found.paths.push(HostPath {
+                    path: value.clone(),
+                    place: Place::Xml(property.span),
+                    access: Access::Opens(Opening {
+                        kind,
+                        letters,
+                        since: row.since,
+                    }),
+                });
+            }
+        }
+    }
+}
+
+/// The properties of a word, by its grammar; images at once.
+fn properties(
+    grammar: Grammar,
+    key: &str,
+    index: usize,
+    arg: &Arg,
+    snapshot: bool,
+    found: &mut Found,
+) -> Option<Vec<RawProperty>> {
+    match grammar {
+        Grammar::OptionsOrJson if arg.value.starts_with('{') => {
+            let all = flatten::flatten(&arg.value, index);
+            if all.is_none() {
+                let why = "it is no JSON that virt-9p can read";
+                found.unclear(&whole(index, arg), &arg.value, why);
+            }
+            all
+        }
+        Grammar::Options | Grammar::OptionsOrJson | Grammar::List | Grammar::Drive => {
+            let opts = option_string::parse(&arg.value, key, index).into_iter();
+            Some(opts.map(RawProperty::of_text).collect())
+        }
+        Grammar::Word => Some(vec![whole(index, arg)]),
+        Grammar::Sugar => Some(vec![RawProperty {
+            key: key.to_owned(),
+            ..whole(index, arg)
+        }]),
+        Grammar::Character(monitor) => Some(character::options(arg, index, monitor)),
+        Grammar::ImageWord(readonly) => {
+            let drive = plain(readonly || snapshot);
+            images::string(&arg.value, &whole(index, arg), drive, found);
+            None
+        }
+    }
+}
+
+/// A drive without options.
+fn plain(readonly: bool) -> images::Drive {
+    let locks = true;
+    images::Drive { readonly, locks }
+}
+
+/// A property that is the whole word.
+fn whole(index: usize, arg: &Arg) -> RawProperty {
+    RawProperty {
+        key: String::new(),
+        value: JsonValue::String(arg.value.clone()),
+        flag: false,
+        arg: index,
+        key_range: 0..0,
+        value_range: 0..arg.value.len(),
+    }
+}
+
+/// `-set` on a drive or character device of the raw arguments. On devices it was carried out.
+fn set(
+    index: usize,
+    text: &str,
+    groups: &mut [Group],
+    ids: &BTreeMap<String, usize>,
+    found: &mut Found,
+) {
+    let Some((group, id, opt)) = set::split_set(index, text) else {
+        return;
+    };
+    if matches!(group, "device" | "fsdev") {
+        return;
+    }
+    let property = RawProperty::of_text(opt);
+    let target = ids.get(&format!("{group}.{id}"));
+    match target.and_then(|target| groups.get_mut(*target)) {
+        // Only these are read after all words are (vl.c); of an object it is an error since 6.0.
+        Some(target) if matches!(group, "drive" | "chardev") => target.properties.push(property),
+        _ => {
+            if let JsonValue::String(value) = &property.value
+                && value.starts_with('/')
+            {
+                let why = "it changes something that virt-9p does not follow";
+                found.unclear(&property, value, why);
+            }
+        }
+    }
+}
+
+/// What one option opens.
+fn options(option: &'static str, properties: &[RawProperty], snapshot: bool, found: &mut Found) {
+    match option {
+        "blockdev" => return images::nodes(properties, false, found),
+        "drive" => return drive(properties, snapshot, found),
+        _ => {}
+    }
+    let keys = Keys::new(properties);
+    let implied = ["qom-type", "driver", "backend", "type"];
+    let of = implied.iter().find_map(|key| keys.get(key));
+    let of = of.and_then(text).unwrap_or("");
+    // The last of each counts, but for a list of addresses.
+    if option == "vnc" {
+        for property in properties.iter().filter(|one| one.key == "vnc") {
+            one(option, "", property, &keys, found);
+        }
+        return;
+    }
+    for property in keys.all() {
+        one(option, of, property, &keys, found);
+    }
+}
+
+/// What one key opens.
+fn one(option: &str, of: &str, property: &RawProperty, beside: &Keys, found: &mut Found) {
+    let Some(value) = text(property) else {
+        return;
+    };
+    let option = if matches!(option, "nic" | "net") {
+        "netdev"
+    } else if matches!(
+        option,
+        "serial" | "parallel" | "monitor" | "qmp" | "qmp-pretty" | "debugcon" | "gdb"
+    ) {
+        "chardev"
+    } else {
+        option
+    };
+    let mut any = false;
+    for row in rows(option, of, &property.key) {
+        any = true;
+        match row.meaning {
+            // What is written as a flag has the value `on`.
+            Meaning::Opens(..) if property.flag => {}
+            Meaning::Opens(kind, letters) => {
+                opens(row, kind, letters, value, property, beside, found);
+            }
+            Meaning::Never(_)
+                if matches!(value, "no" | "off" | "")
+                    || (option == "incoming" && !value.contains('/')) => {}
+            Meaning::Never(why) => found.push(property, value, Access::Never(why)),
+        }
+    }
+    if !any && value.starts_with('/') && is_strict(option) {
+        found.unclear(property, value, UNKNOWN_KEY);
+    }
+}
+
+/// Options whose keys the table knows as far as they are paths: another that looks like one is
+/// not understood.
+fn is_strict(option: &str) -> bool {
+    matches!(
+        option,
+        "object" | "device" | "chardev" | "netdev" | "tpmdev" | "audiodev" | "spice" | "display"
+    )
+}
+
+/// What depends on other keys.
+fn opens(
+    row: &Row,
+    kind: Kind,
+    letters: Letters,
+    value: &str,
+    property: &RawProperty,
+    beside: &Keys,
+    found: &mut Found,
+) {
+    let on = |key: &str| beside.get(key).and_then(is_on) == Some(true);
+    let is = |key: &str, text: &str| beside.get(key).and_then(self::text) == Some(text);
+    let mut opening = Opening {
+        kind,
+        letters,
+        since: row.since,
+    };
+    let mut path = value;
+    let words = row.words();
+    match words {
+        ("object", "memory-backend-file", _) if on("readonly") => opening.letters = Letters::R,
+        ("object", "tls-creds-x509" | "tls-creds-anon", _) if !is("endpoint", "server") => {
+            if words.1 == "tls-creds-anon" {
+                return;
+            }
+            opening.kind = Kind::Tls(Credentials::Client);
+        }
+        ("chardev", "socket", _) | ("netdev", "stream", _) => {
+            if on("abstract")
+                || is("addr.type", "inet")
+                || is("addr.type", "fd")
+                || on("addr.abstract")
+            {
+                return;
+            }
+            if !on("server") {
+                opening.kind = Kind::Connects;
+            }
+        }
+        ("acpitable", ..) => {
+            for path in value.split(':') {
+                found.opens(property, path, opening);
+            }
+            return;
+        }
+        // Multiboot kernels take a list of modules with arguments.
+        ("machine", _, "initrd") if value.contains([',', ' ']) => {
+            let why =
+                "with a multiboot kernel commas and blanks end a name, with another they do not";
+            return found.unclear(property, value, why);
+        }
+        ("smbios", _, "path") if !is("type", "11") => return,
+        ("audiodev", "pa", _) => match value.strip_prefix("unix:") {
+            Some(socket) => path = socket,
+            None if value.starts_with('/') => {}
+            None => return,
+        },
+        ("vnc" | "display", ..) => match value.strip_prefix("unix:") {
+            Some(socket) => path = socket,
+            None => return,
+        },
+        ("spice", _, "addr") if !on("unix") => return,
+        ("spice", _, key) if key.starts_with("x509") && beside.get("tls-port").is_none() => return,
+        ("D", ..) if value.contains('%') => {
+            return found.unclear(property, value, "QEMU puts its process number into it");
+        }
+        _ => {}
+    }
+    found.opens(property, path, opening);
+}
+
+/// `-drive`.
+fn drive(properties: &[RawProperty], snapshot: bool, found: &mut Found) {
+    let last = |key: &str| properties.iter().rev().find(|one| one.key == key);
+    let on = |key: &str| last(key).and_then(is_on) == Some(true);
+    let is_cdrom = last("media").and_then(text) == Some("cdrom");
+    let readonly = on("readonly") || on("read-only") || on("snapshot") || is_cdrom || snapshot;
+    if let Some(file) = last("file").filter(|file| !file.flag) {
+        let locks = last("file.locking").and_then(text) != Some("off");
+        let drive = images::Drive { readonly, locks };
+        images::string(text(file).unwrap_or(""), file, drive, found);
+    }
+    let rest = properties.iter().filter(|one| one.key != "file");
+    let rest: Vec<RawProperty> = rest.cloned().collect();
+    images::nodes(&rest, readonly, found);
+}

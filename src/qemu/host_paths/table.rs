@@ -1,0 +1,439 @@
+//! The table: which key of which option is a path, what QEMU opens it as, and how.
+//!
+//! Read from the sources of 5.2, 7.2 and 10.0; `tests/qemu_paths.rs` holds each row that opens
+//! something against the system calls of a real QEMU.
+
+/// What QEMU takes a path for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file that is read.
+    File,
+    /// A file that is read; a name that is not there is looked for in QEMU's own data directories.
+    Firmware,
+    /// A file that is written, and created where it is missing.
+    Log,
+    /// A disk image: opened with locks.
+    Image,
+    /// A socket to listen on: what lies there is removed first.
+    Listens,
+    /// A socket to connect to.
+    Connects,
+    /// A pair of pipes, or one.
+    Pipe,
+    /// A character device.
+    Node,
+    /// Memory: a file, created where it is missing, or a directory for a private one.
+    Memory,
+    /// A directory with credentials.
+    Tls(Credentials),
+}
+
+/// Which credentials QEMU looks for in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credentials {
+    /// X.509, as a server.
+    Server,
+    /// X.509, as a client.
+    Client,
+    /// Shared keys.
+    Psk,
+    /// Anonymous.
+    Anon,
+    /// Those of SPICE.
+    Spice,
+}
+
+impl Credentials {
+    /// The names of the files.
+    pub fn files(self) -> &'static [&'static str] {
+        let all = &[
+            "ca-cert.pem",
+            "server-key.pem",
+            "server-cert.pem",
+            "ca-crl.pem",
+            "dh-params.pem",
+        ];
+        match self {
+            Credentials::Server => all,
+            Credentials::Client => &["ca-cert.pem", "client-cert.pem", "client-key.pem"],
+            Credentials::Psk => &["keys.psk"],
+            Credentials::Anon => &["dh-params.pem"],
+            Credentials::Spice => all.get(..3).unwrap_or(all),
+        }
+    }
+}
+
+/// What AppArmor has to grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Letters {
+    /// Reading.
+    R,
+    /// Writing, creating, removing.
+    W,
+    /// Writing with a lock.
+    Wk,
+    /// Reading and writing.
+    Rw,
+    /// Reading with a lock.
+    Rk,
+    /// All three.
+    Rwk,
+}
+
+impl Letters {
+    /// As they stand in a rule.
+    pub fn text(self) -> &'static str {
+        match self {
+            Letters::R => "r",
+            Letters::W => "w",
+            Letters::Wk => "wk",
+            Letters::Rw => "rw",
+            Letters::Rk => "rk",
+            Letters::Rwk => "rwk",
+        }
+    }
+
+    /// Whether there is a `w` among them.
+    pub fn write(self) -> bool {
+        !matches!(self, Letters::R | Letters::Rk)
+    }
+}
+
+/// How an option's argument is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grammar {
+    /// QemuOpts or keyval: the same as far as paths go.
+    Options,
+    /// The same, or JSON where it begins with `{`.
+    OptionsOrJson,
+    /// QemuOpts, where the value of a key with a path is a list with `:` between.
+    List,
+    /// The whole word.
+    Word,
+    /// The whole word; what it says is a key of `-machine`.
+    Sugar,
+    /// The character device string of `-serial`; whether it may begin with `mon:`.
+    Character(bool),
+    /// The whole word is an image; whether it is only read.
+    ImageWord(bool),
+    /// `-drive`.
+    Drive,
+}
+
+/// Why nothing can be granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// A program.
+    Exec,
+    /// More options.
+    Config,
+    /// A directory with all below.
+    Tree,
+    /// A device of the host.
+    Hostdev,
+    /// A node without a path.
+    Vhost,
+    /// libvirt's own business.
+    Libvirts,
+    /// Open files.
+    Fds,
+    /// Record and replay.
+    Replay,
+    /// The guest names the files.
+    Guests,
+    /// A library.
+    Code,
+    /// QEMU's own tests.
+    Tests,
+}
+
+impl Why {
+    /// In words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Why::Exec => {
+                "QEMU runs it as a program, which libvirt's sandbox (seccomp) stops whatever AppArmor grants"
+            }
+            Why::Config => {
+                "what is in that file is more options, and virt-9p does not read it as root for a guest"
+            }
+            Why::Tree => {
+                "QEMU opens whatever lies below that directory, and a rule for all of it is granted to 9p shares only"
+            }
+            Why::Hostdev => {
+                "a host device needs the node, the memory limit and the rules that only libvirt's own <hostdev> makes"
+            }
+            Why::Vhost => {
+                "QEMU opens a node below /dev that is not in the private /dev of libvirt's guests: use libvirt's own element (<vsock>, <hostdev>, <interface>)"
+            }
+            Why::Libvirts => "libvirt passes its own -incoming, and this one gets in its way",
+            Why::Fds => "it hands over open files, and no rule opens those",
+            Why::Replay => {
+                "record and replay is a matter of debugging QEMU, for which virt-9p has no rule"
+            }
+            Why::Guests => "with semihosting the guest itself names the files that QEMU opens",
+            Why::Code => "QEMU loads it as a part of its own program, and no guest is granted that",
+            Why::Tests => "it is there for QEMU's own tests",
+        }
+    }
+}
+
+/// What a key of an option means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// QEMU opens it.
+    Opens(Kind, Letters),
+    /// Nothing can be granted; why.
+    Never(Why),
+}
+
+/// One row.
+#[derive(Debug)]
+pub struct Row {
+    /// Three words with `/` between: the option; the value of its implied key, where it matters,
+    /// with `*` at its end for all that begin so; the key, empty for the whole word.
+    pub name: &'static str,
+    /// What it means.
+    pub meaning: Meaning,
+    /// The first QEMU that has it; 5.2 stands for all before, too.
+    pub since: (u8, u8),
+}
+
+impl Row {
+    /// Option, value of the implied key, key.
+    pub fn words(&self) -> (&'static str, &'static str, &'static str) {
+        let (option, rest) = self.name.split_once('/').unwrap_or((self.name, ""));
+        let (of, key) = rest.split_once('/').unwrap_or((rest, ""));
+        (option, of, key)
+    }
+
+    /// Whether it is about this option and this value of its implied key.
+    pub fn is_of(&self, option: &str, of: &str) -> bool {
+        let (own, only, _) = self.words();
+        own == option
+            && match only.strip_suffix('*') {
+                Some(begin) => of.starts_with(begin),
+                None => only.is_empty() || only == of,
+            }
+    }
+}
+
+/// The rows about this key.
+pub fn rows<'k>(option: &'k str, of: &'k str, key: &'k str) -> impl Iterator<Item = &'static Row> {
+    ROWS.iter()
+        .filter(move |row| row.words().2 == key && row.is_of(option, of))
+}
+
+/// Whether QEMU has one of this option, however often it is given: a later key takes the place of
+/// an earlier one.
+pub fn is_single(option: &str) -> bool {
+    let single = [
+        "machine",
+        "boot",
+        "D",
+        "pidfile",
+        "mem-path",
+        "dump-vmstate",
+    ];
+    single.contains(&option)
+}
+
+/// How the argument of `option` is read: its name, its implied first key or the one that it stands
+/// for, the grammar. Nothing where no path can be in it.
+pub fn grammar(option: &str) -> Option<(&'static str, &'static str, Grammar)> {
+    GRAMMARS.iter().find_map(|(name, grammar)| {
+        let (name, key) = name.split_once('/').unwrap_or((name, ""));
+        (name == option).then_some((name, key, *grammar))
+    })
+}
+
+use Grammar::{Character, Drive, ImageWord, List, Options, OptionsOrJson, Sugar, Word};
+use Kind::{Connects, File, Firmware, Image, Listens, Log, Memory, Node, Pipe, Tls};
+use Letters::{R, Rk, Rw, Rwk, W, Wk};
+
+static GRAMMARS: &[(&str, Grammar)] = &[
+    ("D", Word),
+    ("L", Word),
+    ("M/type", Options),
+    ("acpitable", List),
+    ("add-fd/", Options),
+    ("audiodev/driver", OptionsOrJson),
+    ("bios/firmware", Sugar),
+    ("blockdev/driver", OptionsOrJson),
+    ("boot/order", Options),
+    ("cdrom", ImageWord(true)),
+    ("chardev/backend", Options),
+    ("chroot", Word),
+    ("debugcon", Character(false)),
+    ("device/driver", OptionsOrJson),
+    ("display/type", Options),
+    ("drive", Drive),
+    ("dtb/dtb", Sugar),
+    ("dump-vmstate", Word),
+    ("fda", ImageWord(false)),
+    ("fdb", ImageWord(false)),
+    ("fw_cfg/name", Options),
+    ("gdb", Character(true)),
+    ("hda", ImageWord(false)),
+    ("hdb", ImageWord(false)),
+    ("hdc", ImageWord(false)),
+    ("hdd", ImageWord(false)),
+    ("icount/shift", Options),
+    ("incoming", Word),
+    ("initrd/initrd", Sugar),
+    ("kernel/kernel", Sugar),
+    ("machine/type", Options),
+    ("mem-path", Word),
+    ("monitor", Character(true)),
+    ("mtdblock", ImageWord(false)),
+    ("net/type", Options),
+    ("netdev/type", OptionsOrJson),
+    ("nic/type", Options),
+    ("object/qom-type", OptionsOrJson),
+    ("option-rom/romfile", Options),
+    ("parallel", Character(true)),
+    ("pflash", ImageWord(false)),
+    ("pidfile", Word),
+    ("plugin/file", Options),
+    ("qmp", Character(true)),
+    ("qmp-pretty", Character(true)),
+    ("qtest-log", Word),
+    ("readconfig", Word),
+    ("run-with/", Options),
+    ("sd", ImageWord(false)),
+    ("semihosting-config/enable", Options),
+    ("serial", Character(true)),
+    ("shim/shim", Sugar),
+    ("smbios/", Options),
+    ("spice/", Options),
+    ("tpmdev/type", Options),
+    ("trace/enable", Options),
+    ("vnc/vnc", Options),
+];
+
+/// Shorthand: the rows are read by people.
+const fn row(name: &'static str, kind: Kind, letters: Letters) -> Row {
+    since(5, 2, name, kind, letters)
+}
+
+const fn since(major: u8, minor: u8, name: &'static str, kind: Kind, letters: Letters) -> Row {
+    Row {
+        name,
+        meaning: Meaning::Opens(kind, letters),
+        since: (major, minor),
+    }
+}
+
+const fn never(name: &'static str, why: Why) -> Row {
+    Row {
+        name,
+        meaning: Meaning::Never(why),
+        since: (5, 2),
+    }
+}
+
+/// All rows. What a row needs besides (`readonly=on`, `server=on`, …) is in `read`.
+pub static ROWS: &[Row] = &[
+    row("object/memory-backend-file/mem-path", Memory, Rw),
+    row("object/input-linux/evdev", Node, Rw),
+    row("object/rng-random/filename", File, R),
+    row("object/secret/file", File, R),
+    row("object/tls-creds-x509/dir", Tls(Credentials::Server), R),
+    row("object/tls-creds-psk/dir", Tls(Credentials::Psk), R),
+    row("object/tls-creds-anon/dir", Tls(Credentials::Anon), R),
+    row("object/filter-dump/file", Log, W),
+    never("object/iommufd/qom-type", Why::Hostdev),
+    never("object/memory-backend-epc/qom-type", Why::Vhost),
+    row("mem-path//", Memory, Rw),
+    row("fw_cfg//file", File, R),
+    row("acpitable//file", File, R),
+    row("acpitable//data", File, R),
+    row("smbios//file", File, R),
+    row("smbios//path", File, R),
+    row("boot//splash", Firmware, R),
+    row("option-rom//romfile", Firmware, R),
+    row("machine//kernel", File, R),
+    row("machine//initrd", File, R),
+    row("machine//dtb", File, R),
+    row("machine//firmware", Firmware, R),
+    since(10, 0, "machine//shim", File, R),
+    row("device//romfile", Firmware, R),
+    row("device/loader/file", Firmware, R),
+    row("device/virtio-input-host*/evdev", Node, Rw),
+    row("device/usb-*/pcap", Log, W),
+    row("device/ipmi-bmc-sim/frudatafile", Firmware, R),
+    row("device/ipmi-bmc-sim/sdrfile", Firmware, R),
+    never("object/sev-guest/qom-type", Why::Hostdev),
+    never("device/vfio-pci*/driver", Why::Hostdev),
+    never("device/vfio-user-pci/socket", Why::Hostdev),
+    never("device/vfio-ap/driver", Why::Hostdev),
+    never("device/vfio-ccw/driver", Why::Hostdev),
+    never("device/vfio-platform/driver", Why::Hostdev),
+    never("device/usb-host/driver", Why::Hostdev),
+    never("device/u2f-passthru/driver", Why::Hostdev),
+    never("device/vhost-vsock*/driver", Why::Vhost),
+    never("device/vhost-scsi*/driver", Why::Vhost),
+    never("device/vhost-vdpa*/driver", Why::Vhost),
+    never("device/usb-mtp/rootdir", Why::Tree),
+    never("device/u2f-emulated/dir", Why::Tree),
+    never("device/ccid-card-emulated/db", Why::Tree),
+    row("chardev/socket/path", Listens, Rw),
+    row("chardev/file/path", Log, W),
+    since(10, 0, "chardev/file/input-path", File, R),
+    row("chardev/pipe/path", Pipe, Rw),
+    row("chardev/serial/path", Node, Rw),
+    row("chardev/tty/path", Node, Rw),
+    row("chardev/parallel/path", Node, Rw),
+    row("chardev/parport/path", Node, Rw),
+    row("chardev//logfile", Log, W),
+    row("blockdev/file/filename", Image, Rwk),
+    row("blockdev/host_device/filename", Image, Rwk),
+    row("blockdev/host_cdrom/filename", Image, Rk),
+    row("blockdev/nbd/server.path", Connects, Rw),
+    row("blockdev/nbd/path", Connects, Rw),
+    row("blockdev/blkdebug/config", File, R),
+    never("blockdev/vvfat/dir", Why::Tree),
+    since(7, 2, "netdev/stream/addr.path", Listens, Rw),
+    since(7, 2, "netdev/dgram/local.path", Listens, Rw),
+    since(7, 2, "netdev/dgram/remote.path", Connects, Rw),
+    never("netdev/vde/sock", Why::Tree),
+    never("netdev//script", Why::Exec),
+    never("netdev//downscript", Why::Exec),
+    never("netdev//helper", Why::Exec),
+    never("netdev/user/smb", Why::Exec),
+    never("netdev/user/tftp", Why::Tree),
+    row("tpmdev/passthrough/path", Node, Rw),
+    row("audiodev/pa/server", Connects, Rw),
+    row("audiodev/wav/path", Log, W),
+    row("vnc//vnc", Listens, Rw),
+    row("display//vnc", Listens, Rw),
+    row("spice//addr", Listens, Rw),
+    row("spice//x509-key-file", File, R),
+    row("spice//x509-cert-file", File, R),
+    row("spice//x509-cacert-file", File, R),
+    row("spice//x509-dh-key-file", File, R),
+    row("spice//x509-dir", Tls(Credentials::Spice), R),
+    row("D//", Log, W),
+    row("pidfile//", Log, Wk),
+    row("dump-vmstate//", Log, W),
+    row("trace//events", File, R),
+    row("trace//file", Log, W),
+    never("qtest-log//", Why::Tests),
+    never("readconfig//", Why::Config),
+    never("plugin//file", Why::Code),
+    never("incoming//", Why::Libvirts),
+    never("L//", Why::Tree),
+    never("chroot//", Why::Tree),
+    never("run-with//chroot", Why::Tree),
+    never("add-fd//fd", Why::Fds),
+    never("icount//rrfile", Why::Replay),
+    never("semihosting-config//enable", Why::Guests),
+];
+
+/// Whether a block driver has no path of the host in a word of its own.
+pub fn is_pathless(driver: &str) -> bool {
+    let known = "raw qcow2 qcow qed vmdk vdi vpc vhdx parallels bochs cloop dmg luks throttle copy-on-read \
+                 copy-before-write snapshot-access null-co null-aio http https ftp ftps ssh nfs iscsi nvme quorum \
+                 replication compress preallocate blkreplay blkverify blklogwrites";
+    known.split(' ').any(|one| one == driver)
+}

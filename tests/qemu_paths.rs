@@ -1,0 +1,312 @@
+//! The table of what QEMU opens against a real QEMU: under strace, each argument must open what
+//! the table says, with the letters it says, and nothing else of ours.
+//!
+//! `VIRT9P_SEED` repeats a run, `VIRT9P_CASES` says how many words with a path are tried (about),
+//! `VIRT9P_QEMU` names another QEMU.
+
+// A test says what it expects by failing.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "support/opened.rs"]
+mod opened;
+#[path = "support/path_words.rs"]
+mod path_words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fastrand::Rng;
+use path_words::{Case, EXEMPT, FORMS, Form};
+use virt_9p::domain::{Arg, Domain, Place};
+use virt_9p::qemu::command_line::CommandLine;
+use virt_9p::qemu::host_paths::table::{Meaning, ROWS, Row};
+use virt_9p::qemu::host_paths::{self, Access, HostPath};
+use virt_9p::text::Span;
+
+fn read(words: &[String]) -> Vec<HostPath> {
+    let args = words.iter();
+    let args = args.map(|word| Arg::new(word.clone(), Span::default(), false));
+    let domain = Domain {
+        args: args.collect(),
+        ..Domain::default()
+    };
+    host_paths::read(&domain, &CommandLine::read(&domain))
+}
+
+/// What the table says, by name.
+fn expected(words: &[String]) -> BTreeMap<String, BTreeSet<char>> {
+    let mut all: BTreeMap<String, BTreeSet<char>> = BTreeMap::new();
+    for path in read(words) {
+        let Access::Opens(opening) = path.access else {
+            continue;
+        };
+        let exists = |name: &str| Path::new(name).exists();
+        for name in opening.names(&path.path, |name| Path::new(name).is_dir(), exists) {
+            let letters = opening.letters.text().chars();
+            all.entry(name).or_default().extend(letters);
+        }
+    }
+    all
+}
+
+/// Compares; what is wrong.
+fn differences(case: &Case, dir: &Path) -> Vec<String> {
+    let mut expected = expected(&case.words);
+    expected.retain(|path, _| Path::new(path).starts_with(dir));
+    let ran = opened::run(&case.words, dir);
+    let mut seen: BTreeMap<String, BTreeSet<char>> = BTreeMap::new();
+    for (path, letters) in ran.opened {
+        // A name that QEMU ends as it likes.
+        let star = path
+            .rfind("/qemu_back_mem.")
+            .map(|at| format!("{}/qemu_back_mem.*", &path[..at]));
+        seen.entry(star.unwrap_or(path))
+            .or_default()
+            .extend(letters);
+    }
+    let mut wrong = Vec::new();
+    for (path, letters) in &seen {
+        match expected.get(path) {
+            None => wrong.push(format!(
+                "QEMU opens {path:?} {letters:?}, and the table does not say so"
+            )),
+            Some(said) if !letters.is_subset(said) => {
+                wrong.push(format!(
+                    "QEMU opens {path:?} {letters:?}, and the table says {said:?}"
+                ));
+            }
+            _ => {}
+        }
+    }
+    for (path, said) in &expected {
+        let letters = seen.get(path).cloned().unwrap_or_default();
+        // Of a directory with credentials only what is there, and is wanted, is read.
+        let optional = case.some_of.iter().any(|name| path.ends_with(name));
+        if &letters != said && !optional {
+            wrong.push(format!(
+                "the table says {path:?} {said:?}, and QEMU opens {letters:?}"
+            ));
+        }
+    }
+    if !wrong.is_empty() {
+        wrong.push(format!("words: {:?}\nQEMU: {}", case.words, ran.stderr));
+    }
+    wrong
+}
+
+fn seed() -> u64 {
+    let seed = std::env::var("VIRT9P_SEED").ok();
+    seed.and_then(|seed| seed.parse().ok()).unwrap_or(11)
+}
+
+#[test]
+fn the_table_says_what_qemu_opens() {
+    let wanted: usize = std::env::var("VIRT9P_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(0);
+    let mut rng = Rng::with_seed(seed());
+    let dir = tempfile::Builder::new().prefix("p").tempdir().unwrap();
+    let store = path_words::Store::new(dir.path());
+    // Forms that stop QEMU stand alone, the others go together, each at least twice.
+    let mut runs: Vec<Vec<&Form>> = Vec::new();
+    let (alone, together): (Vec<&Form>, Vec<&Form>) = FORMS.iter().partition(|form| form.alone);
+    let mut tried = 0;
+    loop {
+        runs.extend(alone.iter().map(|form| vec![*form]));
+        let mut left = together.clone();
+        rng.shuffle(&mut left);
+        while !left.is_empty() {
+            let mut run: Vec<&Form> = Vec::new();
+            left.retain(|form| {
+                let fits = run.len() < 8
+                    && (form.group.is_empty() || run.iter().all(|other| other.group != form.group));
+                if fits {
+                    run.push(form);
+                }
+                !fits
+            });
+            runs.push(run);
+        }
+        tried += FORMS.len();
+        if tried >= wanted.max(2 * FORMS.len()) {
+            break;
+        }
+    }
+    let cases: Vec<(u64, Vec<&Form>)> = runs.into_iter().map(|run| (rng.u64(..), run)).collect();
+    let next = AtomicUsize::new(0);
+    let wrong = Mutex::new(String::new());
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while let Some((seed, forms)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut rng = Rng::with_seed(*seed);
+                    let dir = tempfile::Builder::new().prefix("q").tempdir().unwrap();
+                    let case = path_words::case(forms, &mut rng, dir.path(), &store);
+                    for line in differences(&case, dir.path()) {
+                        writeln!(wrong.lock().unwrap(), "{line}").unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "seed {}\n{wrong}", seed());
+}
+
+/// Each row that opens something is tried above, or it is said why not.
+#[test]
+fn every_row_is_tried() {
+    let tried: BTreeSet<(&str, &str, &str)> = FORMS.iter().map(|form| form.row).collect();
+    let mut missing = Vec::new();
+    for row in ROWS {
+        let key = row.words();
+        let exempt = EXEMPT.iter().any(|(exempt, _)| *exempt == key);
+        let opens = matches!(row.meaning, Meaning::Opens(..));
+        if opens && tried.contains(&key) == exempt {
+            missing.push(key);
+        }
+    }
+    let rows: BTreeSet<_> = ROWS.iter().map(Row::words).collect();
+    assert!(
+        missing.is_empty(),
+        "not tried, or tried and excused: {missing:?}"
+    );
+    assert!(EXEMPT.iter().all(|(key, _)| rows.contains(key)));
+    assert!(
+        tried.iter().all(|key| rows.contains(key)),
+        "forms of no row"
+    );
+}
+
+/// What names something and cannot be granted, and what is not understood to the last byte, is
+/// neither forgotten nor guessed.
+#[test]
+fn what_is_not_granted_is_said() {
+    for (words, never) in [
+        (["-device", "vfio-pci,host=01:00.0"], true),
+        (["-readconfig", "/etc/x"], true),
+        (["-plugin", "file=/x.so"], true),
+        (["-netdev", "tap,id=n,script=/etc/up"], true),
+        (["-drive", "file=fat:rw:/srv/dir"], true),
+        (["-drive", "file=json:{'driver':"], false),
+        (["-drive", "file=foo:/srv/x"], false),
+        (["-blockdev", "{'driver':'quorum','children':['a']}"], false),
+        (["-blockdev", "driver=newer,filename=/srv/x"], false),
+        (["-object", "{'qom-type':'secret','file':'/x'"], false),
+        (["-object", "newer,id=a,thing=/srv/x"], false),
+        (["-global", "virtio-net-pci.romfile=/srv/x"], false),
+        (["-set", "object.a.mem-path=/srv/x"], false),
+        (["-set", "chardev.charserial0.path=/srv/x"], false),
+        (["-initrd", "/srv/a,/srv/b"], false),
+    ] {
+        let found = read(&words.map(str::to_owned));
+        let said = found.iter().map(|one| one.access);
+        let right = |access| match access {
+            Access::Never(_) => never,
+            Access::Unclear(_) => !never,
+            Access::Opens(_) => false,
+        };
+        assert!(
+            !found.is_empty() && said.clone().all(right),
+            "{words:?}: {found:?}"
+        );
+    }
+    for words in [
+        ["-device", "virtio-rng-pci,romfile="],
+        ["-smbios", "type=1,serial=/dev/x"],
+        ["-chardev", "socket,id=a,path=x,abstract=on"],
+        ["-chardev", "file,id=a,path=/dev/fdset/3"],
+        ["-serial", "chardev:/x"],
+        ["-append", "root=/dev/vda"],
+        ["-drive", "file=nbd:localhost:10809"],
+        ["-drive", "file=https://host/file"],
+        ["-netdev", "tap,id=n,script=no,downscript=no"],
+        ["-spice", "addr=/x"],
+        ["-audiodev", "pa,id=a,server=host"],
+    ] {
+        let found = read(&words.map(str::to_owned));
+        assert!(found.is_empty(), "{words:?}: {found:?}");
+    }
+}
+
+/// Where a path stands is where it is written.
+#[test]
+fn places_are_those_of_the_words() {
+    for (option, word, written) in [
+        (
+            "-chardev",
+            "file,id=a,path=/a,,b,logfile=x",
+            ["/a,,b", "x"].as_slice(),
+        ),
+        ("-serial", "mon:unix:/a,,b,server=on", &["/a,,b"]),
+        ("-serial", "file:/a,b", &["/a,b"]),
+        (
+            "-blockdev",
+            "{'driver':'raw','file':{'driver':'file','filename':'/a b'}}",
+            &["/a b"],
+        ),
+        ("-drive", "if=none,file=file:/a,,b", &["file:/a,,b"]),
+        ("-vnc", "unix:/a", &["unix:/a"]),
+    ] {
+        let found = read(&[option.to_owned(), word.to_owned()]);
+        let places: BTreeSet<&str> = found
+            .iter()
+            .map(|one| match &one.place {
+                Place::Arg(1, range) => word.get(range.clone()).unwrap(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(places, written.iter().copied().collect(), "{word}");
+    }
+}
+
+/// The longest word that there is costs no more than its length.
+#[test]
+fn hostile_words_are_linear() {
+    let long = |unit: &str, length: usize| unit.repeat(length / unit.len());
+    for (option, begin, unit, end) in [
+        ("-acpitable", "file=", "/a:", ""),
+        ("-blockdev", "", "a.b.", "c=1"),
+        (
+            "-blockdev",
+            "driver=file",
+            ",a.driver=file,a.filename=/x",
+            "",
+        ),
+        ("-blockdev", "", "{'a':", ""),
+        ("-drive", "file=json:", "{'file':", ""),
+        ("-drive", "", "backing.", "file.filename=/x"),
+        ("-chardev", "file", ",path=/x", ""),
+        ("-serial", "unix:", "/x,,", ""),
+        ("-object", "{", "'a':'b',", "}"),
+        ("-vnc", "vnc=unix:/a", ",vnc=unix:/x", ""),
+    ] {
+        let mut times = [0.0; 2];
+        for (time, length) in times.iter_mut().zip([16_000, 128_000]) {
+            let word = format!("{begin}{}{end}", long(unit, length));
+            let words = [option.to_owned(), word];
+            // The best of a few: others are at work beside it.
+            let runs = (0..8).map(|_| {
+                let start = std::time::Instant::now();
+                read(&words);
+                start.elapsed().as_secs_f64()
+            });
+            *time = runs.fold(f64::INFINITY, f64::min);
+        }
+        // Eight times the length; a busy machine and a sorted map cost some.
+        assert!(
+            times[1] < 30.0 * times[0].max(0.002),
+            "{option} {unit}: {times:?}"
+        );
+    }
+}
