@@ -224,7 +224,7 @@ fn open_to_links(
 
 /// The directory as its path names it, dots and double slashes resolved: the best that can be said
 /// without looking.
-fn without_looking(path: &str) -> Directory {
+pub fn without_looking(path: &str) -> Directory {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {

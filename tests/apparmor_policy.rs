@@ -39,6 +39,7 @@ use std::os::unix::ffi::OsStrExt;
 use grant::{Grant, Verdict, check, show};
 use policy::{Owner, Parser, Perms, Policy};
 use rawshare::{Host, Share, UUID, domain_xml, rules_in, said, virt_9p, xml_can_carry};
+use virt_9p::apparmor::guest_access::{self, GuestAccess};
 
 const BEGIN: &str = "  # virt-9p begin (managed by virt-9p; do not edit)\n";
 const END: &str = "  # virt-9p end\n";
@@ -827,4 +828,61 @@ fn every_profile_of_every_scenario_compiles() {
         compiled >= 10,
         "only {compiled} profiles found in {directory:?}"
     );
+}
+
+// ---------------------------------------------------------------------------------------------
+// The rules that `check` proposes for other paths than shares.
+
+#[test]
+#[ignore = "needs real apparmor_parser"]
+fn a_proposed_rule_opens_its_file_and_no_other() {
+    let seed = seed();
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut rules = Vec::new();
+    for letters in ["r", "w", "wk", "rw", "rk", "rwk"] {
+        for any_end in [false, true] {
+            for number in 0..4 {
+                let mut name = format!("/srv/{letters}{number}{any_end}").into_bytes();
+                for _ in 0..rng.usize(1..12) {
+                    name.push(grant::random_byte(&mut rng));
+                }
+                name.extend_from_slice(if any_end { b"/qemu_back_mem." } else { b"e" });
+                match guest_access::judge(&name, any_end, letters, letters.contains('k')) {
+                    GuestAccess::Rule(rule) => rules.push((name, any_end, letters, rule)),
+                    other => panic!("{}: {other:?}", show(&name)),
+                }
+            }
+        }
+    }
+    let text: String = rules.iter().map(|rule| format!("  {}\n", rule.3)).collect();
+    let parser = Parser::new();
+    let policy = parser.compile(format!("profile proposed {{\n{text}}}\n").as_bytes());
+    let policy = policy.unwrap_or_else(|error| panic!("seed {seed}: {error}\n{text}"));
+    for (name, any_end, letters, rule) in rules {
+        let with = |more: &[u8]| [&name[..], more].concat();
+        let own = if any_end {
+            with(b"pc.ram.Ab12")
+        } else {
+            name.clone()
+        };
+        assert_eq!(
+            policy.perms(&own),
+            Perms::letters(letters),
+            "seed {seed}: {rule}"
+        );
+        let shorter = name[..name.len() - 1].to_vec();
+        let directory = name[..name.iter().rposition(|byte| *byte == b'/').unwrap()].to_vec();
+        let mut others = vec![shorter, directory, with(b"/"), with(b"/x")];
+        if !any_end {
+            others.push(with(b"x"));
+        }
+        for other in others {
+            assert_eq!(
+                policy.perms(&other),
+                Perms::none(),
+                "seed {seed}: {rule} {}",
+                show(&other)
+            );
+        }
+    }
 }

@@ -5,6 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use virt_9p::domain::{Document, find_uuid};
 use virt_9p::inspect::inspect;
+use virt_9p::qemu::host_paths;
 use virt_9p::report::{json, stderr, terminal};
 use virt_9p::assumptions::Assumptions;
 
@@ -36,6 +37,10 @@ fuzz_target!(|content: &[u8]| {
         assert!(text.get(span.start..span.end).is_some(), "{finding:?}");
         let shown = terminal::finding("fuzz", &found.domain, &lines, finding, false);
         assert!(shown.as_str().chars().all(|c| c == '\n' || !c.is_control()));
+    }
+    for path in host_paths::read(&found.domain, &found.line) {
+        let span = path.place.span(&found.domain, text);
+        assert!(text.get(span.start..span.end).is_some(), "{path:?}");
     }
     let line = json::line("fuzz", &found.domain, &lines, &found.findings, found.counts);
     serde_json::from_str::<serde_json::Value>(&line.to_string()).expect("JSON");

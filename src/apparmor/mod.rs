@@ -4,6 +4,7 @@
 pub mod block;
 pub mod escape;
 pub mod files;
+pub mod guest_access;
 pub mod lock;
 pub mod pattern;
 pub mod policy;

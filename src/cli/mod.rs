@@ -13,6 +13,7 @@ mod error;
 mod explain;
 mod fix;
 mod hook;
+mod host_paths;
 mod input;
 mod page;
 mod read;

@@ -13,6 +13,7 @@ pub mod file_place;
 pub mod guests;
 pub mod hooks_directory;
 pub mod mounts;
+pub mod named_file;
 pub mod profiles;
 pub mod qemu_user;
 pub mod reach;

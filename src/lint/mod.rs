@@ -8,6 +8,7 @@ mod devices;
 pub mod finding;
 pub mod fix;
 mod fsdevs;
+pub mod host_paths;
 pub mod modes;
 pub mod paths;
 mod rename;

@@ -151,6 +151,7 @@ codes! {
         PathInDev = IN_DEV, "path-in-dev";
         PathUnstable = UNSTABLE, "path-unstable";
         TooManyShares = TOO_MANY, "too-many-shares";
+        HostPath = HOST_PATH, "host-path";
     }
 }
 

@@ -169,3 +169,21 @@ pub static TOO_MANY: Entry = Entry {
     },
     since: None,
 };
+
+pub static HOST_PATH: Entry = Entry {
+    summary: "another path of the host that QEMU opens",
+    meaning: "Raw arguments name files, sockets and devices as well as shares: shared memory, \
+              firmware tables, fw_cfg, images, monitors. libvirt grants none of them to the guest \
+              under AppArmor, and virt-9p grants 9p shares only. `check` says what QEMU opens, how, \
+              and the one rule that opens it to this guest alone; or why there is none: it is open \
+              to nobody for a reason, the rule would not help (devices, programs), or what QEMU \
+              makes of the word is not known. The hook says and does nothing about it.",
+    fix: "Use libvirt's own element where there is one; otherwise add the rule to the guest's \
+          profile, not to an abstraction, which opens the path to every guest.",
+    example: Example {
+        text: "-fw_cfg name=opt/com.coreos/config,file=/srv/config.ign",
+        fixed: None,
+        options: "--no-host",
+    },
+    since: None,
+};

@@ -1,0 +1,173 @@
+//! What may be opened to one guest beside its shares: what every guest has already, what no rule
+//! should open to any, and the rule for the rest.
+
+use crate::apparmor::escape::escape;
+use crate::apparmor::system_paths;
+
+/// What is to be done about a name that QEMU opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuestAccess {
+    /// The abstraction that all guests have opens it.
+    Open,
+    /// This rule opens it, and no more.
+    Rule(String),
+    /// Such a rule, and an entry in `cgroup_device_acl`: it is a device.
+    Device(String),
+    /// It should not be opened; why.
+    Refused(&'static str),
+}
+
+/// What abstractions/libvirt-qemu and abstractions/base open (libvirt 9.0 and 11.3), by letters:
+/// names, and with a slash at the end all below. One text each: a slice of texts is 16 bytes more
+/// for each of them.
+const OPEN: [(&str, &str); 3] = [
+    (
+        "rw",
+        "/dev/net/tun /dev/ptmx /dev/pts/ /dev/null /dev/zero /dev/full /dev/snd/",
+    ),
+    (
+        "rk",
+        "/usr/share/AAVMF/ /usr/share/edk2-ovmf/ /usr/share/OVMF/ /usr/share/ovmf/",
+    ),
+    (
+        "r",
+        "/dev/random /dev/urandom /usr/share/bochs/ /usr/share/kvm/ /usr/share/openbios/ \
+         /usr/share/openhackware/ /usr/share/proll/ /usr/share/qemu/ /usr/share/qemu-efi/ \
+         /usr/share/qemu-kvm/ /usr/share/seabios/ /usr/share/sgabios/ /usr/share/slof/ \
+         /usr/share/vgabios/ /etc/pki/CA/ /etc/pki/qemu/ /etc/pki/libvirt-vnc/ \
+         /etc/pki/libvirt-spice/",
+    ),
+];
+
+const LIBVIRTS: &str =
+    "it belongs to libvirt, where the sockets, keys and saved memory of all guests lie";
+const CONTROL: &str = "who is let at it has power over the host";
+const HOSTS: &str = "it is a device of the host itself, which no guest has a use for, or which libvirt's <hostdev> hands over with all that goes with it";
+const BLOCK: &str = "it is a disk of the host, for which libvirt's own <disk type='block'> makes the node, the owner and the rule";
+const SYSTEM: &str = "it belongs to the system, of which libvirt opens nothing to a guest either; use a copy elsewhere";
+
+/// What no guest is let at: whatever begins so, and why.
+const REFUSED: [(&str, &str); 4] = [
+    (
+        "/run/libvirt/ /var/lib/libvirt/qemu/ /var/lib/libvirt/swtpm/ /var/lib/libvirt/secrets/ \
+         /var/cache/libvirt/ /var/log/libvirt/",
+        LIBVIRTS,
+    ),
+    (
+        "/run/systemd/ /run/dbus/ /run/docker /run/containerd/ /run/podman/ /run/crio/ /run/snapd \
+         /run/incus/ /var/lib/incus/ /var/lib/lxd/ /var/snap/lxd/",
+        CONTROL,
+    ),
+    (
+        "/dev/mem /dev/kmem /dev/port /dev/kmsg /dev/uinput /dev/fuse /dev/loop-control /dev/vfio/ \
+         /dev/iommu /dev/bus/usb/ /dev/cpu/",
+        HOSTS,
+    ),
+    (
+        "/dev/mapper/ /dev/disk/ /dev/sd /dev/vd /dev/nvme /dev/dm- /dev/md /dev/loop /dev/zvol/",
+        BLOCK,
+    ),
+];
+
+/// Mounts below /dev that are the host's own in a guest's private /dev, too.
+const SHARED: [&str; 3] = ["/dev/shm/", "/dev/hugepages/", "/dev/mqueue/"];
+
+/// Judges `name`, the kernel's own, which QEMU opens with these letters. `any_end`: a `*` of QEMU's
+/// own choice comes after it. `image`: it is a disk.
+pub fn judge(name: &[u8], any_end: bool, letters: &str, image: bool) -> GuestAccess {
+    // A link to it, on every system of today.
+    let name = match name.strip_prefix(b"/var") {
+        Some(run) if run.starts_with(b"/run/") => run,
+        _ => name,
+    };
+    let starts = |prefix: &str| name.starts_with(prefix.as_bytes());
+    let open = OPEN.iter().any(|(open, names)| {
+        let here =
+            |place: &str| starts(place) && (place.ends_with('/') || name == place.as_bytes());
+        letters.chars().all(|letter| open.contains(letter)) && names.split(' ').any(here)
+    });
+    if open {
+        return GuestAccess::Open;
+    }
+    let flash = [&b"_VARS.fd"[..], b"_VARS.ms.fd"];
+    if name.starts_with(b"/var/lib/libvirt/qemu/nvram/")
+        && flash.iter().any(|end| name.ends_with(end))
+    {
+        return GuestAccess::Open;
+    }
+    if let Some((_, why)) = REFUSED
+        .iter()
+        .find(|(names, _)| names.split(' ').any(starts))
+    {
+        return GuestAccess::Refused(why);
+    }
+    let writes = letters.contains('w');
+    if system_paths::system_path(name, !writes).is_some_and(|judged| !judged.granted) {
+        return GuestAccess::Refused(SYSTEM);
+    }
+    let end = if any_end { "*" } else { "" };
+    let rule = format!("\"{}{end}\" {letters},", escape(name));
+    let is_device = name.starts_with(b"/dev/")
+        && !SHARED
+            .iter()
+            .any(|shared| name.starts_with(shared.as_bytes()));
+    match (is_device, image) {
+        (true, true) => GuestAccess::Refused(BLOCK),
+        (true, false) => GuestAccess::Device(rule),
+        (false, _) => GuestAccess::Rule(rule),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_what_is_safe_and_closed() {
+        let rule = |rule: &str| GuestAccess::Rule(rule.to_owned());
+        let of = |name: &str, letters: &str| {
+            judge(name.as_bytes(), false, letters, letters.contains('k'))
+        };
+        assert_eq!(of("/srv/a b", "r"), rule("\"/srv/a\\040b\" r,"));
+        assert_eq!(of("/dev/shm/lg", "rw"), rule("\"/dev/shm/lg\" rw,"));
+        assert_eq!(
+            judge(b"/srv/qemu_back_mem.", true, "rw", false),
+            rule("\"/srv/qemu_back_mem.*\" rw,")
+        );
+        assert_eq!(
+            of("/dev/kvmfr0", "rw"),
+            GuestAccess::Device("\"/dev/kvmfr0\" rw,".to_owned())
+        );
+        for (name, letters) in [
+            ("/dev/urandom", "r"),
+            ("/dev/pts/3", "rw"),
+            ("/usr/share/seabios/slic.bin", "r"),
+            ("/usr/share/OVMF/x.fd", "rk"),
+            ("/var/lib/libvirt/qemu/nvram/a_VARS.fd", "rwk"),
+        ] {
+            assert_eq!(of(name, letters), GuestAccess::Open, "{name}");
+        }
+        for (name, letters) in [
+            ("/etc/shadow", "r"),
+            ("/usr/share/seabios/slic.bin", "rw"),
+            ("/usr/share/misc/x", "r"),
+            ("/proc/kcore", "r"),
+            ("/dev/mem", "rw"),
+            ("/dev/vfio/12", "rw"),
+            ("/dev/sda1", "rwk"),
+            ("/dev/vg/lv", "rwk"),
+            ("/run/docker.sock", "rw"),
+            ("/var/run/docker.sock", "rw"),
+            ("/run/libvirt/libvirt-sock", "rw"),
+            ("/run/dbus/system_bus_socket", "rw"),
+            ("/run/systemd/private", "rw"),
+            ("/var/lib/libvirt/qemu/domain-1-x/master-key.aes", "r"),
+            ("/var/lib/libvirt/secrets/x", "r"),
+            ("/var/log/libvirt/qemu/other.log", "w"),
+            ("/dev/randomly", "r"),
+        ] {
+            let refused = matches!(of(name, letters), GuestAccess::Refused(_));
+            assert_eq!(refused, name != "/dev/randomly", "{name}");
+        }
+    }
+}
