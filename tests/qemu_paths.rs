@@ -168,7 +168,7 @@ fn the_table_says_what_qemu_opens() {
 fn every_row_is_tried() {
     let tried: BTreeSet<(&str, &str, &str)> = FORMS.iter().map(|form| form.row).collect();
     let mut missing = Vec::new();
-    for row in ROWS {
+    for row in &ROWS {
         let key = row.words();
         let exempt = EXEMPT.iter().any(|(exempt, _)| *exempt == key);
         let opens = matches!(row.meaning, Meaning::Opens(..));

@@ -174,7 +174,7 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, found: &mut Found) {
                 }
             }
         }
-        let remote = own.or(driver(outer)).is_some_and(|own| is_pathless(own));
+        let remote = own.or(driver(outer)).is_some_and(is_pathless);
         if !any && value.starts_with('/') && !remote {
             found.unclear(property, value, UNKNOWN);
         }

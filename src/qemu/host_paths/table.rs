@@ -187,12 +187,38 @@ pub enum Meaning {
     Never(Why),
 }
 
+/// A short text without a pointer to it: what has none costs nothing at the start of a program,
+/// and the hook is the same program.
+#[derive(Debug, Clone, Copy)]
+pub struct Name {
+    bytes: [u8; 39],
+    length: u8,
+}
+
+impl Name {
+    const fn new(text: &str) -> Self {
+        let mut bytes = [0; 39];
+        let (own, _) = bytes.split_at_mut(text.len());
+        own.copy_from_slice(text.as_bytes());
+        Name {
+            bytes,
+            length: text.len() as u8,
+        }
+    }
+
+    /// As a text.
+    pub fn text(&self) -> &str {
+        let own = self.bytes.get(..usize::from(self.length));
+        std::str::from_utf8(own.unwrap_or_default()).unwrap_or("")
+    }
+}
+
 /// One row.
 #[derive(Debug)]
 pub struct Row {
     /// Three words with `/` between: the option; the value of its implied key, where it matters,
     /// with `*` at its end for all that begin so; the key, empty for the whole word.
-    pub name: &'static str,
+    pub name: Name,
     /// What it means.
     pub meaning: Meaning,
     /// The first QEMU that has it; 5.2 stands for all before, too.
@@ -201,8 +227,9 @@ pub struct Row {
 
 impl Row {
     /// Option, value of the implied key, key.
-    pub fn words(&self) -> (&'static str, &'static str, &'static str) {
-        let (option, rest) = self.name.split_once('/').unwrap_or((self.name, ""));
+    pub fn words(&self) -> (&str, &str, &str) {
+        let name = self.name.text();
+        let (option, rest) = name.split_once('/').unwrap_or((name, ""));
         let (of, key) = rest.split_once('/').unwrap_or((rest, ""));
         (option, of, key)
     }
@@ -242,6 +269,7 @@ pub fn is_single(option: &str) -> bool {
 /// for, the grammar. Nothing where no path can be in it.
 pub fn grammar(option: &str) -> Option<(&'static str, &'static str, Grammar)> {
     GRAMMARS.iter().find_map(|(name, grammar)| {
+        let name = name.text();
         let (name, key) = name.split_once('/').unwrap_or((name, ""));
         (name == option).then_some((name, key, *grammar))
     })
@@ -251,64 +279,64 @@ use Grammar::{Character, Drive, ImageWord, List, Options, OptionsOrJson, Sugar, 
 use Kind::{Connects, File, Firmware, Image, Listens, Log, Memory, Node, Pipe, Tls};
 use Letters::{R, Rk, Rw, Rwk, W, Wk};
 
-static GRAMMARS: &[(&str, Grammar)] = &[
-    ("D", Word),
-    ("L", Word),
-    ("M/type", Options),
-    ("acpitable", List),
-    ("add-fd/", Options),
-    ("audiodev/driver", OptionsOrJson),
-    ("bios/firmware", Sugar),
-    ("blockdev/driver", OptionsOrJson),
-    ("boot/order", Options),
-    ("cdrom", ImageWord(true)),
-    ("chardev/backend", Options),
-    ("chroot", Word),
-    ("debugcon", Character(false)),
-    ("device/driver", OptionsOrJson),
-    ("display/type", Options),
-    ("drive", Drive),
-    ("dtb/dtb", Sugar),
-    ("dump-vmstate", Word),
-    ("fda", ImageWord(false)),
-    ("fdb", ImageWord(false)),
-    ("fw_cfg/name", Options),
-    ("gdb", Character(true)),
-    ("hda", ImageWord(false)),
-    ("hdb", ImageWord(false)),
-    ("hdc", ImageWord(false)),
-    ("hdd", ImageWord(false)),
-    ("icount/shift", Options),
-    ("incoming", Word),
-    ("initrd/initrd", Sugar),
-    ("kernel/kernel", Sugar),
-    ("machine/type", Options),
-    ("mem-path", Word),
-    ("monitor", Character(true)),
-    ("mtdblock", ImageWord(false)),
-    ("net/type", Options),
-    ("netdev/type", OptionsOrJson),
-    ("nic/type", Options),
-    ("object/qom-type", OptionsOrJson),
-    ("option-rom/romfile", Options),
-    ("parallel", Character(true)),
-    ("pflash", ImageWord(false)),
-    ("pidfile", Word),
-    ("plugin/file", Options),
-    ("qmp", Character(true)),
-    ("qmp-pretty", Character(true)),
-    ("qtest-log", Word),
-    ("readconfig", Word),
-    ("run-with/", Options),
-    ("sd", ImageWord(false)),
-    ("semihosting-config/enable", Options),
-    ("serial", Character(true)),
-    ("shim/shim", Sugar),
-    ("smbios/", Options),
-    ("spice/", Options),
-    ("tpmdev/type", Options),
-    ("trace/enable", Options),
-    ("vnc/vnc", Options),
+static GRAMMARS: [(Name, Grammar); 57] = [
+    (Name::new("D"), Word),
+    (Name::new("L"), Word),
+    (Name::new("M/type"), Options),
+    (Name::new("acpitable"), List),
+    (Name::new("add-fd/"), Options),
+    (Name::new("audiodev/driver"), OptionsOrJson),
+    (Name::new("bios/firmware"), Sugar),
+    (Name::new("blockdev/driver"), OptionsOrJson),
+    (Name::new("boot/order"), Options),
+    (Name::new("cdrom"), ImageWord(true)),
+    (Name::new("chardev/backend"), Options),
+    (Name::new("chroot"), Word),
+    (Name::new("debugcon"), Character(false)),
+    (Name::new("device/driver"), OptionsOrJson),
+    (Name::new("display/type"), Options),
+    (Name::new("drive"), Drive),
+    (Name::new("dtb/dtb"), Sugar),
+    (Name::new("dump-vmstate"), Word),
+    (Name::new("fda"), ImageWord(false)),
+    (Name::new("fdb"), ImageWord(false)),
+    (Name::new("fw_cfg/name"), Options),
+    (Name::new("gdb"), Character(true)),
+    (Name::new("hda"), ImageWord(false)),
+    (Name::new("hdb"), ImageWord(false)),
+    (Name::new("hdc"), ImageWord(false)),
+    (Name::new("hdd"), ImageWord(false)),
+    (Name::new("icount/shift"), Options),
+    (Name::new("incoming"), Word),
+    (Name::new("initrd/initrd"), Sugar),
+    (Name::new("kernel/kernel"), Sugar),
+    (Name::new("machine/type"), Options),
+    (Name::new("mem-path"), Word),
+    (Name::new("monitor"), Character(true)),
+    (Name::new("mtdblock"), ImageWord(false)),
+    (Name::new("net/type"), Options),
+    (Name::new("netdev/type"), OptionsOrJson),
+    (Name::new("nic/type"), Options),
+    (Name::new("object/qom-type"), OptionsOrJson),
+    (Name::new("option-rom/romfile"), Options),
+    (Name::new("parallel"), Character(true)),
+    (Name::new("pflash"), ImageWord(false)),
+    (Name::new("pidfile"), Word),
+    (Name::new("plugin/file"), Options),
+    (Name::new("qmp"), Character(true)),
+    (Name::new("qmp-pretty"), Character(true)),
+    (Name::new("qtest-log"), Word),
+    (Name::new("readconfig"), Word),
+    (Name::new("run-with/"), Options),
+    (Name::new("sd"), ImageWord(false)),
+    (Name::new("semihosting-config/enable"), Options),
+    (Name::new("serial"), Character(true)),
+    (Name::new("shim/shim"), Sugar),
+    (Name::new("smbios/"), Options),
+    (Name::new("spice/"), Options),
+    (Name::new("tpmdev/type"), Options),
+    (Name::new("trace/enable"), Options),
+    (Name::new("vnc/vnc"), Options),
 ];
 
 /// Shorthand: the rows are read by people.
@@ -318,7 +346,7 @@ const fn row(name: &'static str, kind: Kind, letters: Letters) -> Row {
 
 const fn since(major: u8, minor: u8, name: &'static str, kind: Kind, letters: Letters) -> Row {
     Row {
-        name,
+        name: Name::new(name),
         meaning: Meaning::Opens(kind, letters),
         since: (major, minor),
     }
@@ -326,14 +354,14 @@ const fn since(major: u8, minor: u8, name: &'static str, kind: Kind, letters: Le
 
 const fn never(name: &'static str, why: Why) -> Row {
     Row {
-        name,
+        name: Name::new(name),
         meaning: Meaning::Never(why),
         since: (5, 2),
     }
 }
 
 /// All rows. What a row needs besides (`readonly=on`, `server=on`, …) is in `read`.
-pub static ROWS: &[Row] = &[
+pub static ROWS: [Row; 94] = [
     row("object/memory-backend-file/mem-path", Memory, Rw),
     row("object/input-linux/evdev", Node, Rw),
     row("object/rng-random/filename", File, R),
