@@ -89,7 +89,9 @@ impl Document {
             // A tag that has something wrong with it is marked up to the end of its name.
             let ends = |c: char| c.is_whitespace() || matches!(c, '>' | '/');
             let length = rest.find(ends).filter(|_| rest.starts_with('<'));
-            let length = length.unwrap_or(1).min(rest.len());
+            let length = length
+                .or_else(|| rest.chars().next().map(char::len_utf8))
+                .unwrap_or(0);
             Fault::new(&error.message, "").at(error.at, error.at + length)
         })
     }
@@ -147,6 +149,32 @@ mod tests {
         assert_eq!(span.of(document.text()), "\u{fffd}");
         assert_eq!(document.lines().position(span.start), (2, 2));
         assert_eq!(fault.message, "byte 0xFF is not UTF-8");
+    }
+
+    /// What the quick reader alone refuses is marked by whole characters, too.
+    #[test]
+    fn a_fault_is_marked_between_characters() {
+        let declared = "<!DOCTYPE d SYSTEM 'd'><domain xmlns:qemu=<d'http\u{feff}";
+        for end in (0..=declared.len()).filter(|end| declared.is_char_boundary(*end)) {
+            let document = Document::from(declared[..end].to_owned() + "\u{e9}");
+            let error = XmlError {
+                at: end,
+                message: String::new(),
+            };
+            let span = document.fault(&error).span;
+            assert!(
+                span.is_none_or(|span| document.text().get(span.start..span.end).is_some()),
+                "{end} {span:?} {}",
+                document.text()
+            );
+            if let Err(fault) = document.domain(Origin::File) {
+                let span = fault.span.unwrap();
+                assert!(
+                    document.text().get(span.start..span.end).is_some(),
+                    "{fault:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -264,7 +264,10 @@ impl<'t> Strict<'t> {
             match c {
                 '[' => return Ok(false),
                 '>' => return Ok(true),
-                quote => self.at += self.until(&[quote as u8]) + 1,
+                quote => {
+                    self.at += self.until(&[quote as u8]);
+                    self.eat(if quote == '"' { "\"" } else { "'" });
+                }
             }
         }
     }
