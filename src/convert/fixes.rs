@@ -1,7 +1,5 @@
 //! What findings say to write, as edits of the document.
 
-use std::collections::BTreeSet;
-
 use crate::convert::edit::Edit;
 use crate::domain::Domain;
 use crate::lint::finding::Finding;
@@ -10,22 +8,22 @@ use crate::text::Span;
 /// The edits of all findings that can be fixed at once, and of how many findings they are. What
 /// would touch the edit of another waits until that is done.
 pub fn edits(domain: &Domain, text: &str, findings: &[Finding]) -> (Vec<Edit>, usize) {
-    let mut taken: BTreeSet<Span> = BTreeSet::new();
+    // In order; findings are mostly, too, so most come at the end.
+    let mut taken: Vec<Span> = Vec::new();
     let mut out = Vec::new();
     let mut fixed = 0;
     for finding in findings.iter().filter(|finding| !finding.fix.is_empty()) {
-        let edits: Vec<Edit> = finding
+        let edits = finding
             .fix
             .iter()
-            .map(|edit| edit.in_document(domain, text))
-            .map(|(range, text)| Edit { range, text })
-            .collect();
-        let mut own = BTreeSet::new();
-        let free = edits.iter().all(|edit| {
-            !touches(&taken, edit.range) && !touches(&own, edit.range) && own.insert(edit.range)
-        });
-        if free {
-            taken.append(&mut own);
+            .map(|edit| edit.in_document(domain, text));
+        let edits: Vec<Edit> = edits.map(|(range, text)| Edit { range, text }).collect();
+        let mut own = Vec::new();
+        let mut free = |edit: &Edit| !touches(&taken, edit.range) && take(&mut own, edit.range);
+        if edits.iter().all(&mut free) {
+            for range in own {
+                take(&mut taken, range);
+            }
             out.extend(edits);
             fixed += 1;
         }
@@ -33,12 +31,22 @@ pub fn edits(domain: &Domain, text: &str, findings: &[Finding]) -> (Vec<Edit>, u
     (out, fixed)
 }
 
-/// Whether one of these ranges, which do not overlap, touches this one.
-fn touches(taken: &BTreeSet<Span>, range: Span) -> bool {
-    let before = taken.range(..=range).next_back();
-    let after = taken.range(range..).next();
+/// Puts a range among others, which are in order, unless it touches one of them.
+fn take(taken: &mut Vec<Span>, range: Span) -> bool {
+    let free = !touches(taken, range);
+    if free {
+        let at = taken.partition_point(|one| *one < range);
+        taken.insert(at, range);
+    }
+    free
+}
+
+/// Whether one of these ranges, which are in order and do not overlap, touches this one.
+fn touches(taken: &[Span], range: Span) -> bool {
+    let at = taken.partition_point(|one| *one <= range);
+    let before = at.checked_sub(1).and_then(|before| taken.get(before));
     before.is_some_and(|one| one.end >= range.start)
-        || after.is_some_and(|one| one.start <= range.end)
+        || taken.get(at).is_some_and(|one| one.start <= range.end)
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::ops::Range;
 use crate::assumptions::DeviceForm;
 use crate::domain::xml::escaped;
 use crate::domain::{Domain, Place};
-use crate::ordered;
 use crate::qemu::command_line::{RawDevice, RawProperty};
 use crate::qemu::device_json::JsonValue;
 use crate::qemu::option_string;
@@ -123,10 +122,14 @@ pub fn outer(property: &RawProperty, json: bool) -> Range<usize> {
 
 /// Of several edits in one argument one, with what stands between them.
 fn joined(domain: &Domain, edits: Vec<Replacement>) -> Vec<Replacement> {
-    let key = |edit: &Replacement| edit.place.key();
-    let sorted = ordered::map(edits.into_iter().map(|edit| (key(&edit), edit)));
+    // They are few.
+    let mut sorted: Vec<Replacement> = Vec::new();
+    for edit in edits {
+        let at = sorted.partition_point(|other| other.place.key() < edit.place.key());
+        sorted.insert(at, edit);
+    }
     let mut out: Vec<Replacement> = Vec::new();
-    for edit in sorted.into_values() {
+    for edit in sorted {
         if let (Some(last), Place::Arg(arg, range)) = (out.last_mut(), &edit.place)
             && let Place::Arg(before, whole) = &mut last.place
             && before == arg

@@ -15,7 +15,7 @@ pub struct Renames<'a> {
     line: &'a CommandLine,
     names: Cell<Option<ShareIds>>,
     /// Of each raw fsdev the raw device that means it.
-    users: OnceCell<BTreeMap<usize, Option<usize>>>,
+    users: OnceCell<Vec<Option<Option<usize>>>>,
 }
 
 impl<'a> Renames<'a> {
@@ -37,7 +37,8 @@ impl<'a> Renames<'a> {
             return None;
         }
         let id = fsdev.id()?;
-        let user = *self.users.get_or_init(|| users(self.line)).get(&index)?;
+        let users = self.users.get_or_init(|| users(self.line));
+        let user = (*users.get(index)?)?;
         let new = self.instead_of(&id.value);
         let mut edits = vec![if option_string::id(&fsdev.opts).is_some() {
             Replacement::new(Place::Arg(id.arg, id.value_range.clone()), &new)
@@ -96,33 +97,39 @@ fn is_in_turn(line: &CommandLine, fsdevs: &[usize], devices: &[usize]) -> bool {
 }
 
 /// Of each raw fsdev the device that means it: by its id, and where several have one id, the one
-/// that stands behind each.
-fn users(line: &CommandLine) -> BTreeMap<usize, Option<usize>> {
-    let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+/// that stands behind each. Nothing where that cannot be told.
+fn users(line: &CommandLine) -> Vec<Option<Option<usize>>> {
+    // Of each id its fsdevs and the devices that name it.
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut groups: Vec<[Vec<usize>; 2]> = Vec::new();
+    let fsdevs = line.fsdevs.iter().enumerate();
+    let fsdevs = fsdevs.filter(|(_, fsdev)| !fsdev.virtfs);
+    let fsdevs = fsdevs.filter_map(|(index, fsdev)| Some((fsdev.id()?.value.as_str(), 0, index)));
     let devices = line.devices.iter().enumerate();
-    for (index, device) in devices.filter(|(_, device)| !device.virtfs) {
-        if let Some(id) = device.text("fsdev") {
-            named.entry(id).or_default().push(index);
+    let devices = devices.filter(|(_, device)| !device.virtfs);
+    let devices = devices.filter_map(|(index, device)| Some((device.text("fsdev")?, 1, index)));
+    for (id, side, index) in fsdevs.chain(devices) {
+        let number = *numbers.entry(id).or_insert(groups.len());
+        if number == groups.len() {
+            groups.push([Vec::new(), Vec::new()]);
+        }
+        let group = groups.get_mut(number).and_then(|group| group.get_mut(side));
+        if let Some(group) = group {
+            group.push(index);
         }
     }
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    let mut users = BTreeMap::new();
-    for (index, fsdev) in line.fsdevs.iter().enumerate() {
-        // That of a -virtfs goes with it.
-        if fsdev.virtfs {
-            users.insert(index, None);
-        } else if let Some(id) = fsdev.id() {
-            groups.entry(&id.value).or_default().push(index);
-        }
-    }
-    for (id, group) in groups {
-        match named.get(id) {
-            None => users.extend(group.into_iter().map(|index| (index, None))),
-            Some(devices) if is_in_turn(line, &group, devices) => {
-                let pairs = group.into_iter().zip(devices);
-                users.extend(pairs.map(|(index, user)| (index, Some(*user))));
+    // That of a -virtfs goes with it.
+    let mut users: Vec<Option<Option<usize>>> = line
+        .fsdevs
+        .iter()
+        .map(|fsdev| fsdev.virtfs.then_some(None))
+        .collect();
+    for [fsdevs, devices] in &groups {
+        let clear = devices.is_empty() || is_in_turn(line, fsdevs, devices);
+        for (position, index) in fsdevs.iter().enumerate().filter(|_| clear) {
+            if let Some(user) = users.get_mut(*index) {
+                *user = Some(devices.get(position).copied());
             }
-            Some(_) => {}
         }
     }
     users

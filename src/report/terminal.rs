@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use crate::domain::{Domain, Fault};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
-use crate::ordered;
 use crate::text::{Lines, Paint, Shown, Span, visible};
 
 /// How much of a very long line is shown, in characters.
@@ -43,9 +42,13 @@ pub fn finding(
         out.line(&format!("      = {reason}"));
     }
     help(&mut out, finding.help.as_deref());
-    let edits = finding.fix.iter().take(MOST);
-    let edits = edits.map(|edit| edit.in_document(domain, lines.text()));
-    corrected(&mut out, lines, ordered::map(edits), colour);
+    let mut edits: Vec<(Span, String)> = Vec::new();
+    for edit in finding.fix.iter().take(MOST) {
+        let edit = edit.in_document(domain, lines.text());
+        let at = edits.partition_point(|(other, _)| *other < edit.0);
+        edits.insert(at, edit);
+    }
+    corrected(&mut out, lines, edits, colour);
     out
 }
 
@@ -150,12 +153,7 @@ fn help(out: &mut Shown, help: Option<&str>) {
 }
 
 /// The lines that edits change, as they are then.
-fn corrected(
-    out: &mut Shown,
-    lines: &Lines,
-    edits: impl IntoIterator<Item = (Span, String)>,
-    colour: bool,
-) {
+fn corrected(out: &mut Shown, lines: &Lines, edits: Vec<(Span, String)>, colour: bool) {
     let text = lines.text();
     let mut edits = edits.into_iter().peekable();
     while let Some((span, new)) = edits.next() {

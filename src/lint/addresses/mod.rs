@@ -111,14 +111,24 @@ fn world(
     let mut findings = Vec::new();
     let refused = || outcome.refused.iter().filter(|one| one.raw <= last);
     // One slot is one thing to say, however many want it.
-    let mut slots: BTreeMap<(usize, u8), Vec<&Refused>> = BTreeMap::new();
+    let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut slots: Vec<Vec<&Refused>> = Vec::new();
+    let number = |(bus, slot): (usize, u8)| bus * 32 + usize::from(slot);
     for (slot, one) in refused().filter_map(|one| Some((one.slot()?, one))) {
-        slots.entry(slot).or_default().push(one);
+        let at = *numbers.entry(number(slot)).or_insert(slots.len());
+        match slots.get_mut(at) {
+            Some(group) => group.push(one),
+            None => slots.push(vec![one]),
+        }
     }
     let mut explainer = None;
     for one in refused() {
         let group = match one.slot() {
-            Some(slot) => slots.remove(&slot),
+            // Once for each slot.
+            Some(slot) => numbers
+                .get(&number(slot))
+                .and_then(|at| slots.get_mut(*at))
+                .map(std::mem::take),
             None => Some(vec![one]),
         };
         let explainer =
