@@ -884,6 +884,10 @@ fn prepare(
         "#", ".in",
     ];
     let mut name = format!("{number}");
+    // Two commas are two where the word is taken as it stands.
+    if kind == "w" {
+        name.push_str(",,");
+    }
     for _ in 0..rng.usize(0..6) {
         let part = PARTS[rng.usize(..PARTS.len())];
         let kept = match kind {
