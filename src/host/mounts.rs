@@ -1,5 +1,7 @@
 //! Whether a look at a path could take for ever: file systems that ask a server or a daemon.
 
+use std::sync::{Mutex, PoisonError};
+
 use crate::host::Root;
 use crate::text::find_byte;
 
@@ -72,12 +74,24 @@ pub fn may_hang() -> bool {
     }
 }
 
+/// Devices that no user's FUSE file system is on. Many shares lie on one, and the table of mounts is
+/// long. Nobody but root can unmount what is there, so that a user's could get its number.
+static NO_USERS: Mutex<Vec<(u32, u32)>> = Mutex::new(Vec::new());
+
 /// Who mounted the FUSE file system of this device, where that is somebody else than root: its
 /// daemon answers what, and when, that user likes.
 pub fn fuse_user(device: (u32, u32)) -> Option<u32> {
+    let mut known = NO_USERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.contains(&device) {
+        return None;
+    }
     let table = Root::default().read("/proc/self/mountinfo", MOST).ok()?;
     let table = String::from_utf8_lossy(&table);
-    table.lines().find_map(|line| users_fuse(line, device))
+    let user = table.lines().find_map(|line| users_fuse(line, device));
+    if user.is_none() {
+        known.push(device);
+    }
+    user
 }
 
 /// proc(5): `36 35 98:0 / /mnt rw,noatime master:1 - ext4 /dev/sda rw`, the kernel's own options last.
