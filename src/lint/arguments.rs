@@ -236,7 +236,8 @@ fn lost_option(context: Context, index: usize) -> Option<&'static str> {
         "fsdev" => "-set",
         _ => "-device",
     };
-    let swallowed = ["fsdev", "virtfs", "device", "set"].contains(&before.trim_start_matches('-'));
+    let swallowed = ["fsdev", "virtfs", "device", "set"]
+        .contains(&unquoted(before).unwrap_or(before).trim_start_matches('-'));
     (!swallowed).then_some(option)
 }
 
