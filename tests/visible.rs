@@ -108,6 +108,31 @@ fn run(words: &[String], data: bool, file: &str) -> String {
     told
 }
 
+/// No command is forgotten here.
+#[test]
+fn every_command_is_called() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_virt-9p"));
+    let output = program.arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let listed = help.split("\n\n").nth(2).unwrap();
+    let commands = listed
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter(|line| !line.starts_with(' '))
+        .map(|line| line.split(' ').next().unwrap());
+    let mut seen = 0;
+    for command in commands {
+        let called = COMMANDS
+            .iter()
+            .map(|(words, _)| words)
+            .chain(CALLS)
+            .any(|words| words.split(' ').next() == Some(command));
+        assert!(called, "`{command}` of --help is called by no line here");
+        seen += 1;
+    }
+    assert!(seen >= 6, "{seen} commands in {listed:?}");
+}
+
 #[test]
 fn nothing_from_outside_drives_a_terminal() {
     let root = tempfile::tempdir().unwrap();
