@@ -400,7 +400,9 @@ fn ground(case: &Case) -> Ground {
 fn pair(rng: &mut Rng, shares: &Shares, ground: &mut Ground, number: usize) -> Option<Pair> {
     let slot = (2..0x1f).rev().find(|slot| !ground.taken.contains(slot))?;
     ground.taken.insert(slot);
-    let id = pick(rng, &["share", "data", "fs.x", "Web-Root"]).to_owned() + &"abc"[number..=number];
+    // Not near one another: which of two near ones was meant would be a guess.
+    let id = pick(rng, &["share", "data", "fs.x", "Web-Root"]).to_owned()
+        + ["-one", "-second", ".x3"][number];
     let path = doubled(&shares.path(pick(rng, shares::GOOD)));
     let model = pick(
         rng,
