@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fs2::FileExt;
@@ -50,6 +50,12 @@ fn all_at_once(mut hooks: Vec<(Child, String)>) -> Duration {
         );
     }
     begun.elapsed()
+}
+
+/// One crowd at a time: how long one has to wait is its own doing, and no other crowd's.
+fn alone() -> MutexGuard<'static, ()> {
+    static CROWD: Mutex<()> = Mutex::new(());
+    CROWD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn share(path: &str) -> Share {
@@ -105,6 +111,7 @@ impl Drop for Done<'_> {
 #[ignore = "needs apparmor_parser, and takes a while"]
 fn five_hundred_guests_start_at_once() {
     const GUESTS: usize = 500;
+    let _alone = alone();
     let host = host();
     let xml = domain_xml("", &[share("/srv/share")]);
     let hooks = (0..GUESTS)
@@ -136,6 +143,7 @@ fn five_hundred_guests_start_at_once() {
 #[test]
 #[ignore = "needs apparmor_parser, and takes a while"]
 fn fifty_starts_of_one_guest_at_once() {
+    let _alone = alone();
     let host = host();
     let directories = ["/srv/share", "/srv/other"];
     let hooks = (0..50)
@@ -165,17 +173,18 @@ fn fifty_starts_of_one_guest_at_once() {
     assert!(strays(&host).is_empty());
 }
 
-/// Each holder of the lock needs as long as its disk takes. Forty guests on a disk that takes a
+/// Each holder of the lock needs as long as its disk takes. Thirty guests on a disk that takes a
 /// fifth of a second for each fsync have to wait far longer than for one that holds the lock for
 /// ever; but the lock goes from hand to hand all the while, and nobody gives up.
 #[test]
 #[ignore = "needs strace, and takes a while"]
 fn a_slow_disk_makes_nobody_give_up() {
+    let _alone = alone();
     let host = host();
     let xml = domain_xml("", &[share("/srv/share")]);
     let slow = ["strace", "-o", "/dev/null", "-e", "trace=fsync"];
     let slow = [&slow[..], &["-e", "inject=fsync:delay_enter=200000"]].concat();
-    let hooks = (0..40)
+    let hooks = (0..30)
         .map(|number| (waiting(&host, &slow), xml.replace(UUID, &uuid(number))))
         .collect();
     let took = all_at_once(hooks);
