@@ -92,7 +92,9 @@ fn in_place(file: &Path) -> Output {
 }
 
 /// What can be seen of a file: content, owner, group, mode, attributes.
-fn look(path: &Path) -> (String, u32, u32, u32, Vec<(String, Vec<u8>)>) {
+type Seen = (String, u32, u32, u32, Vec<(String, Vec<u8>)>);
+
+fn look(path: &Path) -> Seen {
     let meta = fs::symlink_metadata(path).unwrap();
     let attributes = [ACL, "user.virt9p.test", "trusted.virt9p.test"];
     let attributes = attributes.into_iter().filter_map(|name| {

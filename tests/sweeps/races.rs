@@ -350,7 +350,7 @@ fn a_moved_root_is_swapped() {
         },
         |_| {
             assert_inside();
-            if number.fetch_add(1, Ordering::Relaxed) % 3 == 0 {
+            if number.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
                 clear(&host.profile_path());
             }
         },

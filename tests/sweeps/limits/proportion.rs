@@ -616,9 +616,12 @@ fn counted(
     digits.parse().unwrap()
 }
 
+/// The name of a kind of input, a call, and what makes an input of a size.
+type Job = (String, String, Box<dyn Fn(usize) -> String + Send + Sync>);
+
 /// Runs all of them, as many at a time as there are processors; panics with those that took too
 /// much.
-fn sweep(jobs: &[(String, String, Box<dyn Fn(usize) -> String + Send + Sync>)]) {
+fn sweep(jobs: &[Job]) {
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     let only = std::env::var("VIRT9P_KIND").ok();
@@ -658,7 +661,7 @@ fn sweep(jobs: &[(String, String, Box<dyn Fn(usize) -> String + Send + Sync>)]) 
 #[test]
 #[ignore = "needs valgrind; measures the shipped binary"]
 fn twice_the_input_is_twice_the_work() {
-    let mut jobs: Vec<(String, String, Box<dyn Fn(usize) -> String + Send + Sync>)> = Vec::new();
+    let mut jobs: Vec<Job> = Vec::new();
     // The hook and a check on each kind; of the others two, in turn, or with VIRT9P_ALL set all.
     let all = std::env::var_os("VIRT9P_ALL").is_some();
     let (always, others) = CALLS.split_at(2);
@@ -677,7 +680,7 @@ fn twice_the_input_is_twice_the_work() {
 #[test]
 #[ignore = "needs valgrind; measures the shipped binary"]
 fn every_finding_costs_its_own_length() {
-    let mut jobs: Vec<(String, String, Box<dyn Fn(usize) -> String + Send + Sync>)> = Vec::new();
+    let mut jobs: Vec<Job> = Vec::new();
     for code in Code::ALL {
         let options = code.entry().example.options;
         let call = format!("check --root ROOT {options} XML").replace("  ", " ");
