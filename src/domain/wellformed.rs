@@ -59,7 +59,20 @@ pub fn fault(text: &str) -> Option<Box<Fault>> {
         open: Vec::new(),
         external: false,
     };
-    strict.document().err()
+    let mut fault = strict.document().err()?;
+    let related = fault.related.as_mut().map(|(span, _)| span);
+    for span in fault.span.as_mut().into_iter().chain(related) {
+        span.end = whole(text, span.end);
+        span.start = whole(text, span.start).min(span.end);
+    }
+    Some(fault)
+}
+
+/// `at`, or where the character ends that it is within, or the text.
+fn whole(text: &str, at: usize) -> usize {
+    let mut ends = at..text.len();
+    ends.find(|at| text.is_char_boundary(*at))
+        .unwrap_or(text.len())
 }
 
 type Sound<T = ()> = Result<T, Box<Fault>>;
