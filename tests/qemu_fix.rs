@@ -33,7 +33,6 @@ use shares::Shares;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -231,27 +230,7 @@ fn judge(broken: &Broken, shares: &Shares, installed: &str) -> Outcome {
 
 /// Runs `check --fix`: its exit status, and the document.
 fn fix(xml: &str, versions: &Versions, shares: &Shares) -> (i32, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_virt-9p"))
-        .args([
-            "check",
-            "--fix",
-            "--libvirt",
-            &versions.libvirt,
-            "--qemu",
-            &versions.qemu,
-        ])
-        .arg("--root")
-        .arg(shares.root())
-        .arg("-")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("run virt-9p");
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    let _ = stdin.write_all(xml.as_bytes());
-    drop(stdin);
-    let output = child.wait_with_output().expect("wait for virt-9p");
+    let output = linter::call(&["check", "--fix"], xml, versions, shares.root());
     let status = output.status.code().expect("an exit status");
     (status, String::from_utf8(output.stdout).unwrap())
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// One finding, as `check --format json` prints it.
 #[derive(Debug, Clone)]
@@ -35,14 +35,10 @@ pub struct Versions {
     pub qemu: String,
 }
 
-/// Runs `virt-9p check` on this XML, with the host's files looked up below `root`.
-///
-/// # Panics
-/// When the output is not what the contract says, or its error count and exit status do not fit
-/// its findings.
-pub fn check(xml: &str, versions: &Versions, root: &Path) -> Report {
+/// Runs the linter with these words on `xml`, below `root`.
+pub fn call(words: &[&str], xml: &str, versions: &Versions, root: &Path) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_virt-9p"))
-        .args(["check", "--format", "json"])
+        .args(words)
         .args(["--libvirt", &versions.libvirt, "--qemu", &versions.qemu])
         .arg("--root")
         .arg(root)
@@ -56,7 +52,16 @@ pub fn check(xml: &str, versions: &Versions, root: &Path) -> Report {
     // A program that ends without reading breaks the pipe; its output then tells more than that.
     let _ = stdin.write_all(xml.as_bytes());
     drop(stdin);
-    let output = child.wait_with_output().expect("wait for virt-9p");
+    child.wait_with_output().expect("wait for virt-9p")
+}
+
+/// Runs `virt-9p check` on this XML, with the host's files looked up below `root`.
+///
+/// # Panics
+/// When the output is not what the contract says, or its error count and exit status do not fit
+/// its findings.
+pub fn check(xml: &str, versions: &Versions, root: &Path) -> Report {
+    let output = call(&["check", "--format", "json"], xml, versions, root);
 
     let line = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let stderr = String::from_utf8_lossy(&output.stderr);
