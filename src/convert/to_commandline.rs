@@ -215,7 +215,7 @@ fn addresses(context: &Conversion, leaving: &mut [Leaving]) -> Vec<Refusal> {
         context.assume.qemu,
     );
     let topologies: Vec<&Topology> = outcome.iter().map(|outcome| &outcome.topology).collect();
-    let mut proposals = Proposals::new(&topologies);
+    let mut proposals = Proposals::new(domain, &topologies);
     for leaving in leaving.iter_mut().filter(|one| one.share.address.is_none()) {
         // Other machines may have more of their own than we know, and s390x has no use for PCI.
         let strange = machine::family(domain) == Family::Other;
@@ -227,7 +227,7 @@ fn addresses(context: &Conversion, leaving: &mut [Leaving]) -> Vec<Refusal> {
             refused.push(none(leaving.node, &why));
             continue;
         };
-        let Some(at) = proposals.get(leaving.index) else {
+        let Some(free) = proposals.get(leaving.index, true) else {
             refused.push(none(
                 leaving.node,
                 "this share has no address, and no slot of the root bus is free",
@@ -237,7 +237,7 @@ fn addresses(context: &Conversion, leaving: &mut [Leaving]) -> Vec<Refusal> {
         leaving.share.address = Some(Address {
             index: 0,
             bus: proposals.bus.into(),
-            at,
+            at: free.at,
             multifunction: false,
         });
     }

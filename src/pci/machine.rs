@@ -110,6 +110,22 @@ pub fn built_in(domain: &Domain) -> Vec<BuiltIn> {
     }
 }
 
+/// Functions of the root bus that nobody is ever given: those of a slot whose function 0 is a
+/// multifunction device of the machine's own. libvirt looks for a slot that is empty, and what goes
+/// to a function there (IDE, SATA, USB, power management) has one of its own (decision D25, facts L8.5).
+pub fn spare(domain: &Domain) -> impl Iterator<Item = SlotFunction> {
+    let (slot, functions): (u8, &[u8]) = match family(domain) {
+        Family::I440fx => (1, &[4, 5, 6, 7]),
+        Family::Q35 => (0x1f, &[1, 4, 5, 6, 7]),
+        Family::Virt | Family::Other => (0, &[]),
+    };
+    let functions = functions.iter();
+    functions.map(move |function| SlotFunction {
+        slot,
+        function: *function,
+    })
+}
+
 /// Whether slot 0 of a PCI bridge is refused ("Unsupported PCI slot 0 for standard hotplug
 /// controller"): it is where SHPC, not ACPI, handles hot-plug there, which on q35 is the case up
 /// to pc-q35-6.0 and on QEMU before 6.1, and on i440fx without ACPI (facts Q4.4). `None` where it cannot

@@ -19,7 +19,7 @@ use crate::lint::unknown::Unknown;
 use crate::lint::{Context, ENOUGH};
 use crate::ordered;
 use crate::pci::build::{self, Placed, Refused};
-use crate::pci::proposals::Proposals;
+use crate::pci::proposals::{Proposal, Proposals};
 use crate::pci::topology::{Placement, Topology};
 use crate::qemu::command_line::RawDevice;
 use crate::text::brief;
@@ -36,7 +36,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         .filter_map(|form| build::build(context.domain, context.line, form, context.assume.qemu))
         .collect();
     let topologies: Vec<&Topology> = outcomes.iter().map(|outcome| &outcome.topology).collect();
-    let Some(mut proposals) = Proposals::new(&topologies) else {
+    let Some(mut proposals) = Proposals::new(context.domain, &topologies) else {
         return;
     };
     // The same devices in both.
@@ -157,6 +157,14 @@ fn where_at(topology: &Topology, place: Placement) -> String {
     format!("{} of bus {}", place.at, brief(bus))
 }
 
+/// What else is to be said of a free address.
+fn stays(spare: bool) -> &'static str {
+    match spare {
+        true => ", and which libvirt never gives out",
+        false => "",
+    }
+}
+
 /// With a free address as what to write, in the device's form.
 fn propose(
     finding: Finding,
@@ -165,7 +173,7 @@ fn propose(
     raw: usize,
     device: &RawDevice,
 ) -> Finding {
-    let Some(free) = proposals.get(raw) else {
+    let Some(Proposal { at: free, spare }) = proposals.get(raw, device.is_9p()) else {
         return finding.help("add a pcie-root-port or pci-bridge controller; the root bus is full");
     };
     let bus = proposals.bus;
@@ -180,6 +188,6 @@ fn propose(
     }
     let values = [("bus", bus), ("addr", &*free.to_string())];
     finding
-        .help(format!("write `{text}`, which is free"))
+        .help(format!("write `{text}`, which is free{}", stays(spare)))
         .fix(set_keys(context.domain, device, &values))
 }

@@ -364,9 +364,8 @@ fn instead_of_text(
     let json = device_spelling::as_json(device);
     let element = device_spelling::arg_element(&json);
     let free = moved.help.as_deref().unwrap_or("").strip_prefix("write ");
-    let or_free = free.map_or(String::new(), |free| {
-        format!(", or use {}", free.trim_end_matches(", which is free"))
-    });
+    let free = free.and_then(|free| free.split(", which").next());
+    let or_free = free.map_or(String::new(), |free| format!(", or use {free}"));
     let help = format!("write {element}{or_free}");
     // An older QEMU takes no JSON, so the other way is the right one where that is not known.
     let known = context.assume.device_form(&context.domain.capabilities);
