@@ -4,15 +4,8 @@
 //! from trying values on the four, as text and (from 7.2) as JSON. `id`, `bus` and `driver`
 //! are no properties: QEMU takes them off the argument before it looks for any.
 
+use crate::qemu::seen_versions::{self, SEEN, V7_2, V10_0, V11_1};
 use crate::version::Version;
-
-const V5_2: Version = Version(5, 2, 0);
-const V7_2: Version = Version(7, 2, 22);
-const V10_0: Version = Version(10, 0, 13);
-const V11_1: Version = Version(11, 1, 3);
-
-/// The versions whose properties are known, oldest first.
-const SEEN: [Version; 4] = [V5_2, V7_2, V10_0, V11_1];
 
 /// What a value has to look like. All of this was the same on all versions seen, save where it
 /// says otherwise.
@@ -71,21 +64,15 @@ pub struct KnownProperty {
 }
 
 impl KnownProperty {
-    /// Whether that QEMU has the property; `None` for versions between one that is known to have
-    /// it and one that is known not to, and for those older or newer than all that were seen.
-    /// The micro number counts, for stable updates have added options before (`max_xattr` of
-    /// `-fsdev` is in 10.0.13 and not in 10.2.2).
+    /// Whether that QEMU has the property, where that is known.
     pub fn is_in(&self, version: Version) -> Option<bool> {
-        let has = |seen: Version| {
-            self.since.is_none_or(|since| since <= seen)
-                && self.until.is_none_or(|until| seen <= until)
+        let has = |seen: usize| {
+            SEEN.get(seen).is_some_and(|seen| {
+                self.since.is_none_or(|since| since <= *seen)
+                    && self.until.is_none_or(|until| *seen <= until)
+            })
         };
-        let before = SEEN.iter().rfind(|seen| **seen <= version);
-        let after = SEEN.iter().find(|seen| **seen >= version);
-        match (before.map(|seen| has(*seen)), after.map(|seen| has(*seen))) {
-            (Some(before), Some(after)) if before == after => Some(before),
-            _ => None,
-        }
+        seen_versions::is_in(version, has)
     }
 }
 

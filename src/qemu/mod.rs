@@ -4,6 +4,7 @@
 pub mod argv;
 pub mod command_line;
 pub mod device_json;
+pub mod device_models;
 pub mod device_properties;
 pub mod device_spelling;
 pub mod fsdev_keys;
@@ -15,5 +16,6 @@ pub mod numbers;
 pub mod option_string;
 pub mod option_table;
 pub mod read;
+pub mod seen_versions;
 pub mod set;
 pub mod shares;
