@@ -97,7 +97,7 @@ pub struct Override {
     pub span: Span,
 }
 
-/// A `<commandline>` libvirt does not see (facts L6: matched by namespace, below `<domain>` only).
+/// A `<commandline>`, or an argument, that libvirt does not see (facts L6: matched by namespace, below `<domain>` only).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
     /// Its start tag.
@@ -113,6 +113,8 @@ pub enum LostReason {
     Namespace,
     /// In QEMU's namespace, but not directly below `<domain>`.
     Place,
+    /// An argument, and not in a `<commandline>`.
+    Alone,
 }
 
 /// A `<seclabel>`.

@@ -155,13 +155,15 @@ fn overrides(xml: &mut Xml, domain: &mut Domain) -> Result<(), XmlError> {
     })
 }
 
-/// Remembers a `<commandline>` that libvirt does not look at. Its XPath is
-/// `./qemu:commandline/qemu:arg`; anything else is dropped without a word (facts L6).
+/// Remembers a `<commandline>` that libvirt does not look at, or the first argument that stands in
+/// none. Its XPath is `./qemu:commandline/qemu:arg`; anything else is dropped without a word
+/// (facts L6).
 fn note_lost(element: &Element, domain: &mut Domain, why: LostReason) {
-    if element.name == "commandline" {
+    let alone = element.ns == Ns::Qemu && element.name == "arg" && domain.lost.is_empty();
+    if element.name == "commandline" || alone {
         domain.lost.push(Lost {
             span: element.tag,
-            why,
+            why: if alone { LostReason::Alone } else { why },
         });
     }
 }

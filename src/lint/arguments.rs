@@ -17,11 +17,31 @@ use crate::version::Version;
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
     lost(context, findings);
     too_long(context, findings);
-    for stray in &context.line.strays {
+    let mut strays = context.line.strays.iter().peekable();
+    while let Some(stray) = strays.next() {
         if enough(findings) {
             return;
         }
-        findings.extend(self::stray(context, *stray));
+        // What a word without its dash should have taken is said with that word.
+        let argument = strays.next_if(|next| {
+            let lost = matches!(next, Stray::Lost(lost) if *lost == stray.word() + 1);
+            lost && matches!(stray, Stray::Image(_)) && bare_option(context, stray.word()).is_some()
+        });
+        findings.extend(match argument {
+            Some(_) => bare_option(context, stray.word()).map(|option| {
+                Finding::error(
+                    Code::WordStray,
+                    whole_argument(context, stray.word()),
+                    format!(
+                        "{} is no option without its dash: QEMU takes it, and the word behind it, for names of disk \
+                         images and refuses to start",
+                        word(context, stray.word())
+                    ),
+                )
+                .write(whole_argument(context, stray.word()), format!("-{option}"))
+            }),
+            None => self::stray(context, *stray),
+        });
     }
     for (option, argument) in &context.line.unmodelled {
         if enough(findings) {
@@ -52,6 +72,7 @@ fn lost(context: Context, findings: &mut Vec<Finding>) {
         let why = match lost.why {
             LostReason::Namespace => "is not in QEMU's namespace",
             LostReason::Place => "does not stand directly below <domain>",
+            LostReason::Alone => "stands in no <qemu:commandline>",
         };
         findings.push(
             Finding::error(
@@ -125,6 +146,14 @@ fn stray(context: Context, stray: Stray) -> Option<Finding> {
             );
             let (words, argument) = respelt(context, index, meant);
             let finding = match argument {
+                // A whole command line in one word.
+                Some(more)
+                    if OPTIONS
+                        .iter()
+                        .any(|name| more.contains(&format!(" -{name} "))) =>
+                {
+                    finding.help("write each option, and each argument, in a <qemu:arg> of its own")
+                }
                 Some(argument) => finding
                     .help(format!(
                         "write two words: <qemu:arg value='-{meant}'/> and <qemu:arg value={}/>",
@@ -159,9 +188,8 @@ fn stray(context: Context, stray: Stray) -> Option<Finding> {
                 whole_argument(context, index),
                 text,
             )?;
-            let options = ["fsdev", "virtfs", "device", "set"].into_iter();
             let name = value(context, index).trim_start_matches('-');
-            return Some(match meant(name, options) {
+            return Some(match meant(name, OPTIONS.into_iter()) {
                 Some(near) => finding.write(whole_argument(context, index), format!("-{near}")),
                 None => finding.help("check the spelling"),
             });
@@ -236,9 +264,20 @@ fn lost_option(context: Context, index: usize) -> Option<&'static str> {
         "fsdev" => "-set",
         _ => "-device",
     };
-    let swallowed = ["fsdev", "virtfs", "device", "set"]
-        .contains(&unquoted(before).unwrap_or(before).trim_start_matches('-'));
+    let before = unquoted(before).unwrap_or(before);
+    let swallowed = OPTIONS.contains(&before.trim_start_matches('-'));
     (!swallowed).then_some(option)
+}
+
+/// The options that make shares.
+const OPTIONS: [&str; 4] = ["fsdev", "virtfs", "device", "set"];
+
+/// The option that word `index` was meant to be, which has no dash, or quotes around it.
+fn bare_option<'a>(context: Context<'a>, index: usize) -> Option<&'a str> {
+    let text = value(context, index);
+    let text = unquoted(text).unwrap_or(text).trim();
+    let name = text.trim_start_matches('-');
+    OPTIONS.contains(&name).then_some(name)
 }
 
 /// Word `index`.

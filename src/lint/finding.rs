@@ -69,6 +69,15 @@ pub struct Related {
     pub message: String,
 }
 
+/// The key of an argument that a finding is about, for what follows from its spelling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// It is not there.
+    Lacks(&'static str),
+    /// It was most likely meant by what is.
+    Meant(&'static str),
+}
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -88,6 +97,8 @@ pub struct Finding {
     pub related: Vec<Related>,
     /// The edits that fix it, where there is one right answer; taken together.
     pub fix: Vec<Replacement>,
+    /// Which key it is about, where one lacks or is misspelt.
+    pub key: Option<Key>,
 }
 
 impl Finding {
@@ -102,6 +113,7 @@ impl Finding {
             depends: None,
             related: Vec::new(),
             fix: Vec::new(),
+            key: None,
         }
     }
 
@@ -144,6 +156,15 @@ impl Finding {
     pub fn help(self, help: impl Into<String>) -> Self {
         Finding {
             help: Some(help.into()),
+            ..self
+        }
+    }
+
+    /// The same about this key.
+    #[must_use]
+    pub fn about(self, key: Key) -> Self {
+        Finding {
+            key: Some(key),
             ..self
         }
     }

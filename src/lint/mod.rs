@@ -9,6 +9,7 @@ pub mod finding;
 pub mod fix;
 mod fsdevs;
 pub mod host_paths;
+mod misspelt;
 pub mod modes;
 pub mod paths;
 mod rename;
@@ -57,6 +58,7 @@ pub fn run(index: &Index, assume: &Assumptions) -> Vec<Finding> {
     fsdevs::check(context, &mut findings);
     devices::check(context, &mut findings);
     addresses::check(context, &mut findings);
+    misspelt::say_once(&mut findings);
     findings
 }
 

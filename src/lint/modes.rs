@@ -3,11 +3,11 @@
 use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Level};
+use crate::lint::finding::{Finding, Key, Level};
 use crate::lint::fix::unquoted;
 use crate::lint::unknown::Unknown;
 use crate::qemu::numbers::{OptionNumber, effective_mode, is_plain_octal, option_number};
-use crate::qemu::option_string::Opt;
+use crate::qemu::option_string::{Form, Opt};
 use crate::text::quoted;
 
 /// Which of the two.
@@ -86,10 +86,7 @@ pub fn check(
                     key.name, key.what
                 ),
             )
-            .help(format!(
-                "write `-fsdev local,id=NAME,…,{}={}` and `-device virtio-9p-pci,fsdev=NAME,…` instead",
-                key.name, key.usual
-            )),
+            .help(without_virtfs(key)),
         );
         return;
     }
@@ -137,8 +134,16 @@ fn harmless(finding: Finding) -> Finding {
     }
 }
 
+/// Where modes do something, for a -virtfs.
+fn without_virtfs(key: ModeKey) -> String {
+    format!(
+        "write `-fsdev local,id=NAME,…,{}={}` and `-device virtio-9p-pci,fsdev=NAME,…` instead",
+        key.name, key.usual
+    )
+}
+
 /// The key is not there: what QEMU does then.
-pub fn absent(key: ModeKey, at: Place) -> Finding {
+pub fn absent(key: ModeKey, at: Place, virtfs: bool) -> Finding {
     let default = if key.name == "fmode" { "0600" } else { "0700" };
     Finding::note(
         Code::ModeDefault,
@@ -148,10 +153,11 @@ pub fn absent(key: ModeKey, at: Place) -> Finding {
             key.name, key.what
         ),
     )
-    .help(format!(
-        "add {}={} if others should read them",
-        key.name, key.usual
-    ))
+    .help(match virtfs {
+        true => format!("if others should read them, {}", without_virtfs(key)),
+        false => format!("add {}={} if others should read them", key.name, key.usual),
+    })
+    .about(Key::Lacks(key.name))
 }
 
 fn place(opt: &Opt) -> Place {
@@ -170,6 +176,14 @@ fn invalid(key: ModeKey, opt: &Opt) -> Option<Finding> {
         place(opt),
         format!("{} {why}, which refuses to start", spelled(key, opt)),
     );
+    // `,,` is one comma of the value.
+    if opt
+        .value
+        .split_once(',')
+        .is_some_and(|(mode, _)| is_plain_octal(mode))
+    {
+        return Some(finding.write(place(opt), opt.value.as_str()));
+    }
     Some(rewritten(finding, key, opt, meant(key, &opt.value)))
 }
 
@@ -189,6 +203,9 @@ fn binary(key: ModeKey, opt: &Opt) -> Option<Finding> {
 }
 
 fn spelled(key: ModeKey, opt: &Opt) -> String {
+    if opt.form == Form::Flag {
+        return format!("`{}` without a value", key.name);
+    }
     quoted(&format!("{}={}", key.name, opt.value))
 }
 

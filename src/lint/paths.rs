@@ -48,16 +48,20 @@ pub fn check(
     let place = || share.place.clone();
     let path = quoted(&share.path);
     if !share.path.starts_with('/') && !share.path.is_empty() {
+        let plain = unquoted(&share.path).filter(|plain| plain.starts_with('/'));
+        let quotes = plain.map_or("", |_| ", because the quotes are a part of it");
         let finding = Finding::warning(
             Code::PathRelative,
             place(),
             format!(
-                "path {path} is relative: QEMU takes it from its working directory, which under libvirt is /"
+                "path {path} is relative{quotes}: QEMU takes it from its working directory, which under libvirt is /"
             ),
         );
-        let plain = unquoted(&share.path).filter(|plain| plain.starts_with('/'));
         findings.push(match plain {
             Some(plain) => finding.write(place(), option_string::escape(plain)),
+            None if share.path.starts_with(['~', '$']) => {
+                finding.help("write the whole path: no shell is there to do it")
+            }
             None => finding.help("write the whole path"),
         });
     }

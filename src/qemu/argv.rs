@@ -34,6 +34,20 @@ pub enum Stray {
     Removed(usize),
 }
 
+impl Stray {
+    /// The index of the word.
+    pub fn word(self) -> usize {
+        match self {
+            Stray::NoArgument(word)
+            | Stray::Unknown(word)
+            | Stray::Misspelt(word, _)
+            | Stray::Image(word)
+            | Stray::Lost(word)
+            | Stray::Removed(word) => word,
+        }
+    }
+}
+
 /// Pairs the words of the command line.
 pub fn pair<'a>(words: &[&'a str]) -> (Vec<OptionWord<'a>>, Vec<Stray>) {
     let mut pairs = Vec::new();

@@ -34,6 +34,8 @@ pub struct Index<'a> {
     given: BTreeSet<String>,
     /// What -set does to libvirt's own fsdevs, by id and key: the last of each.
     sets: BTreeMap<(&'a str, &'a str), &'a Set>,
+    /// The first raw fsdevs that have no id, and are to be named by a device.
+    pub nameless_fsdevs: Vec<&'a Fsdev>,
     /// The ids of the first raw fsdevs, for those who name one that is not there.
     pub first_fsdevs: Vec<&'a str>,
 }
@@ -54,6 +56,7 @@ impl<'a> Index<'a> {
             given: BTreeSet::new(),
             sets: BTreeMap::new(),
             first_fsdevs: Vec::new(),
+            nameless_fsdevs: Vec::new(),
         };
         let given = index.natives.iter();
         index.given = ordered::set(given.filter_map(|native| native.fsdev.clone()));
@@ -63,6 +66,8 @@ impl<'a> Index<'a> {
                 if index.first_fsdevs.len() < 5 {
                     index.first_fsdevs.push(&id.value);
                 }
+            } else if !fsdev.virtfs && index.nameless_fsdevs.len() < 5 {
+                index.nameless_fsdevs.push(fsdev);
             }
         }
         for (position, device) in line.devices.iter().enumerate() {

@@ -38,7 +38,8 @@ pub fn shares(index: &Index) -> Vec<Share> {
             .id()
             .is_some_and(|id| used.contains(id.value.as_str()));
         let local = fsdev.value("fsdriver") == Some("local");
-        if let Some(path) = fsdev.last("path").filter(|_| used && local) {
+        let path = fsdev.last("path").filter(|path| !path.value.is_empty());
+        if let Some(path) = path.filter(|_| used && local) {
             shares.push(Share {
                 path: path.value.clone(),
                 place: Place::Arg(path.arg, path.value_range.clone()),

@@ -5,7 +5,7 @@ use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::Finding;
+use crate::lint::finding::{Finding, Key};
 use crate::lint::fix::set_keys;
 use crate::lint::unknown::Unknown;
 use crate::pci::build::{self, Placed, Wish};
@@ -90,7 +90,8 @@ pub fn check(
                 "this device has no address: QEMU puts it at {}, where libvirt may put another device later",
                 where_at(topology, place)
             ),
-        );
+        )
+        .about(Key::Lacks("addr"));
         findings.push(propose(finding, context, proposals, raw, device));
     }
     findings

@@ -4,7 +4,7 @@ use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::Finding;
+use crate::lint::finding::{Finding, Key};
 use crate::qemu::command_line::{RawDevice, RawProperty};
 use crate::qemu::device_json::JsonValue;
 use crate::text::quoted;
@@ -58,6 +58,7 @@ pub fn tag_missing(place: Place) -> Finding {
         "no `mount_tag` is given: QEMU refuses to start",
     )
     .help("add mount_tag=NAME; the guest mounts the share by it")
+    .about(Key::Lacks("mount_tag"))
 }
 
 /// That it is too long, if it is.

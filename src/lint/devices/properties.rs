@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::assumptions::DeviceForm;
 use crate::domain::Place;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::Finding;
+use crate::lint::finding::{Finding, Key};
 use crate::lint::fix::{Replacement, meant, outer, switch};
 use crate::lint::{Context, enough};
 use crate::ordered;
@@ -126,10 +126,16 @@ pub fn property(
         )?;
         // Not one that is there already.
         let names = ["id", "bus"].into_iter().chain(device_properties::names());
-        let near = meant(&property.key, names.filter(|name| !all.contains(name)));
+        let typed = match property.key.as_str() {
+            "slot" => "addr",
+            "tag" | "target" => "mount_tag",
+            typed => typed,
+        };
+        let near = meant(typed, names.filter(|name| !all.contains(name)));
         return Some(match near.filter(|_| known.is_none()) {
             Some(near) if !property.flag => {
                 let edit = Replacement::new(place, near);
+                let finding = finding.about(Key::Meant(near));
                 finding.fix([edit]).help(format!("did you mean `{near}`?"))
             }
             _ => finding.help("remove it, or check its spelling"),

@@ -3,7 +3,7 @@
 use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::Finding;
+use crate::lint::finding::{Finding, Key};
 use crate::lint::fix::{meant, unquoted};
 use crate::qemu::command_line::Fsdev;
 use crate::qemu::fsdev_keys::FSDRIVERS;
@@ -19,14 +19,18 @@ pub fn driver<'f>(
     findings: &mut Vec<Finding>,
 ) -> Option<&'f str> {
     let Some(opt) = fsdev.last("fsdriver") else {
-        findings.push(
-            Finding::error(
-                Code::FsdriverUnknown,
-                whole_argument(context, fsdev.arg),
-                "no fsdriver is given: QEMU refuses to start",
-            )
-            .help("begin the argument with `local,`"),
+        let finding = Finding::error(
+            Code::FsdriverUnknown,
+            whole_argument(context, fsdev.arg),
+            "no fsdriver is given: QEMU refuses to start",
         );
+        let first = fsdev.opts.first().map_or("", |opt| &opt.key);
+        findings.push(match first.starts_with("local;") {
+            true => finding
+                .help("write `,` where there is `;`")
+                .about(Key::Meant("id")),
+            false => finding.help("begin the argument with `local,`"),
+        });
         return None;
     };
     let known = FSDRIVERS.iter().find(|driver| driver.name == opt.value);
@@ -54,16 +58,19 @@ pub fn driver<'f>(
         .and_then(|arg| unquoted(&arg.value));
     let there = FSDRIVERS.iter().filter(|driver| driver.gone.is_none());
     let there = there.map(|driver| driver.name);
-    findings.extend(
-        found.map(|finding| match (whole, meant(&opt.value, there.clone())) {
-            (Some(plain), _) if opt.form == Form::Implied => {
-                finding.write(whole_argument(context, opt.arg), plain)
-            }
-            (_, Some(driver)) => finding.write(at(opt), driver),
-            _ => finding.help("write `local` to share a directory of the host"),
-        }),
-    );
-    Some(opt.value.as_str()).filter(|driver| *driver == "proxy")
+    let near = meant(&opt.value, there);
+    findings.extend(found.map(|finding| match (whole, near) {
+        (Some(plain), _) if opt.form == Form::Implied => {
+            finding.write(whole_argument(context, opt.arg), plain)
+        }
+        (_, Some(driver)) => finding.write(at(opt), driver),
+        _ => finding.help("write `local` to share a directory of the host"),
+    }));
+    // The rest is judged as that of the driver that was meant.
+    match known {
+        Some(gone) => Some(gone.name).filter(|driver| *driver == "proxy"),
+        None => near.filter(|_| whole.is_none()),
+    }
 }
 
 /// A proxy is reached through a socket, or a file that is open already.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::Place;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::Finding;
+use crate::lint::finding::{Finding, Key};
 use crate::lint::fix::{Replacement, meant};
 use crate::lint::{Context, enough};
 use crate::ordered;
@@ -56,9 +56,10 @@ pub fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mu
             continue;
         }
         let option = if fsdev.virtfs { "-virtfs" } else { "-fsdev" };
-        // Not one that is there already.
+        // Not one that is there already; but -set is for what there is.
         let known = |key: &str| {
-            !all.contains(key) && key_belongs(context, virtfs, driver, key) == Some(true)
+            (opt.arg != fsdev.arg || !all.contains(key))
+                && key_belongs(context, virtfs, driver, key) == Some(true)
         };
         let finding = key_unknown(belongs, option, opt, known);
         let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -94,15 +95,28 @@ pub fn key_unknown(
             quoted(&opt.key)
         ),
     )?;
-    Some(match closest(&opt.key, known) {
-        Some(near) if opt.form != Form::Flag => {
-            let edit = Replacement::new(place, near);
-            finding.fix([edit]).help(format!("did you mean `{near}`?"))
+    // As in YAML.
+    let pair = opt.key.split_once(':').filter(|_| opt.form == Form::Flag);
+    let name = pair.map_or(&*opt.key, |(name, _)| name);
+    let finding = match (closest(name, known), pair) {
+        (Some(near), Some((_, value))) => finding
+            .about(Key::Meant(near))
+            .write(place, format!("{near}={}", value.trim_start())),
+        (Some(near), None) => {
+            let finding = finding.about(Key::Meant(near));
+            let edit = (opt.form != Form::Flag).then(|| Replacement::new(place, near));
+            finding.fix(edit).help(format!("did you mean `{near}`?"))
         }
-        Some(near) => finding.help(format!("did you mean `{near}`?")),
-        None => finding.help("remove it, or check its spelling"),
-    })
+        (None, _) if MOUNT_OPTIONS.contains(&name) => {
+            finding.help("remove it: it is for `mount -o` in the guest")
+        }
+        (None, _) => finding.help("remove it, or check its spelling"),
+    };
+    Some(finding)
 }
+
+/// Options of Linux's mount that guides show beside the share (fs/9p/v9fs.c).
+const MOUNT_OPTIONS: [&str; 5] = ["msize", "trans", "version", "cache", "access"];
 
 /// The known key that was meant.
 fn closest(key: &str, known: impl Fn(&str) -> bool) -> Option<&'static str> {
@@ -112,6 +126,7 @@ fn closest(key: &str, known: impl Fn(&str) -> bool) -> Option<&'static str> {
         "dmask" | "dirmode" => Some("dmode"),
         "ro" => Some("readonly"),
         "source" | "dir" => Some("path"),
+        "secmodel" | "security" | "model" => Some("security_model"),
         _ => None,
     };
     let keys = KEYS.iter().map(|key| key.name);

@@ -9,16 +9,18 @@ use std::collections::BTreeMap;
 use crate::domain::Place;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::Finding;
+use crate::lint::finding::{Finding, Key};
 use crate::lint::fix::Replacement;
 use crate::lint::modes::{self, WrittenIn};
 use crate::lint::{Context, enough, throttling};
-use crate::qemu::command_line::{Fsdev, Set};
+use crate::qemu::argv::Stray;
+use crate::qemu::command_line::{Fsdev, RawDevice, Set};
 use crate::qemu::option_string::{self, Opt};
 use crate::text::quoted;
 
 /// Finds what is wrong with each -fsdev and -virtfs, and with -set on libvirt's.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
+    let mut lost = None;
     for (index, fsdev) in context.line.fsdevs.iter().enumerate() {
         if enough(findings) {
             return;
@@ -31,7 +33,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
             Some("proxy") => driver::proxy(context, fsdev, findings),
             _ => {}
         }
-        unused(context, fsdev, findings);
+        unused(context, fsdev, &mut lost, findings);
     }
     for set in context.line.sets.iter().filter(|set| set.group == "fsdev") {
         if enough(findings) {
@@ -128,7 +130,8 @@ fn id(context: Context, index: usize, fsdev: &Fsdev, findings: &mut Vec<Finding>
                     whole_argument(context, fsdev.arg),
                     "this -fsdev has no `id`: no device could name it, and QEMU refuses to start",
                 )
-                .help("add id=NAME here, and fsdev=NAME in the device"),
+                .help("add id=NAME here, and fsdev=NAME in the device")
+                .about(Key::Lacks("id")),
             );
         }
         return;
@@ -199,14 +202,22 @@ pub fn renamed(finding: Finding, edits: Option<Vec<Replacement>>, help: &str) ->
 
 fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
     let model = values::security_model(context, fsdev, findings);
-    if fsdev.last("path").is_none() {
+    if let Some(path) = fsdev.last("path") {
+        if path.value.is_empty() && context.index.is_used(fsdev) {
+            let text = "`path` is empty: QEMU refuses to start with \"failed to open ''\"";
+            findings.push(
+                Finding::error(Code::PathUnset, at(path), text).help("write path=/the/directory"),
+            );
+        }
+    } else {
         findings.push(
             Finding::error(
                 Code::PathUnset,
                 whole_argument(context, fsdev.arg),
                 "no `path` is given: QEMU refuses to start",
             )
-            .help("add path=/the/directory"),
+            .help("add path=/the/directory")
+            .about(Key::Lacks("path")),
         );
     }
     findings.extend(fsdev.last("multidevs").and_then(values::multidevs));
@@ -218,7 +229,8 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
             && kept.is_empty()
             && model.is_some_and(|model| model.starts_with("mapped"))
         {
-            findings.push(modes::absent(key, whole_argument(context, fsdev.arg)));
+            let whole = whole_argument(context, fsdev.arg);
+            findings.push(modes::absent(key, whole, fsdev.virtfs));
         }
         modes::check(context, WrittenIn::Virtfs, key, &lost, model, findings);
         let host = if fsdev.readonly() {
@@ -230,11 +242,27 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
     }
 }
 
-fn unused(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
+/// Whether a device is there that cannot be read, or names no fsdev that is: what is wrong with it
+/// is said there, and it may be the one.
+fn has_lost_device(context: Context) -> bool {
+    let lost = |device: &RawDevice| {
+        let named = device.text("fsdev");
+        let there = |id: &str| context.index.fsdev(id).or(context.index.native(id));
+        device.is_9p() && named.and_then(there).is_none()
+    };
+    let stray = |stray: &Stray| !matches!(stray, Stray::Image(_) | Stray::Removed(_));
+    !context.line.broken_json.is_empty()
+        || context.line.strays.iter().any(stray)
+        || context.line.devices.iter().any(lost)
+}
+
+/// `lost` is whether there is a device that may be the one, once that has been asked.
+fn unused(context: Context, fsdev: &Fsdev, lost: &mut Option<bool>, findings: &mut Vec<Finding>) {
     let Some(id) = fsdev.id() else { return };
-    let used = context.index.is_used(fsdev);
-    // A device that cannot be read may be the one.
-    if used || fsdev.virtfs || !context.line.broken_json.is_empty() {
+    if context.index.is_used(fsdev) || fsdev.virtfs {
+        return;
+    }
+    if *lost.get_or_insert_with(|| has_lost_device(context)) {
         return;
     }
     findings.push(

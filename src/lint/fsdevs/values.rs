@@ -4,7 +4,7 @@ use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::Finding;
+use crate::lint::finding::{Finding, Key};
 use crate::lint::fix::{meant, switch};
 use crate::qemu::command_line::Fsdev;
 use crate::qemu::fsdev_keys::{KeyValue, MULTIDEVS, SECURITY_MODELS, fsdev_key};
@@ -85,7 +85,8 @@ pub fn security_model<'f>(
                 whole_argument(context, fsdev.arg),
                 "no `security_model` is given: QEMU refuses to start",
             )
-            .help(MODEL_HELP),
+            .help(MODEL_HELP)
+            .about(Key::Lacks("security_model")),
         );
         return None;
     };
@@ -112,6 +113,14 @@ pub fn wrong_model(opt: &Opt) -> Option<Finding> {
     let finding = Finding::error(Code::SecurityModel, at(opt), text);
     Some(match meant(&opt.value, SECURITY_MODELS.into_iter()) {
         Some(near) if opt.form != Form::Flag => with_value(finding, opt, near),
+        _ if opt
+            .value
+            .split(',')
+            .next()
+            .is_some_and(|model| SECURITY_MODELS.contains(&model)) =>
+        {
+            finding.write(at(opt), opt.value.as_str())
+        }
         _ => finding.help(MODEL_HELP),
     })
 }
