@@ -51,7 +51,10 @@ fn build(suite: &str) -> String {
         .output()
         .unwrap();
     assert!(!output.status.success(), "there is nothing to make it of");
-    assert_eq!(output.stdout, b"", "the place of an image that is not there");
+    assert_eq!(
+        output.stdout, b"",
+        "the place of an image that is not there"
+    );
     String::from_utf8(output.stderr).unwrap()
 }
 

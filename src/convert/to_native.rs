@@ -113,7 +113,7 @@ fn lost(context: &Conversion, tags: &[&str]) -> Option<Refusal> {
     Some(
         Refusal::at(
             lost.span,
-            "libvirt drops these arguments without a word: they are not in QEMU's namespace, or not directly below <domain>",
+            "libvirt drops this without a word: it is not in QEMU's namespace, or not where libvirt looks",
         )
         .help("`virt-9p check` says what to write"),
     )

@@ -5,6 +5,7 @@
 
 mod arg;
 mod document;
+mod lost;
 mod namespaces;
 mod place;
 mod read;
@@ -16,6 +17,7 @@ pub mod xml;
 
 pub use arg::Arg;
 pub use document::{Document, MOST_XML};
+pub use lost::{Lost, LostReason};
 pub use place::Place;
 pub use read::{number, read};
 pub use scan::Scan;
@@ -69,7 +71,7 @@ pub struct Domain {
     pub capabilities: Vec<(bool, String)>,
     /// `<qemu:override>` (libvirt >= 8.2), in order: the last word on properties of devices.
     pub overrides: Vec<Override>,
-    /// Elements that look like QEMU arguments but that libvirt drops, with the reason.
+    /// Elements with something for QEMU that libvirt drops; of a file only.
     pub lost: Vec<Lost>,
 }
 
@@ -95,26 +97,6 @@ pub struct Override {
     pub kind: String,
     /// Where the value stands, or the tag where there is none.
     pub span: Span,
-}
-
-/// A `<commandline>`, or an argument, that libvirt does not see (facts L6: matched by namespace, below `<domain>` only).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
-    /// Its start tag.
-    pub span: Span,
-    /// Why libvirt drops it.
-    pub why: LostReason,
-}
-
-/// Why a `<commandline>` is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LostReason {
-    /// In no namespace, or in one that is not QEMU's.
-    Namespace,
-    /// In QEMU's namespace, but not directly below `<domain>`.
-    Place,
-    /// An argument, and not in a `<commandline>`.
-    Alone,
 }
 
 /// A `<seclabel>`.

@@ -20,8 +20,18 @@ pub enum Ns {
     Qemu,
     /// [`POLICY_NAMESPACE`].
     Policy,
+    /// That of another driver of libvirt's: bhyve, lxc, xen, …
+    Driver,
     /// Any other, and prefixes that nothing declares.
     Other,
+}
+
+/// The namespaces of libvirt's drivers are formed alike. One that resembles QEMU's is a mistake,
+/// and nobody's.
+fn is_a_drivers(uri: &str) -> bool {
+    uri.strip_prefix("http://libvirt.org/schemas/domain/")
+        .and_then(|rest| rest.strip_suffix("/1.0"))
+        .is_some_and(|driver| !driver.to_ascii_lowercase().contains("qemu"))
 }
 
 /// The declarations in force.
@@ -54,6 +64,7 @@ impl<'i> Namespaces<'i> {
             "" if prefix.is_empty() => Ns::None,
             QEMU_NAMESPACE => Ns::Qemu,
             POLICY_NAMESPACE => Ns::Policy,
+            uri if is_a_drivers(uri) => Ns::Driver,
             _ => Ns::Other,
         };
         self.meanings.entry(prefix).or_default().push(ns);

@@ -5,8 +5,7 @@
 
 use crate::domain::xml::{Attribute, Attributes, Element, Ns, Origin, Xml, XmlError};
 use crate::domain::{
-    Arg, Device, Domain, Filesystem, Interned, Located, Lost, LostReason, Override, PciAddress,
-    Seclabel, Uuid,
+    Arg, Device, Domain, Filesystem, Interned, Located, Override, PciAddress, Seclabel, Uuid, lost,
 };
 use crate::text::{Span, find_byte};
 
@@ -38,6 +37,9 @@ pub fn read(text: &str, origin: Origin) -> Result<Domain, XmlError> {
     let mut words = Interner::default();
     xml.children(|xml, element| top_level(xml, element, &mut domain, &mut words))?;
     xml.finish()?;
+    if origin == Origin::File {
+        domain.lost = lost::find(text);
+    }
     Ok(domain)
 }
 
@@ -79,7 +81,6 @@ fn top_level<'i>(
                 domain.emulator = Some(xml.text()?.0.trim().to_owned());
                 return Ok(());
             }
-            note_lost(child, domain, LostReason::Place);
             let device = device(xml, child, words)?;
             domain.devices.push(device);
             Ok(())
@@ -94,11 +95,6 @@ fn top_level<'i>(
                     )),
                     None => domain.empty_args.push(child.tag),
                 }
-            } else if child.name == "arg" {
-                domain.lost.push(Lost {
-                    span: child.tag,
-                    why: LostReason::Namespace,
-                });
             }
             Ok(())
         })?,
@@ -113,7 +109,7 @@ fn top_level<'i>(
             Ok(())
         })?,
         (Ns::Qemu, "override") => overrides(xml, domain)?,
-        _ => note_lost(element, domain, LostReason::Namespace),
+        _ => {}
     }
     Ok(())
 }
@@ -153,19 +149,6 @@ fn overrides(xml: &mut Xml, domain: &mut Domain) -> Result<(), XmlError> {
             })
         })
     })
-}
-
-/// Remembers a `<commandline>` that libvirt does not look at, or the first argument that stands in
-/// none. Its XPath is `./qemu:commandline/qemu:arg`; anything else is dropped without a word
-/// (facts L6).
-fn note_lost(element: &Element, domain: &mut Domain, why: LostReason) {
-    let alone = element.ns == Ns::Qemu && element.name == "arg" && domain.lost.is_empty();
-    if element.name == "commandline" || alone {
-        domain.lost.push(Lost {
-            span: element.tag,
-            why: if alone { LostReason::Alone } else { why },
-        });
-    }
 }
 
 fn located(attribute: &Attribute) -> Located<String> {

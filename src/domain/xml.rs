@@ -215,6 +215,28 @@ impl<'i> Xml<'i> {
         Ok(())
     }
 
+    /// The next start tag, as deep in the document as it may be (the root's children are at 2);
+    /// nothing behind the end of the root.
+    pub fn next_at_any_depth(&mut self) -> Result<Option<(usize, Element<'i>)>, XmlError> {
+        while self.depth > 0 {
+            match self.tokens.next_behind_blanks()? {
+                XmlToken::Start(tag) => {
+                    let element = self.opened(tag)?;
+                    return Ok(Some((self.depth, element)));
+                }
+                XmlToken::End => self.depth -= 1,
+                XmlToken::Eof => return self.truncated(self.position()),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads on to the end of the element just opened.
+    pub fn pass_over(&mut self) -> Result<(), XmlError> {
+        self.close(self.depth.saturating_sub(1))
+    }
+
     /// Reads on to the end of every element deeper than `level`.
     fn close(&mut self, level: usize) -> Result<(), XmlError> {
         let deeper = self.depth.saturating_sub(level);
@@ -335,7 +357,7 @@ impl<'i> Xml<'i> {
     /// When they are not well-formed.
     pub fn attributes(&mut self, element: &Element<'i>) -> Result<&Attributes<'i>, XmlError> {
         self.attributes.0.clear();
-        if element.ns == Ns::Other || element.written.rest.is_empty() {
+        if matches!(element.ns, Ns::Other | Ns::Driver) || element.written.rest.is_empty() {
             return Ok(&self.attributes);
         }
         if self.written_at != element.tag.start {

@@ -69,24 +69,36 @@ fn lost(context: Context, findings: &mut Vec<Finding>) {
         if enough(findings) {
             return;
         }
+        let others = match lost.more {
+            0 => String::new(),
+            more => format!(" (and {more} more beside it)"),
+        };
         let why = match lost.why {
             LostReason::Namespace => "is not in QEMU's namespace",
             LostReason::Place => "does not stand directly below <domain>",
-            LostReason::Alone => "stands in no <qemu:commandline>",
+            LostReason::Bare => "stands outside of <qemu:commandline>",
+            LostReason::Name(_) => "has a name that libvirt does not know in QEMU's namespace",
+        };
+        let help = match lost.why {
+            LostReason::Namespace | LostReason::Place => format!(
+                "put xmlns:qemu='{QEMU_NAMESPACE}' on <domain>, and <qemu:commandline> with \
+                 <qemu:arg value='…'/> directly below it"
+            ),
+            LostReason::Bare => {
+                "put it into <qemu:commandline>, directly below <domain>".to_owned()
+            }
+            LostReason::Name(name) => format!("write <qemu:{name}>"),
         };
         findings.push(
             Finding::error(
                 Code::ArgumentsLost,
                 Place::Xml(lost.span),
                 format!(
-                    "this element {why}: libvirt drops it without a word, and QEMU never gets \
-                     the arguments"
+                    "this element{others} {why}: libvirt drops it without a word, and QEMU never \
+                     gets what it says"
                 ),
             )
-            .help(format!(
-                "put xmlns:qemu='{QEMU_NAMESPACE}' on <domain>, and <qemu:commandline> with \
-                 <qemu:arg value='…'/> directly below it"
-            )),
+            .help(help),
         );
     }
     for span in &context.domain.empty_args {

@@ -7,8 +7,9 @@ pub static LOST: Entry = Entry {
     meaning: "libvirt looks for <commandline> directly below <domain>, in the namespace \
               http://libvirt.org/schemas/domain/qemu/1.0, by namespace and not by prefix. One \
               in no namespace (as in <commandline xmlns=\"\">, which some guides print), in \
-              another one, or in another place is dropped when the domain is defined, without \
-              an error.",
+              another one, or in another place (in <os>, in a device) is dropped when the domain \
+              is defined, without an error, and so is a <qemu:arg> outside of it. Elements of \
+              other drivers of libvirt's (bhyve, lxc, xen) are no mistake.",
     fix: "Declare xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' on <domain> and write \
           <qemu:commandline> and <qemu:arg value='…'/> as its children.",
     example: Example {
