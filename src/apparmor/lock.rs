@@ -12,19 +12,19 @@ use rustix::fs::{Mode, OFlags};
 use crate::apparmor::files::{LOCK, PROFILES, StoreError, open_checked};
 use crate::host::Root;
 
-/// How long to wait for a holder of the lock: it needs milliseconds. Counted in tries, not by a
-/// clock that may jump.
+/// How long to wait for a holder of the lock: it needs milliseconds, and where the disk has much
+/// else to write, a single fsync takes seconds. Counted in tries, not by a clock that may jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
     /// One try: for a domain that is none of our business.
     None,
-    /// About five seconds, and again as long whenever a profile changed meanwhile: where hundreds
+    /// About fifteen seconds, and again as long whenever a profile changed meanwhile: where hundreds
     /// of guests start at once, or the disk is slow, everybody gets a turn.
     Seconds,
 }
 
 const PAUSE: Duration = Duration::from_millis(20);
-const TRIES: u32 = 250;
+const TRIES: u32 = 750;
 
 /// However much goes on, after about a minute it is enough.
 const MOST_TRIES: u32 = 3000;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use crate::rawshare::{self, Host};
 
-/// Far above the five seconds the hook waits for a lock.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Far above the fifteen seconds the hook waits for a lock.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// One system call of a run: the `nth` of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,8 +20,8 @@ const ERRORS: [&str; 7] = [
     "EIO", "ENOSPC", "EACCES", "EROFS", "EINTR", "EMFILE", "ENOMEM",
 ];
 
-/// The hook waits five seconds for a lock, and then some for a busy machine.
-const BOUND: Duration = Duration::from_secs(10);
+/// The hook waits fifteen seconds for a lock, and then some for a busy machine.
+const BOUND: Duration = Duration::from_secs(30);
 
 /// These last: a disk stays full, a policy stays as it is, descriptors stay used up. (EINTR for
 /// ever would be an error of the test: no handler of ours could interrupt a call so often.)
