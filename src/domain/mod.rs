@@ -189,6 +189,12 @@ impl Device {
         })
     }
 
+    /// The mount tag of one that libvirt makes a virtio-9p device of.
+    pub fn mount_tag(&self) -> Option<&Located<String>> {
+        let share = self.filesystem.as_ref().filter(|_| self.is_9p())?;
+        share.target.as_ref()
+    }
+
     /// Whether it is a `<controller>` of this type.
     pub fn is_controller(&self, kind: &str) -> bool {
         &*self.element == "controller" && self.kind.as_deref() == Some(kind)

@@ -27,7 +27,8 @@ pub struct Index<'a> {
     /// Raw 9p devices by mount tag.
     tags: BTreeMap<&'a str, usize>,
     /// Mount tags of libvirt's own 9p shares.
-    native_tags: BTreeSet<&'a str>,
+    /// The first `<filesystem>` of libvirt's own that has each mount tag.
+    native_tags: BTreeMap<&'a str, usize>,
     /// fsdevs that some device names.
     used: BTreeSet<&'a str>,
     /// fsdevs that devices of libvirt's have, by themselves or because they are given them.
@@ -51,7 +52,7 @@ impl<'a> Index<'a> {
             devices: BTreeMap::new(),
             written: BTreeMap::new(),
             tags: BTreeMap::new(),
-            native_tags: BTreeSet::new(),
+            native_tags: BTreeMap::new(),
             used: BTreeSet::new(),
             given: BTreeSet::new(),
             sets: BTreeMap::new(),
@@ -76,11 +77,10 @@ impl<'a> Index<'a> {
         for set in line.sets.iter().filter(|set| set.group == "fsdev") {
             index.sets.insert((&set.id, &set.opt.key), set);
         }
-        for device in domain.devices.iter().filter(|device| device.is_9p()) {
-            let target = device.filesystem.as_ref().and_then(|fs| fs.target.as_ref());
-            index
-                .native_tags
-                .extend(target.map(|tag| tag.value.as_str()));
+        for (position, device) in domain.devices.iter().enumerate() {
+            if let Some(tag) = device.mount_tag() {
+                index.native_tags.entry(&tag.value).or_insert(position);
+            }
         }
         index
     }
@@ -128,9 +128,9 @@ impl<'a> Index<'a> {
         self.tags.get(tag).copied()
     }
 
-    /// Whether a share of libvirt's own has this mount tag.
-    pub fn has_native_tag(&self, tag: &str) -> bool {
-        self.native_tags.contains(tag)
+    /// The first of libvirt's own 9p devices of this mount tag.
+    pub fn native_tag(&self, tag: &str) -> Option<usize> {
+        self.native_tags.get(tag).copied()
     }
 
     /// The -set that counts for this key of an fsdev of libvirt's.

@@ -72,9 +72,12 @@ impl<'a> RefusalExplainer<'a> {
             Party::Machine(name) => format!("{name}, which is built into the machine"),
             Party::Libvirt(index) => match context.domain.devices.get(index) {
                 Some(device) => {
-                    // A disk is known by its target: vda says more than `file`.
-                    let disk = (&*device.element == "disk").then_some(device.target_dev.as_deref());
-                    let model = disk.flatten().or(device.model.as_deref());
+                    // A disk and a share are known by their targets: vda says more than `file`.
+                    let target = match &*device.element {
+                        "disk" => device.target_dev.as_deref(),
+                        _ => device.mount_tag().map(|tag| tag.value.as_str()),
+                    };
+                    let model = target.or(device.model.as_deref());
                     let model = model.or(device.kind.as_deref());
                     let model = model.map_or(String::new(), |m| format!(" {}", quoted(m)));
                     format!("libvirt's <{}>{model}", brief(&device.element))

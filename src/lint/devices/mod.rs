@@ -61,6 +61,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
     for native in &context.index.natives {
         natives::given(context, native, findings);
     }
+    mount_tag::native_tags(context, findings);
     natives::native_sets(context, findings);
     natives::native_overrides(context, findings);
 }

@@ -1,11 +1,14 @@
 //! The mount tag of a 9p device.
 
+use std::collections::BTreeSet;
+
 use crate::domain::Place;
-use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Key};
-use crate::qemu::command_line::{RawDevice, RawProperty};
+use crate::lint::{Context, enough};
+use crate::ordered;
+use crate::qemu::command_line::RawDevice;
 use crate::qemu::device_json::JsonValue;
 use crate::text::quoted;
 
@@ -23,31 +26,55 @@ pub fn tag(context: Context, index: usize, device: &RawDevice, findings: &mut Ve
     let JsonValue::String(text) = &tag.value else {
         return;
     };
-    findings.extend(tag_too_long(tag, text));
+    findings.extend(tag_too_long(at(tag), text));
     let first = context.index.tag(text).filter(|first| *first != index);
     let first = first.and_then(|first| context.line.devices.get(first)?.last("mount_tag"));
-    if first.is_some() || context.index.has_native_tag(text) {
-        let finding = Finding::warning(
-            Code::TagDuplicate,
-            at(tag),
-            format!(
-                "another share has mount tag {} too: the guest gets whichever comes first",
-                quoted(text)
-            ),
-        )
-        .help("give each share its own tag");
-        let other = first.map(at).or_else(|| {
-            let mut natives = context.domain.devices.iter().filter_map(|device| {
-                let target = device.filesystem.as_ref()?.target.as_ref()?;
-                (device.is_9p() && target.value == *text).then_some(target.span)
-            });
-            natives.next().map(Place::Xml)
-        });
-        findings.push(match other {
-            Some(other) => finding.with(other, "this has it, too"),
-            None => finding,
-        });
+    let other = first.map(at).or_else(|| of_libvirts(context, text, None));
+    findings.extend(other.map(|other| tag_duplicate(at(tag), text, other)));
+}
+
+/// Whether the mount tags of libvirt's own 9p devices will do. libvirt itself looks at neither
+/// their length nor whether another has the same.
+pub fn native_tags(context: Context, findings: &mut Vec<Finding>) {
+    let overrides = context.domain.overrides.iter();
+    let overrides = overrides.filter(|property| property.name == "mount_tag");
+    let sets = context.line.sets.iter();
+    let sets = sets.filter(|set| set.group == "device" && set.opt.key == "mount_tag");
+    let changed = overrides.map(|property| property.alias.as_str());
+    let changed = changed.chain(sets.map(|set| set.id.as_str()));
+    let changed: BTreeSet<usize> = ordered::set(changed.filter_map(|id| context.index.libvirt(id)));
+    for (position, device) in context.domain.devices.iter().enumerate() {
+        let Some(tag) = device.mount_tag().filter(|_| !changed.contains(&position)) else {
+            continue;
+        };
+        if enough(findings) {
+            return;
+        }
+        findings.extend(tag_too_long(Place::Xml(tag.span), &tag.value));
+        let other = of_libvirts(context, &tag.value, Some(position));
+        findings.extend(other.map(|other| tag_duplicate(Place::Xml(tag.span), &tag.value, other)));
     }
+}
+
+/// Where the first of libvirt's own 9p devices has this mount tag, if that is another one.
+fn of_libvirts(context: Context, tag: &str, than: Option<usize>) -> Option<Place> {
+    let first = context.index.native_tag(tag)?;
+    let device = context.domain.devices.get(first)?;
+    let tag = device.mount_tag().filter(|_| Some(first) != than)?;
+    Some(Place::Xml(tag.span))
+}
+
+fn tag_duplicate(place: Place, tag: &str, other: Place) -> Finding {
+    Finding::warning(
+        Code::TagDuplicate,
+        place,
+        format!(
+            "another share has mount tag {} too: the guest gets whichever comes first",
+            quoted(tag)
+        ),
+    )
+    .help("give each share its own tag")
+    .with(other, "this has it, too")
 }
 
 /// That there is none.
@@ -62,7 +89,7 @@ pub fn tag_missing(place: Place) -> Finding {
 }
 
 /// That it is too long, if it is.
-pub fn tag_too_long(tag: &RawProperty, text: &str) -> Option<Finding> {
+pub fn tag_too_long(place: Place, text: &str) -> Option<Finding> {
     if text.len() <= LONGEST_TAG {
         return None;
     }
@@ -70,5 +97,5 @@ pub fn tag_too_long(tag: &RawProperty, text: &str) -> Option<Finding> {
         "this mount tag has {} bytes; QEMU takes {LONGEST_TAG} at most and refuses to start",
         text.len()
     );
-    Some(Finding::error(Code::TagTooLong, at(tag), message).help("choose a shorter one"))
+    Some(Finding::error(Code::TagTooLong, place, message).help("choose a shorter one"))
 }

@@ -12,6 +12,7 @@ use crate::qemu::command_line::RawProperty;
 use crate::qemu::device_json::JsonValue;
 use crate::qemu::native_fsdevs::{By, NativeFsdev};
 
+use super::at;
 use super::fsdev::fsdev_unknown;
 use super::mount_tag::{tag_missing, tag_too_long};
 use super::properties::property;
@@ -47,7 +48,7 @@ pub fn native_sets(context: Context, findings: &mut Vec<Finding>) {
         let changed = RawProperty::of_text(set.opt.clone());
         match set.opt.key.as_str() {
             "driver" | "id" | "bus" | "fsdev" => {}
-            "mount_tag" => findings.extend(tag_too_long(&changed, &set.opt.value)),
+            "mount_tag" => findings.extend(tag_too_long(at(&changed), &set.opt.value)),
             _ => findings.extend(property(
                 context,
                 DeviceForm::Text,
@@ -120,7 +121,7 @@ fn overridden(context: Context, form: DeviceForm, by: &Override) -> Option<Findi
         value_range: 0..0,
     };
     match (&changed.value, by.name.as_str()) {
-        (JsonValue::String(tag), "mount_tag") => tag_too_long(&changed, tag),
+        (JsonValue::String(tag), "mount_tag") => tag_too_long(at(&changed), tag),
         _ => property(context, form, "virtio-9p-pci", &changed, &BTreeSet::new()).map(|finding| {
             match finding.code {
                 // What is written otherwise there is no argument.
