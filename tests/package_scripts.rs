@@ -1,5 +1,6 @@
-//! The maintainer scripts of the package, as dpkg runs them, on scratch hosts: commands that ask
-//! or change the real host are stood in for, all others are the real ones.
+//! The scripts of the package: what its build says, and the maintainer scripts as dpkg runs them, on
+//! scratch hosts: commands that ask or change the real host are stood in for, all others are the
+//! real ones.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -493,4 +494,19 @@ fn a_purge_comes_to_its_end() {
     }
     assert!(!host.at("run/virt-9p.lock").exists(), "{said}");
     assert!(directory.exists(), "{said}");
+}
+
+/// Nobody should have to guess which package a missing command is in.
+#[test]
+fn a_build_without_its_tools_names_them_all() {
+    let output = Command::new("/bin/bash")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/build"))
+        .env("PATH", "/nonexistent")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for package in ["rustup", "gcc", "dpkg-dev", "debhelper", "dh-apparmor"] {
+        assert!(said.contains(package), "{package}: {said}");
+    }
 }
