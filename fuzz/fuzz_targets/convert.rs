@@ -35,6 +35,7 @@ fn converted(text: &str, to: Direction) -> Option<Converted> {
         fmode: Some(0o644),
         dmode: Some(0o755),
         device: Some(DeviceForm::Text),
+        keep_address: false,
     };
     let converted = convert(&Conversion {
         text,

@@ -58,6 +58,10 @@ when the input cannot be read.
             &["text", "json"],
             "how to write -device; default: what fits libvirt and QEMU",
         ),
+        Flag::alone(
+            "--keep-address",
+            "stay at libvirt's address; default: one that it never hands out",
+        ),
         destination::DIFF,
         destination::OUTPUT,
         destination::IN_PLACE,
@@ -133,6 +137,7 @@ fn request(call: &Call) -> Result<ConvertRequest, Error> {
         fmode: mode(call, modes::KEYS[0])?,
         dmode: mode(call, modes::KEYS[1])?,
         device,
+        keep_address: call.has("--keep-address"),
     })
 }
 

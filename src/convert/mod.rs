@@ -56,6 +56,8 @@ pub struct ConvertRequest {
     pub dmode: Option<u16>,
     /// How a raw device is to be written, instead of what fits the host.
     pub device: Option<DeviceForm>,
+    /// Whether a share stays at the address that libvirt has given it.
+    pub keep_address: bool,
 }
 
 /// The domain and what is asked of it.
@@ -178,6 +180,29 @@ impl ConvertRequest {
         self.targets.is_empty() || self.targets.contains(tag)
     }
 
+    /// Where files have the modes that the guest gives them, asking for others is a mistake.
+    ///
+    /// # Errors
+    /// When they are asked for.
+    fn without_modes(
+        &self,
+        place: Place,
+        tag: &str,
+        key: &str,
+        value: &str,
+    ) -> Result<(), Refusal> {
+        if self.fmode.or(self.dmode).is_none() {
+            return Ok(());
+        }
+        let message = format!(
+            "share {} has {key} `{value}`, where files have the modes that the guest gives them: --fmode and --dmode cannot be applied",
+            quoted(tag)
+        );
+        Err(Refusal::new(place, message).help(
+            "leave --fmode and --dmode out, or name the shares that are mapped with --target",
+        ))
+    }
+
     /// A refusal for each target that is none of `tags`, which are those of `what`.
     pub fn unknown_targets(&self, tags: &[&str], what: &str) -> Vec<Refusal> {
         const MOST: usize = 20;
@@ -246,6 +271,24 @@ impl From<&Finding> for Refusal {
         }
     }
 }
+
+/// Where libvirt has not chosen a machine yet, nobody knows which addresses are free.
+fn undefined(context: &Conversion, place: Place, why: &str) -> Refusal {
+    let machine = &context.domain.machine.value;
+    let why = match machine.is_empty() {
+        true => format!(
+            "{why}, and this domain has no machine type yet, which would tell where one is free"
+        ),
+        false => format!(
+            "{why}, and of machine {} virt-9p does not know which are free",
+            quoted(machine)
+        ),
+    };
+    Refusal::new(place, why).help(DEFINE)
+}
+
+/// What to do with a domain that is not from libvirt.
+const DEFINE: &str = "define the domain, and convert what `virsh dumpxml --inactive` prints";
 
 /// Refusals as they come up, so that all are said at once.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::convert::portable::Model;
 use crate::domain::Domain;
 use crate::pci::build::{controller_bus, is_expander};
 use crate::pci::machine;
@@ -22,8 +23,13 @@ pub struct NamedBus {
 }
 
 impl NamedBus {
-    /// Whether libvirt accepts a device in this slot of it (virDomainPCIAddressBusSetModel).
-    pub fn takes(&self, slot: u8) -> bool {
+    /// Whether libvirt accepts a share in this slot of it (virDomainPCIAddressBusSetModel): a
+    /// transitional one wants a conventional bus (qemuDomainDeviceCalculatePCIConnectFlags).
+    pub fn takes(&self, slot: u8, model: Model) -> bool {
+        let express = matches!(self.kind, BusKind::PcieRoot | BusKind::Port);
+        if express && model == Model::Transitional {
+            return false;
+        }
         match self.kind {
             BusKind::PciRoot | BusKind::PcieRoot | BusKind::Bridge => slot > 0,
             BusKind::Port => slot == 0,

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use crate::convert::named_buses::NamedBuses;
 use crate::convert::portable::{Access, Address, Model, PortableShare, user_alias};
-use crate::convert::{Conversion, Refusal, Refusals};
+use crate::convert::{Conversion, Refusal, Refusals, undefined};
 use crate::domain::Place;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
 use crate::lint::modes;
+use crate::ordered;
 use crate::pci::build::{Wish, wish};
 use crate::qemu::command_line::{Fsdev, RawDevice, RawProperty};
 use crate::qemu::fsdev_keys::{InFilesystem, fsdev_key};
 use crate::qemu::index::Index;
 use crate::qemu::numbers::{OptionNumber, option_number};
 use crate::qemu::option_string::Opt;
-use crate::text::{brief, quoted};
+use crate::text::quoted;
 
 /// The properties of a device that `<filesystem>` has words for.
 const DEVICE_KEYS: [&str; 7] = [
@@ -35,6 +36,8 @@ pub struct Pair {
     pub share: PortableShare,
     /// Into `Domain::args`: the fsdev's, the device's.
     pub args: [usize; 2],
+    /// The modes that a `-virtfs` names, and QEMU never applied.
+    pub ignored: Vec<&'static str>,
 }
 
 /// The raw arguments, and what is looked up in them for each pair.
@@ -45,8 +48,8 @@ pub struct RawShares<'a> {
     buses: NamedBuses,
     /// How many devices use an fsdev, and the argument of the first.
     users: BTreeMap<&'a str, (usize, usize)>,
-    /// What `check` finds in each argument, errors only.
-    errors: BTreeMap<usize, Vec<&'a Finding>>,
+    /// What `check` finds in each argument.
+    findings: BTreeMap<usize, Vec<&'a Finding>>,
 }
 
 impl<'a> RawShares<'a> {
@@ -57,10 +60,10 @@ impl<'a> RawShares<'a> {
         for (fsdev, arg) in devices.filter_map(|one| Some((one.text("fsdev")?, one.arg))) {
             users.entry(fsdev).or_insert((0, arg)).0 += 1;
         }
-        let mut errors: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();
+        let mut findings: BTreeMap<usize, Vec<&Finding>> = BTreeMap::new();
         for finding in context.findings {
-            if let (Place::Arg(arg, _), Level::Error) = (&finding.place, finding.level) {
-                errors.entry(*arg).or_default().push(finding);
+            if let Place::Arg(arg, _) = &finding.place {
+                findings.entry(*arg).or_default().push(finding);
             }
         }
         RawShares {
@@ -68,7 +71,7 @@ impl<'a> RawShares<'a> {
             names: Index::new(context.domain, context.line),
             buses: NamedBuses::of(context.domain),
             users,
-            errors,
+            findings,
         }
     }
 
@@ -89,9 +92,10 @@ impl<'a> RawShares<'a> {
         }
         refused.extend(set(device, fsdev));
         refused.extend(unknown(device, fsdev));
-        refused.extend(self.wrong([fsdev.arg, device.arg]));
+        refused.extend(self.wrong(fsdev, device));
         let access = refused.part(access(fsdev));
         let [fkey, dkey] = modes::KEYS;
+        let sides = (fsdev, device);
         let share = PortableShare {
             tag: device.text("mount_tag").unwrap_or("").to_owned(),
             path: fsdev.value("path").unwrap_or("").to_owned(),
@@ -101,15 +105,20 @@ impl<'a> RawShares<'a> {
             multidevs: refused.part(multidevs(context, fsdev)),
             // QEMU knows this one word, and takes any other for none (facts Q2).
             immediate: fsdev.value("writeout") == Some("immediate"),
-            fmode: refused.part(mode(context, fsdev, fkey, context.request.fmode, access)),
-            dmode: refused.part(mode(context, fsdev, dkey, context.request.dmode, access)),
+            fmode: refused.part(mode(context, sides, fkey, context.request.fmode, access)),
+            dmode: refused.part(mode(context, sides, dkey, context.request.dmode, access)),
             // Any other id is only how the two arguments find each other.
             alias: device.id_text().and_then(user_alias),
-            address: refused.part(self.address(device)),
+            address: refused.part(self.address(device, model)),
         };
         refused.finish(Pair {
             share,
             args: [fsdev.arg, device.arg],
+            ignored: modes::KEYS
+                .map(|key| key.name)
+                .into_iter()
+                .filter(|name| fsdev.virtfs && fsdev.last(name).is_some())
+                .collect(),
         })
     }
 
@@ -124,12 +133,6 @@ impl<'a> RawShares<'a> {
                 .map_or(0, |arg| arg.value.len());
             Refusal::arg(device.arg, &(0..length), message)
         };
-        if device.virtfs {
-            let refusal = whole(
-                "-virtfs gives its device no address, so QEMU chooses one that nobody can name beforehand",
-            );
-            return Err(refusal.help("write it as -fsdev and -device with bus= and addr= first"));
-        }
         let Some(model) = Model::of_qemu(device.driver()) else {
             let driver = quoted(device.driver());
             return Err(whole(&format!(
@@ -163,9 +166,10 @@ impl<'a> RawShares<'a> {
         Some((refusal, *first))
     }
 
-    /// What QEMU refuses is no share yet. Modes and keys are looked at one by one, and directories
-    /// of the host are no matter of how they are named.
-    fn wrong(&self, args: [usize; 2]) -> Vec<Refusal> {
+    /// What QEMU refuses is no share yet, but for what only the raw form is wrong about: addresses,
+    /// JSON, and the ids by which the two arguments find each other. Modes and keys are looked at
+    /// one by one, and directories of the host are no matter of how they are named.
+    fn wrong(&self, fsdev: &Fsdev, device: &RawDevice) -> Vec<Refusal> {
         let elsewhere = |code| {
             matches!(
                 code,
@@ -182,37 +186,33 @@ impl<'a> RawShares<'a> {
                     | Code::PathSystem
             )
         };
-        let errors = args.iter().filter_map(|arg| self.errors.get(arg)).flatten();
-        errors
-            .filter(|finding| !elsewhere(finding.code))
-            .map(|finding| Refusal::from(*finding))
-            .collect()
+        let cured = |arg: usize, code| {
+            arg == device.arg
+                && (is_of_address(code)
+                    || matches!(code, Code::JsonTooNew | Code::IdInvalid)
+                    || code == Code::IdDuplicate && !device.virtfs)
+        };
+        let mut refused = Vec::new();
+        let args = ordered::set([fsdev.arg, device.arg]);
+        for arg in args {
+            let findings = self.findings.get(&arg).into_iter().flatten();
+            let errors = findings.filter(|finding| finding.level == Level::Error);
+            let stay = errors.filter(|one| !elsewhere(one.code) && !cured(arg, one.code));
+            refused.extend(stay.map(|finding| Refusal::from(*finding)));
+        }
+        refused
     }
 
-    /// Where the device is; none where it does not say. libvirt then assigns an address, which is safe
-    /// only while it knows of all the devices: raw ones that stay are looked at by the caller.
-    fn address(&self, device: &RawDevice) -> Result<Option<Address>, Refusal> {
+    /// Where the device is; none where it does not say, where QEMU refuses it, and where libvirt
+    /// would. libvirt then assigns an address, and the caller looks at what else there is.
+    fn address(&self, device: &RawDevice, model: Model) -> Result<Option<Address>, Refusal> {
         let Wish::Pci {
             bus,
             at: Some(function),
             multifunction,
         } = wish(device)
         else {
-            // libvirt then assigns an address, but cannot be told the half of it.
-            let half = ["bus", "multifunction"]
-                .iter()
-                .find_map(|key| device.last(key));
-            return match half {
-                Some(half) => Err(at(
-                    half,
-                    &format!(
-                        "this device has `{}` but no address, and libvirt knows no such thing",
-                        half.key
-                    ),
-                )
-                .help("add bus= and addr=, or remove this and let libvirt assign an address")),
-                None => Ok(None),
-            };
+            return Ok(None);
         };
         let Some(place) = device.last("addr") else {
             return Ok(None);
@@ -226,31 +226,47 @@ impl<'a> RawShares<'a> {
             None => buses.without_name(),
         };
         let Some(bus) = found else {
+            let findings = self.findings.get(&device.arg).into_iter().flatten();
+            if findings.into_iter().any(|one| is_of_address(one.code)) {
+                return Ok(None);
+            }
             let named = device.last("bus").unwrap_or(place);
+            if self.context.domain.machine.value.is_empty() {
+                let place = Place::Arg(named.arg, named.value_range.clone());
+                return Err(undefined(
+                    &self.context,
+                    place,
+                    "libvirt has no name for this bus",
+                ));
+            }
             return Err(at(
                 named,
                 "libvirt's XML has no name for this bus: it is none of a <controller type='pci'>",
             )
             .help("move the device to such a bus first, for instance to the machine's own"));
         };
-        if !bus.takes(function.slot) {
-            return Err(at(
-                place,
-                &format!(
-                    "libvirt refuses a device at slot {:#x} of bus {}",
-                    function.slot,
-                    brief(&bus.name)
-                ),
-            )
-            .help("move the device to another slot first"));
-        }
-        Ok(Some(Address {
+        Ok(bus.takes(function.slot, model).then(|| Address {
             index: bus.index,
             bus: bus.name.clone(),
             at: function,
             multifunction,
         }))
     }
+}
+
+/// Whether a finding is about where a device is, which libvirt decides for its own.
+fn is_of_address(code: Code) -> bool {
+    matches!(
+        code,
+        Code::AddressInvalid
+            | Code::BusUnknown
+            | Code::BusLater
+            | Code::BusUnsuitable
+            | Code::AddressTaken
+            | Code::FunctionConflict
+            | Code::SlotZero
+            | Code::BusFull
+    )
 }
 
 fn at(property: &RawProperty, message: &str) -> Refusal {
@@ -280,6 +296,8 @@ fn unknown(device: &RawDevice, fsdev: &Fsdev) -> Vec<Refusal> {
                 "{} limits the rate of this share; <filesystem> has no limits",
                 quoted(key)
             ),
+            // It is the device's, and read there.
+            Some(InFilesystem::Nothing) if fsdev.virtfs && key == "mount_tag" => continue,
             Some(InFilesystem::Nothing) | None => {
                 format!("{} has no equal in <filesystem>", quoted(key))
             }
@@ -360,12 +378,13 @@ fn multidevs(context: &Conversion, fsdev: &Fsdev) -> Result<Option<String>, Refu
 
 fn mode(
     context: &Conversion,
-    fsdev: &Fsdev,
+    (fsdev, device): (&Fsdev, &RawDevice),
     key: modes::ModeKey,
     asked: Option<u16>,
     access: Access,
 ) -> Result<Option<u16>, Refusal> {
-    let opt = fsdev.last(key.name);
+    // What -virtfs says of modes no QEMU hands on.
+    let opt = fsdev.last(key.name).filter(|_| !fsdev.virtfs);
     if let (Some(opt), true) = (opt, access != Access::Mapped) {
         let message = format!(
             "`{}` goes with mapped security models only: QEMU refuses to start, and libvirt refuses it, too",
@@ -373,7 +392,18 @@ fn mode(
         );
         return Err(value(opt, message).help(format!("leave {} out", key.name)));
     }
-    if let Some(asked) = asked.filter(|_| access == Access::Mapped) {
+    if let Some(asked) = asked {
+        if access != Access::Mapped {
+            let model = fsdev.last("security_model");
+            let place = model.map_or(Place::Domain, |opt| {
+                Place::Arg(opt.arg, opt.value_range.clone())
+            });
+            let tag = device.text("mount_tag").unwrap_or("");
+            return context
+                .request
+                .without_modes(place, tag, "security_model", access.qemu())
+                .map(|()| None);
+        }
         let first = opt.or_else(|| fsdev.opts.first());
         return first
             .map_or(Ok(()), |opt| needs(context, opt, key.name))
@@ -429,6 +459,7 @@ mod tests {
                 fmode: None,
                 dmode: None,
                 device: None,
+                keep_address: false,
             },
         };
         let pair = RawShares::new(&context).read(&line.devices[0]);

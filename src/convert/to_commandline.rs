@@ -8,13 +8,15 @@ use crate::convert::layout::Style;
 use crate::convert::named_buses::NamedBuses;
 use crate::convert::portable::{Access, Address, PortableShare};
 use crate::convert::tree::{self, XmlNode};
-use crate::convert::{Conversion, Plan, Refusal, Refusals, filesystem, write_arguments};
+use crate::convert::{
+    Conversion, DEFINE, Plan, Refusal, Refusals, filesystem, undefined, write_arguments,
+};
 use crate::domain::MOST_XML;
 use crate::domain::xml::{QEMU_NAMESPACE, attribute};
 use crate::domain::{Device, Place};
 use crate::lint::share_ids::ShareIds;
 use crate::ordered;
-use crate::pci::build;
+use crate::pci::build::{self, Placed};
 use crate::pci::machine::{self, Family};
 use crate::pci::proposals::Proposals;
 use crate::pci::topology::Topology;
@@ -69,7 +71,7 @@ pub fn plan(context: &Conversion, style: &Style) -> Result<Plan, Vec<Refusal>> {
     }
     let mut notes = Vec::new();
     for leaving in &mut leaving {
-        modes(context, &mut leaving.share, &mut notes);
+        refused.part(modes(context, leaving, &mut notes));
     }
     refused.extend(addresses(context, &mut leaving));
     let mut names = ShareIds::of(context.domain, context.line);
@@ -168,17 +170,17 @@ fn bound_to_numbers(context: &Conversion) -> Vec<Refusal> {
 }
 
 /// The modes asked for, or what to know when there are none.
-fn modes(context: &Conversion, share: &mut PortableShare, notes: &mut Vec<String>) {
+fn modes(
+    context: &Conversion,
+    leaving: &mut Leaving,
+    notes: &mut Vec<String>,
+) -> Result<(), Refusal> {
     let request = context.request;
+    let share = &mut leaving.share;
     if share.access != Access::Mapped {
-        if request.fmode.is_some() || request.dmode.is_some() {
-            notes.push(format!(
-                "share {} has accessmode='{}', where files have the modes that the guest gives them: it gets no fmode and dmode",
-                quoted(&share.tag),
-                share.access.libvirt()
-            ));
-        }
-        return;
+        let place = leaving.node.attribute("accessmode");
+        let place = Place::Xml(place.map_or(leaving.node.tag, |(_, span)| span));
+        return request.without_modes(place, &share.tag, "accessmode", share.access.libvirt());
     }
     share.fmode = request.fmode.or(share.fmode);
     share.dmode = request.dmode.or(share.dmode);
@@ -196,52 +198,56 @@ fn modes(context: &Conversion, share: &mut PortableShare, notes: &mut Vec<String
             missing.join(" ")
         ));
     }
+    Ok(())
 }
 
-/// Gives an address to each share that libvirt has not given one yet: a slot of the root bus that
-/// libvirt is unlikely to hand out.
+/// Moves each share to an address that libvirt never hands out (decision D25), as libvirt, which
+/// does not know of raw devices, would give the old one to its next device.
 fn addresses(context: &Conversion, leaving: &mut [Leaving]) -> Vec<Refusal> {
     let domain = context.domain;
-    let none = |node: &XmlNode, why: &str| {
-        Refusal::at(node.tag, why)
-            .help("define the domain, and convert what `virsh dumpxml --inactive` prints")
-    };
     let mut refused = Vec::new();
-    let known = context.assume.device_form(&domain.capabilities);
-    let outcome = build::build(
-        domain,
-        context.line,
-        known.unwrap_or(DeviceForm::Json),
-        context.assume.qemu,
-    );
-    let topologies: Vec<&Topology> = outcome.iter().map(|outcome| &outcome.topology).collect();
-    let mut proposals = Proposals::new(domain, &topologies);
-    for leaving in leaving.iter_mut().filter(|one| one.share.address.is_none()) {
-        // Other machines may have more of their own than we know, and s390x has no use for PCI.
-        let strange = machine::family(domain) == Family::Other;
-        let Some(proposals) = proposals.as_mut().filter(|_| !strange) else {
-            let why = format!(
-                "this share has no address, and of machine {} virt-9p does not know which are free",
-                quoted(&domain.machine.value)
-            );
-            refused.push(none(leaving.node, &why));
-            continue;
-        };
-        let Some(free) = proposals.get(leaving.index, true) else {
-            refused.push(none(
-                leaving.node,
-                "this share has no address, and no slot of the root bus is free",
-            ));
-            continue;
-        };
-        leaving.share.address = Some(Address {
-            index: 0,
-            bus: proposals.bus.into(),
-            at: free.at,
-            multifunction: false,
+    let worlds = build::worlds(domain, context.line, context.assume);
+    let topologies: Vec<&Topology> = worlds.iter().map(|world| &world.topology).collect();
+    // Other machines may have more of their own than we know, and s390x has no use for PCI.
+    let mut proposals =
+        Proposals::new(domain, &topologies).filter(|_| machine::family(domain) != Family::Other);
+    for leaving in leaving {
+        let stays = leaving.share.address.as_ref().is_some_and(|address| {
+            context.request.keep_address || proposals.is_none() || holds(&worlds, address)
         });
+        if stays {
+            continue;
+        }
+        let place = Place::Xml(leaving.node.tag);
+        let Some(proposals) = &mut proposals else {
+            refused.push(undefined(context, place, "this share has no address"));
+            continue;
+        };
+        let free = proposals.get(leaving.index, true);
+        if free.is_none() && leaving.share.address.is_none() {
+            let why = "this share has no address, and no slot of the root bus is free";
+            refused.push(Refusal::new(place, why).help(DEFINE));
+        }
+        if let Some(free) = free {
+            leaving.share.address = Some(Address {
+                index: 0,
+                bus: proposals.bus.into(),
+                at: free.at,
+                multifunction: false,
+            });
+        }
     }
     refused
+}
+
+/// Whether others are in its slot, which a guest does not find without function 0.
+fn holds(worlds: &[Placed], address: &Address) -> bool {
+    let others = |world: &Placed| {
+        let bus = *world.controllers.get(&address.index)?;
+        let bus = world.topology.buses.get(bus)?;
+        Some(bus.users.in_slot(address.at.slot).nth(1).is_some())
+    };
+    address.at.function == 0 && worlds.iter().filter_map(others).any(|others| others)
 }
 
 /// Text or JSON. QEMU creates all text devices first, so a text one finds the root bus always, and

@@ -5,15 +5,20 @@ use std::collections::BTreeSet;
 
 use crate::convert::edit::Edit;
 use crate::convert::layout::{Style, blank};
+use crate::convert::portable::{Address, Model};
 use crate::convert::read_arguments::{Pair, RawShares};
 use crate::convert::tree::{self, XmlNode};
-use crate::convert::{Conversion, Plan, Refusal, Refusals, filesystem};
+use crate::convert::{Conversion, Plan, Refusal, Refusals, filesystem, undefined};
 use crate::domain::Place;
 use crate::lint::catalogue::Code;
 use crate::ordered;
-use crate::pci::build::{Wish, wish};
+use crate::pci::build::{self, Placed, Wish, wish};
+use crate::pci::machine::{self, Family};
+use crate::pci::proposals::Proposals;
+use crate::pci::topology::{Party, PciRequest, Topology};
 use crate::qemu::command_line::RawDevice;
-use crate::text::{Span, quoted};
+use crate::qemu::numbers::SlotFunction;
+use crate::text::{Span, brief, quoted};
 
 /// Plans the conversion of the shares that are wanted.
 ///
@@ -45,14 +50,10 @@ pub fn plan(context: &Conversion, style: &Style) -> Result<Plan, Vec<Refusal>> {
     refused.extend(unknown);
     refused.extend(lost(context, &tags));
     let mut notes = Vec::new();
-    let alone = staying.iter().all(|other| wish(other) == Wish::NotPci);
-    for (device, pair) in &pairs {
-        match without_address(device, pair, alone) {
-            Some(Ok(note)) => notes.push(note),
-            Some(Err(refusal)) => refused.push(refusal),
-            None => {}
-        }
+    for (_, pair) in &pairs {
+        notes.extend(ignored_modes(pair));
     }
+    refused.extend(addresses(context, &staying, &mut pairs, &mut notes));
     let has_modes = |pair: &Pair| pair.share.fmode.or(pair.share.dmode).is_some();
     if context.assume.libvirt.is_none() && pairs.iter().any(|(_, pair)| has_modes(pair)) {
         notes.push(
@@ -119,29 +120,150 @@ fn lost(context: &Conversion, tags: &[&str]) -> Option<Refusal> {
     )
 }
 
-/// A device without address gets one from libvirt when the domain is defined. libvirt does not
-/// know about raw devices, so that is safe only where none stays (`alone`).
-fn without_address(
-    device: &RawDevice,
-    pair: &Pair,
-    alone: bool,
-) -> Option<Result<String, Refusal>> {
-    if pair.share.address.is_some() {
+/// What `-virtfs` says of modes was never true, and does not become so unasked.
+fn ignored_modes(pair: &Pair) -> Option<String> {
+    let share = &pair.share;
+    if pair.ignored.is_empty() || share.fmode.or(share.dmode).is_some() {
         return None;
     }
-    if alone {
-        return Some(Ok(format!(
-            "share {} has no address; libvirt assigns one when the domain is defined",
-            quoted(&pair.share.tag)
-        )));
+    Some(format!(
+        "share {} comes from -virtfs, whose {} no QEMU has ever applied: new files and directories have got 0600 and \
+         0700, and still do. To let others read: --fmode 0644 --dmode 0755",
+        quoted(&share.tag),
+        pair.ignored.join(" and ")
+    ))
+}
+
+/// Decision D27. Keeps the addresses that libvirt can have, but for those that it never hands out, which have done
+/// their work; the others it assigns when the domain is defined. It does not know about raw devices
+/// that stay, so where one of them could be in its way a share gets an address here.
+fn addresses(
+    context: &Conversion,
+    staying: &[&RawDevice],
+    pairs: &mut [(&RawDevice, Pair)],
+    notes: &mut Vec<String>,
+) -> Vec<Refusal> {
+    let domain = context.domain;
+    let spare: BTreeSet<SlotFunction> = ordered::set(machine::spare(domain));
+    let (root, express) = machine::root_bus(domain).unwrap_or(("", false));
+    let in_the_way = |device: &&RawDevice| match wish(device) {
+        Wish::NotPci => false,
+        Wish::Pci {
+            bus: Some(bus),
+            at: Some(at),
+            ..
+        } => bus != root || !spare.contains(&at),
+        _ => true,
+    };
+    let alone = !staying.iter().any(in_the_way) && !context.line.adds_devices;
+    let mut rest = context.line.clone();
+    rest.devices = staying.iter().map(|device| (*device).clone()).collect();
+    let mut worlds = build::worlds(domain, &rest, context.assume);
+    let mut leave = Vec::new();
+    for (number, (_, pair)) in pairs.iter().enumerate() {
+        let fits = pair.share.address.as_ref().is_some_and(|address| {
+            let is_spare = address.index == 0 && spare.contains(&address.at);
+            let keeps = !is_spare || context.request.keep_address || !alone;
+            keeps && takes(&mut worlds, address)
+        });
+        if !fits {
+            leave.push(number);
+        }
     }
-    let place = device.last("mount_tag").or_else(|| device.last("driver"))?;
-    Some(Err(Refusal::arg(
-        place.arg,
-        &place.value_range,
-        "this device has no address, and libvirt, which would assign one, does not know about the raw devices that stay",
-    )
-    .help("give it bus= and addr= first; `virt-9p check` proposes one")))
+    // What nothing stands beside is found by no guest.
+    for (number, (_, pair)) in pairs.iter().enumerate() {
+        let address = pair.share.address.as_ref();
+        if address.is_some_and(|address| is_alone(&worlds, address)) {
+            leave.push(number);
+        }
+    }
+    let topologies: Vec<&Topology> = worlds.iter().map(|world| &world.topology).collect();
+    let mut proposals =
+        Proposals::new(domain, &topologies).filter(|_| machine::family(domain) != Family::Other);
+    let mut refused = Vec::new();
+    for number in ordered::set(leave) {
+        let Some((device, pair)) = pairs.get_mut(number) else {
+            continue;
+        };
+        let tag = quoted(&pair.share.tag);
+        let old = pair.share.address.take();
+        let what = match &old {
+            None => format!("share {tag} has no address"),
+            Some(old) => format!("share {tag} leaves {} of bus {}", old.at, brief(&old.bus)),
+        };
+        // For a transitional one on PCI Express libvirt makes a bus of its own.
+        let elsewhere = express && pair.share.model == Model::Transitional;
+        if alone || elsewhere {
+            notes.push(format!(
+                "{what}; libvirt assigns one when the domain is defined"
+            ));
+            continue;
+        }
+        match &mut proposals {
+            None => {
+                let place = whole_argument(context, device);
+                refused.push(undefined(context, place, "this device has no address"));
+            }
+            Some(proposals) => match proposals.get(number, true) {
+                None => refused.push(Refusal::new(
+                    whole_argument(context, device),
+                    "this device needs another address, and no slot of the root bus is free",
+                )),
+                Some(free) => {
+                    notes.push(format!(
+                        "{what}, and gets {} of bus {}: raw devices stay, of which libvirt does not know when it assigns one",
+                        free.at, proposals.bus
+                    ));
+                    pair.share.address = Some(Address {
+                        index: 0,
+                        bus: proposals.bus.into(),
+                        at: free.at,
+                        multifunction: false,
+                    });
+                }
+            },
+        }
+    }
+    refused
+}
+
+/// Whether an address is free wherever libvirt's devices and those that stay come from; it is then
+/// taken.
+fn takes(worlds: &mut [Placed], address: &Address) -> bool {
+    let request = PciRequest {
+        party: Party::Raw(usize::MAX),
+        at: Some(address.at),
+        multifunction: address.multifunction,
+        bridge: false,
+    };
+    let bus = |world: &Placed| world.controllers.get(&address.index).copied();
+    let free = worlds
+        .iter()
+        .all(|world| world.topology.try_placing(bus(world), &request).is_ok());
+    if free {
+        for world in worlds {
+            let _ = world.topology.place(bus(world), &request);
+        }
+    }
+    free
+}
+
+/// Whether it is a function other than 0, and nothing is at function 0.
+fn is_alone(worlds: &[Placed], address: &Address) -> bool {
+    let zero = SlotFunction {
+        slot: address.at.slot,
+        function: 0,
+    };
+    let found = |world: &Placed| {
+        let bus = *world.controllers.get(&address.index)?;
+        world.topology.buses.get(bus)?.users.get(zero).map(|_| ())
+    };
+    worlds.iter().any(|world| found(world).is_none())
+}
+
+fn whole_argument(context: &Conversion, device: &RawDevice) -> Place {
+    let arg = context.domain.args.get(device.arg);
+    Place::Arg(device.arg, 0..arg.map_or(0, |arg| arg.value.len()))
 }
 
 /// Takes the words of the pairs away, and blocks in which nothing is left.

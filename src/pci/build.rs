@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::assumptions::DeviceForm;
+use crate::assumptions::{Assumptions, DeviceForm};
 use crate::domain::{Device, Domain, Interned};
 use crate::ordered;
 use crate::pci::machine;
@@ -28,6 +28,8 @@ pub struct Placed {
     pub refused: Vec<Refused>,
     /// Whether a raw device we cannot follow may take an automatic address too.
     pub automatic_is_uncertain: bool,
+    /// libvirt's buses by its numbers: which of the topology's each is.
+    pub controllers: BTreeMap<u32, usize>,
 }
 
 /// A raw device that QEMU refuses.
@@ -206,9 +208,9 @@ pub fn build(
             placed: Vec::new(),
             refused: Vec::new(),
             automatic_is_uncertain: line.adds_devices,
+            controllers: BTreeMap::new(),
         },
         unnamed: (if express { 0 } else { 1 }, 0),
-        controllers: BTreeMap::new(),
         behind_expander: behind_expander(domain),
         blamed: BTreeSet::new(),
     };
@@ -230,6 +232,16 @@ pub fn build(
     Some(builder.outcome)
 }
 
+/// The domain with its devices in the form that libvirt writes here; in either, where that is not
+/// known. Nothing where the machine has no PCI bus we know.
+pub fn worlds(domain: &Domain, line: &CommandLine, assume: &Assumptions) -> Vec<Placed> {
+    let known = assume.device_form(&domain.capabilities);
+    let forms = [DeviceForm::Text, DeviceForm::Json].into_iter();
+    let forms = forms.filter(|form| known.is_none_or(|known| known == *form));
+    let built = forms.map(|form| build(domain, line, form, assume.qemu));
+    built.flatten().collect()
+}
+
 struct Builder<'d> {
     domain: &'d Domain,
     line: &'d CommandLine,
@@ -237,8 +249,6 @@ struct Builder<'d> {
     /// How many buses without a name of their own there are: `pci.N` and `pcie.N`. The root bus
     /// of i440fx is the first of its kind, that of q35 has a name (facts Q3).
     unnamed: (u32, u32),
-    /// The buses of libvirt's controllers, by their index: which of the topology's it is.
-    controllers: BTreeMap<u32, usize>,
     /// Which of libvirt's controllers make buses that belong to an expander or lie behind one.
     behind_expander: BTreeSet<u32>,
     /// The raw devices that were refused.
@@ -252,7 +262,8 @@ impl Builder<'_> {
         } else {
             BusKind::PciRoot
         };
-        self.outcome.topology.add_bus(name.into(), kind, false);
+        let root = self.outcome.topology.add_bus(name.into(), kind, false);
+        self.outcome.controllers.insert(0, root);
         if let Some(root) = self.outcome.topology.buses.first_mut() {
             for device in machine::built_in(self.domain) {
                 root.users.insert(
@@ -292,7 +303,7 @@ impl Builder<'_> {
                     self.outcome.topology.add_bus(name, kind, expander)
                 };
                 if let Some(index) = device.index {
-                    self.controllers.insert(index, bus);
+                    self.outcome.controllers.entry(index).or_insert(bus);
                 }
             }
         }
@@ -311,11 +322,7 @@ impl Builder<'_> {
             slot: address.slot,
             function: address.function,
         };
-        // The root bus is the first.
-        let bus = match address.bus {
-            0 => Some(0),
-            index => self.controllers.get(&index).copied(),
-        };
+        let bus = self.outcome.controllers.get(&address.bus).copied();
         if bus.is_none() {
             return;
         }

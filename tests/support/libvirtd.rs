@@ -101,6 +101,20 @@ impl Libvirtd {
         }
     }
 
+    /// Whether libvirt defines a domain and starts it; it is stopped and forgotten again.
+    #[allow(dead_code)] // each test uses its part
+    pub fn starts(&self, name: &str, xml: &str) -> Result<(), String> {
+        let file = self.home.path().join(format!("{name}.xml"));
+        fs::write(&file, xml).unwrap();
+        let start = self.virsh(&format!("define {}; start --paused {name}", file.display()));
+        let _ = fs::remove_file(file);
+        self.virsh(&format!("destroy {name}; undefine {name}"));
+        match start.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&start.stderr).into_owned()),
+        }
+    }
+
     /// The words that libvirt would start QEMU with.
     #[allow(dead_code)] // each test uses its part
     pub fn argv(&self, name: &str, xml: &str) -> Result<String, String> {
