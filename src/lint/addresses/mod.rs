@@ -19,6 +19,7 @@ use crate::lint::unknown::Unknown;
 use crate::lint::{Context, ENOUGH};
 use crate::ordered;
 use crate::pci::build::{self, Placed, Refused};
+use crate::pci::next::NextDevices;
 use crate::pci::proposals::{Proposal, Proposals};
 use crate::pci::topology::{Placement, Topology};
 use crate::qemu::command_line::RawDevice;
@@ -29,12 +30,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
     if !context.line.devices.iter().any(RawDevice::looks_like_9p) {
         return;
     }
-    let known = context.assume.device_form(&context.domain.capabilities);
-    let outcomes: Vec<Placed> = [DeviceForm::Text, DeviceForm::Json]
-        .into_iter()
-        .filter(|form| known.is_none_or(|known| known == *form))
-        .filter_map(|form| build::build(context.domain, context.line, form, context.assume.qemu))
-        .collect();
+    let outcomes = build::worlds(context.domain, context.line, context.assume);
     let topologies: Vec<&Topology> = outcomes.iter().map(|outcome| &outcome.topology).collect();
     let Some(mut proposals) = Proposals::new(context.domain, &topologies) else {
         return;
@@ -135,8 +131,17 @@ fn world(
             explainer.get_or_insert_with(|| refused::RefusalExplainer::new(context, outcome));
         findings.extend(group.and_then(|group| explainer.explain(&group, proposals)));
     }
+    let blamed = ordered::set(refused().map(|one| one.raw));
+    let mut next = None;
     for (raw, place) in outcome.placed.iter().filter(|(raw, _)| *raw <= last) {
-        findings.extend(placed::check(context, outcome, *raw, *place, proposals));
+        let wrong = placed::check(context, outcome, *raw, *place, proposals);
+        if wrong.is_empty() && !blamed.contains(raw) {
+            let next = next.get_or_insert_with(|| NextDevices::of(context.domain, outcome));
+            findings.extend(placed::in_the_way(
+                context, outcome, next, *raw, *place, proposals,
+            ));
+        }
+        findings.extend(wrong);
     }
     findings
 }

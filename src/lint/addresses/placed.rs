@@ -10,6 +10,7 @@ use crate::lint::fix::set_keys;
 use crate::lint::unknown::Unknown;
 use crate::pci::build::{self, Placed, Wish};
 use crate::pci::machine::{self, Family};
+use crate::pci::next::{Coming, NextDevices};
 use crate::pci::proposals::Proposals;
 use crate::pci::topology::{BusKind, Placement};
 use crate::qemu::command_line::RawDevice;
@@ -95,6 +96,58 @@ pub fn check(
         findings.push(propose(finding, context, proposals, raw, device));
     }
     findings
+}
+
+/// Whether libvirt, which does not know the raw device at `place`, puts one of its next there.
+pub fn in_the_way(
+    context: Context,
+    outcome: &Placed,
+    next: &NextDevices,
+    raw: usize,
+    place: Placement,
+    proposals: &mut Proposals,
+) -> Option<Finding> {
+    let topology = &outcome.topology;
+    let device = context.line.devices.get(raw)?;
+    let bus = topology.buses.get(place.bus)?;
+    let (coming, number) = next.at(place.bus, place.at)?;
+    let automatic = matches!(build::wish(device), Wish::Pci { at: None, .. });
+    let number = match number {
+        1 => "the next".to_owned(),
+        2 => "the 2nd".to_owned(),
+        3 => "the 3rd".to_owned(),
+        number => format!("the {number}th"),
+    };
+    let comes = match coming {
+        Coming::Device => format!("{number} device that is hot-plugged or added goes there, too"),
+        Coming::Conventional => {
+            format!("{number} conventional PCI device that is hot-plugged or added goes there, too")
+        }
+        // A port is never hot-plugged, and at a start the raw device is put elsewhere.
+        Coming::Port if automatic => return None,
+        Coming::Port => {
+            format!("a pcie-root-port for {number} device that is added goes there, too")
+        }
+    };
+    let finding = Finding::warning(
+        Code::AddressNext,
+        place_of(context, device, &["addr", "bus"]),
+        format!(
+            "libvirt does not know of this device and takes {} for free: {comes}, and QEMU refuses it",
+            where_at(topology, place)
+        ),
+    );
+    let finding = propose(finding, context, proposals, raw, device);
+    // The guest knows a share by its tag, other devices perhaps by their address. And what stands
+    // beside a function 0 is not found without it.
+    let leads = place.at.function == 0 && bus.users.in_slot(place.at.slot).nth(1).is_some();
+    Some(match device.is_9p() && !leads {
+        true => finding,
+        false => Finding {
+            fix: Vec::new(),
+            ..finding
+        },
+    })
 }
 
 /// A device with a legacy side cannot promise iommu_platform (virtio-pci.c,

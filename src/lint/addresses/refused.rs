@@ -8,7 +8,6 @@ use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
-use crate::lint::fix::Replacement;
 use crate::lint::unknown::Unknown;
 use crate::ordered;
 use crate::pci::build::{self, Placed, Refused, Wish};
@@ -331,8 +330,8 @@ impl<'a> RefusalExplainer<'a> {
     }
 }
 
-/// With what to write for a text device whose bus comes too late: the same in JSON, where its
-/// address is free once libvirt's devices are there, or an address on the root bus.
+/// With what to write for a text device whose bus comes too late: an address on the root bus, or the
+/// same in JSON, where its address is free once libvirt's devices are there.
 fn instead_of_text(
     context: Context,
     finding: Finding,
@@ -364,19 +363,9 @@ fn instead_of_text(
     if !fits || !own {
         return moved;
     }
-    let json = device_spelling::as_json(device);
-    let element = device_spelling::arg_element(&json);
-    let free = moved.help.as_deref().unwrap_or("").strip_prefix("write ");
-    let free = free.and_then(|free| free.split(", which").next());
-    let or_free = free.map_or(String::new(), |free| format!(", or use {free}"));
-    let help = format!("write {element}{or_free}");
-    // An older QEMU takes no JSON, so the other way is the right one where that is not known.
-    let known = context.assume.device_form(&context.domain.capabilities);
-    let certain = known == Some(DeviceForm::Json) && device.is_9p();
-    match certain {
-        true => finding
-            .fix([Replacement::new(whole_argument(context, device.arg), json)])
-            .help(help),
-        false => moved.help(help),
-    }
+    // An older QEMU takes no JSON, and on libvirt's bus the device is in the way of libvirt's next.
+    let element = device_spelling::arg_element(&device_spelling::as_json(device));
+    let help = moved.help.as_deref().unwrap_or("");
+    let help = format!("{help}; or, in its place, as JSON: {element}");
+    moved.help(help)
 }

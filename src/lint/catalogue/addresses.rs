@@ -37,8 +37,8 @@ pub static BUS_LATER: Entry = Entry {
               ports and bridges, as JSON: when the raw text device is created, only the \
               machine's own bus exists, and QEMU refuses to start: \"Bus 'pci.6' not found\". A \
               domain that has run for years stops starting with the upgrade.",
-    fix: "Write the device as JSON too (QEMU >= 6.2), or put it on the root bus with a free \
-          address.",
+    fix: "Put the device on the root bus, at an address that libvirt never gives out, or write it as \
+          JSON too (QEMU >= 6.2).",
     example: Example {
         text: r"<controller type='pci' index='6' model='pcie-root-port'>
   <address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>
@@ -48,7 +48,7 @@ pub static BUS_LATER: Entry = Entry {
             r#"<controller type='pci' index='6' model='pcie-root-port'>
   <address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>
 </controller>
--device {"driver":"virtio-9p-pci","fsdev":"share0","mount_tag":"share","bus":"pci.6","addr":"0x0"}"#,
+-device virtio-9p-pci,fsdev=share0,mount_tag=share,bus=pcie.0,addr=0x1f.0x1"#,
         ),
         options: "--libvirt 9.0.0 --qemu 7.2.0",
     },
@@ -142,7 +142,7 @@ pub static SLOT_INVISIBLE: Entry = Entry {
     meaning: "A root port or downstream port leads to one device, in slot 0. QEMU accepts other \
               slots (with a warning since 10.0), the guest never sees what is there. Behind a \
               switch's upstream port only downstream ports belong.",
-    fix: "Use addr=0x0 on a port that has nothing else behind it, or the root bus.",
+    fix: "Use the root bus, or addr=0x0 on a port that has nothing else behind it.",
     example: Example {
         text: r#"<controller type='pci' index='6' model='pcie-root-port'>
   <address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>
@@ -152,7 +152,7 @@ pub static SLOT_INVISIBLE: Entry = Entry {
             r#"<controller type='pci' index='6' model='pcie-root-port'>
   <address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>
 </controller>
--device {"driver":"virtio-9p-pci","fsdev":"share0","mount_tag":"share","bus":"pci.6","addr":"0x0"}"#,
+-device {"driver":"virtio-9p-pci","fsdev":"share0","mount_tag":"share","bus":"pcie.0","addr":"0x1f.0x1"}"#,
         ),
         options: "",
     },
@@ -202,6 +202,24 @@ pub static AUTOMATIC: Entry = Entry {
         "it matters most since libvirt 8.1 with QEMU 7.0, where raw text devices are \
               created before libvirt's",
     ),
+};
+
+pub static NEXT: Entry = Entry {
+    summary: "a raw device where libvirt puts one of its next devices",
+    meaning: "libvirt does not know raw devices and takes their places for free. A device that is \
+              added or hot-plugged gets the lowest free slot of pci.0, on PCI Express the free root \
+              port with the lowest index, and a port of its own at the lowest free place of pcie.0 \
+              when none is left. QEMU refuses that device, or the next start. Only libvirt's next \
+              eight devices are looked at.",
+    fix: "Move the device to an address that libvirt never gives out: on pc machines 1.4 to 1.7 of \
+          pci.0, on q35 1f.1 and 1f.4 to 1f.7 of pcie.0. The guest mounts a share by its tag, \
+          wherever it is.",
+    example: Example {
+        text: "-device virtio-9p-pci,fsdev=share0,mount_tag=share,bus=pci.0,addr=0x2",
+        fixed: Some("-device virtio-9p-pci,fsdev=share0,mount_tag=share,bus=pci.0,addr=0x1.0x4"),
+        options: "",
+    },
+    since: None,
 };
 
 pub static BUS_FULL: Entry = Entry {

@@ -136,6 +136,7 @@ codes! {
         SlotInvisible = SLOT_INVISIBLE, "slot-invisible";
         SlotZero = SLOT_ZERO, "slot-zero";
         AddressAutomatic = AUTOMATIC, "address-automatic";
+        AddressNext = NEXT, "address-next";
         BusFull = BUS_FULL, "bus-full";
         ChassisTaken = CHASSIS_TAKEN, "chassis-taken";
     }
