@@ -18,7 +18,7 @@ use crate::lint::unknown::Unknown;
 use crate::lint::{self};
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::index::Index;
-use crate::qemu::shares::{Share, shares};
+use crate::qemu::shares::{SecurityModel, Share, shares};
 use crate::text::count;
 
 /// A domain, looked at from all sides.
@@ -205,15 +205,15 @@ fn open_to_links(
     let Some(root) = root.filter(|_| facts.iter().any(has_links)) else {
         return Vec::new();
     };
-    let raw = shares
-        .iter()
-        .zip(facts)
-        .filter(|(share, _)| share.makes_links);
+    let raw = shares.iter().zip(facts).filter(|(share, _)| {
+        !share.readonly && share.model.is_some_and(SecurityModel::makes_links)
+    });
     let raw = raw.filter_map(|(_, facts)| Some(facts.directory.as_ref().ok()?.name.clone()));
     let native = domain.devices.iter().filter_map(|device| {
         let native = device.filesystem.as_ref()?;
         let source = native.source.as_ref()?;
-        let makes_links = !native.readonly && native.access != "mapped";
+        let model = SecurityModel::of_accessmode(&native.access);
+        let makes_links = !native.readonly && model.makes_links();
         makes_links.then(|| source.value.clone())
     });
     let native: Vec<String> = native.collect();

@@ -14,7 +14,7 @@ use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
 use crate::lint::paths::ShareFacts;
 use crate::qemu::command_line::CommandLine;
-use crate::qemu::shares::Share;
+use crate::qemu::shares::{SecurityModel, Share};
 use crate::text::{count, quoted, visible};
 
 /// The most that the guest's virtio transport takes with pages of 4 KiB: 128 buffers less 3
@@ -246,7 +246,7 @@ fn attributes(
         .directory
         .as_ref()
         .ok()
-        .filter(|_| share.wants_xattr)?;
+        .filter(|_| share.model == Some(SecurityModel::Mapped))?;
     Some(match directory.user_xattr {
         Some(true) => CheckLine::pass(subject, what),
         Some(false) => CheckLine::fail(

@@ -13,7 +13,7 @@ use crate::lint::finding::{Finding, Level};
 use crate::lint::fix::unquoted;
 use crate::lint::unknown::Unknown;
 use crate::qemu::option_string;
-use crate::qemu::shares::Share;
+use crate::qemu::shares::{SecurityModel, Share};
 use crate::text::{quoted, shell_word, visible};
 
 /// What is known of a share's directory.
@@ -207,7 +207,10 @@ fn there(share: &Share, directory: &Directory, facts: &ShareFacts, path: &str) -
     if let Some((user, reach)) = &facts.reach {
         findings.extend(unreachable(share, directory, user, reach));
     }
-    if share.wants_xattr && directory.user_xattr == Some(false) {
+    if let Some((user, _)) = &facts.reach {
+        findings.extend(passthrough(share, user));
+    }
+    if share.model == Some(SecurityModel::Mapped) && directory.user_xattr == Some(false) {
         findings.push(
             Finding::warning(
                 Code::PathNoXattr,
@@ -221,6 +224,26 @@ fn there(share: &Share, directory: &Directory, facts: &ShareFacts, path: &str) -
         );
     }
     findings
+}
+
+/// A model by which new files are given to the guest's users, which only root may do
+/// (9p-local.c, local_set_cred_passthrough): without, QEMU removes what it has just made.
+fn passthrough(share: &Share, user: &QemuUser) -> Option<Finding> {
+    let refused = share.model == Some(SecurityModel::Passthrough) && !share.readonly;
+    if !refused || user.uid == 0 {
+        return None;
+    }
+    let message = format!(
+        "QEMU runs as {}, who may not give files to the guest's users, as security_model=passthrough wants: the \
+         guest's root can read the share, and make nothing in it",
+        quoted(&user.name)
+    );
+    Some(
+        Finding::warning(Code::ModelNeedsRoot, share.model_place.clone(), message).help(
+            "write `security_model=mapped,fmode=0644,dmode=0755`, which keeps the guest's owners in attributes, or \
+             `security_model=none`",
+        ),
+    )
 }
 
 /// Whether a finding is about what is on the host, and not about the XML.

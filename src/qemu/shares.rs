@@ -16,10 +16,50 @@ pub struct Share {
     pub place: Place,
     /// Whether QEMU refuses every write.
     pub readonly: bool,
-    /// Whether it keeps owners and modes in extended attributes.
-    pub wants_xattr: bool,
-    /// Whether the guest can make symbolic links that are links on the host, too.
-    pub makes_links: bool,
+    /// What becomes of the guest's owners and modes; nothing where QEMU does not know the model.
+    pub model: Option<SecurityModel>,
+    /// Where the model stands, or the path where it does not stand in the arguments.
+    pub model_place: Place,
+}
+
+/// What becomes of the owners and modes that the guest gives to files (`security_model`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecurityModel {
+    /// Kept in extended attributes.
+    Mapped,
+    /// Kept in files beside.
+    MappedFile,
+    /// Given to the files on the host.
+    Passthrough,
+    /// As passthrough, where the host does not refuse it.
+    None,
+}
+
+impl SecurityModel {
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "mapped" | "mapped-xattr" => SecurityModel::Mapped,
+            "mapped-file" => SecurityModel::MappedFile,
+            "passthrough" => SecurityModel::Passthrough,
+            "none" => SecurityModel::None,
+            _ => return None,
+        })
+    }
+
+    /// That of an `accessmode` of libvirt's.
+    pub fn of_accessmode(mode: &str) -> Self {
+        match mode {
+            "mapped" => SecurityModel::Mapped,
+            "squash" => SecurityModel::None,
+            _ => SecurityModel::Passthrough,
+        }
+    }
+
+    /// Whether symbolic links that the guest makes are links on the host, too.
+    pub fn makes_links(self) -> bool {
+        matches!(self, SecurityModel::None | SecurityModel::Passthrough)
+    }
 }
 
 /// The shares that a device uses, in order. QEMU never opens an fsdev that no device uses
@@ -42,19 +82,19 @@ pub fn shares(index: &Index) -> Vec<Share> {
         if let Some(path) = path.filter(|_| used && local) {
             shares.push(Share {
                 path: path.value.clone(),
-                place: Place::Arg(path.arg, path.value_range.clone()),
+                place: at(path),
                 readonly: fsdev.readonly(),
-                makes_links: !fsdev.readonly()
-                    && matches!(fsdev.value("security_model"), Some("none" | "passthrough")),
-                wants_xattr: matches!(
-                    fsdev.value("security_model"),
-                    Some("mapped" | "mapped-xattr")
-                ),
+                model: fsdev.value("security_model").and_then(SecurityModel::named),
+                model_place: at(fsdev.last("security_model").unwrap_or(path)),
             });
         }
     }
     shares.extend(changed(index, |id| used.contains(id)));
     shares
+}
+
+fn at(opt: &Opt) -> Place {
+    Place::Arg(opt.arg, opt.value_range.clone())
 }
 
 /// What `-set` has changed of one of libvirt's own fsdevs.
@@ -95,20 +135,15 @@ fn changed(index: &Index, is_used: impl Fn(&str) -> bool) -> Vec<Share> {
             (None, Some(opt), Some(source)) if fs.readonly && !readonly => (&source.value, opt),
             _ => continue,
         };
-        let mapped = match changes.model {
-            Some(model) => matches!(model.value.as_str(), "mapped" | "mapped-xattr"),
-            None => fs.access == "mapped",
-        };
         shares.push(Share {
             path: path.clone(),
-            place: Place::Arg(opt.arg, opt.value_range.clone()),
+            place: at(opt),
             readonly,
-            wants_xattr: mapped,
-            makes_links: !readonly
-                && match changes.model {
-                    Some(model) => matches!(model.value.as_str(), "none" | "passthrough"),
-                    None => fs.access != "mapped",
-                },
+            model: match changes.model {
+                Some(model) => SecurityModel::named(&model.value),
+                None => Some(SecurityModel::of_accessmode(&fs.access)),
+            },
+            model_place: at(changes.model.unwrap_or(opt)),
         });
     }
     shares

@@ -27,12 +27,18 @@ impl Emulated {
     /// Starts QEMU with these words as libvirt does, umask 002
     /// (qemu_process.c:qemuProcessLaunch), and mounts the share with the tag `share`.
     pub fn start(words: &[String], scratch: &Path) -> Self {
+        Self::start_by(&[], words, scratch)
+    }
+
+    /// The same, through a program that runs another with what it is to be run as.
+    pub fn start_by(program: &[&str], words: &[String], scratch: &Path) -> Self {
         let socket = scratch.join("qtest");
         let _ = std::fs::remove_file(&socket);
         let name = socket.to_str().expect("UTF-8");
         // Without unsafe code there is no umask here; a shell has one.
         let qemu = Command::new("sh")
             .args(["-c", "umask 002; exec \"$@\"", "sh"])
+            .args(program)
             .arg(judge::program())
             .args(["-S", "-nodefaults", "-display", "none", "-M", "pc"])
             .args(["-accel", "tcg", "-m", "64"])

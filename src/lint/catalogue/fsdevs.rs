@@ -137,7 +137,9 @@ pub static PATH_UNSET: Entry = Entry {
 pub static SECURITY_MODEL: Entry = Entry {
     summary: "security_model is missing or unknown",
     meaning: "The local fsdriver wants one of passthrough, mapped (or mapped-xattr), \
-              mapped-file and none, in lower case. QEMU refuses to start without.",
+              mapped-file and none, in lower case. QEMU refuses to start without. With any of \
+              them, as long as the guest has the share mounted, QEMU refuses to save, to \
+              snapshot memory, and to migrate.",
     fix: "Use mapped: the guest's owners and modes go into extended attributes, and the files \
           on the host get fmode and dmode.",
     example: Example {
@@ -152,9 +154,12 @@ pub static SECURITY_MODEL: Entry = Entry {
 
 pub static UNUSED: Entry = Entry {
     summary: "an -fsdev that no device uses",
-    meaning: "QEMU never opens its directory; the guest sees nothing, and virt-9p grants nothing \
-              for it.",
-    fix: "Add the -device virtio-9p-pci with fsdev=ID, or remove it.",
+    meaning: "QEMU opens its directory when a device uses it; the guest sees nothing, and virt-9p \
+              grants nothing for it. One that waits for a device_add needs the rules at that \
+              moment, and they are written at the start only.",
+    fix: "Add the -device virtio-9p-pci with fsdev=ID, or remove it. For a device_add later, add \
+          what `virt-9p rules` prints for the domain with the device in it to the guest's profile \
+          by hand, and load it.",
     example: Example {
         text: r"-fsdev local,id=share0,path=/srv/share,security_model=mapped,fmode=0644,dmode=0755
 -device virtio-9p-pci,fsdev=share0,mount_tag=share,bus=pci.0,addr=0x10

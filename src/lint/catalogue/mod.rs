@@ -148,6 +148,7 @@ codes! {
         PathLink = LINK, "path-link";
         PathUnreachable = UNREACHABLE, "path-unreachable";
         PathUnwritable = UNWRITABLE, "path-unwritable";
+        ModelNeedsRoot = MODEL_NEEDS_ROOT, "model-needs-root";
         PathNoXattr = NO_XATTR, "path-no-xattr";
         PathInDev = IN_DEV, "path-in-dev";
         PathUnstable = UNSTABLE, "path-unstable";

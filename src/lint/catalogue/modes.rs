@@ -100,7 +100,7 @@ pub static NEEDS_MAPPED: Entry = Entry {
               refuses them for every fsdriver but local.",
     fix: "Use security_model=mapped (or mapped-file), or leave fmode and dmode out.",
     example: Example {
-        text: "-fsdev local,id=share0,path=/srv/share,security_model=passthrough,fmode=0644",
+        text: "-fsdev local,id=share0,path=/srv/share,security_model=none,fmode=0644",
         fixed: Some(
             "-fsdev local,id=share0,path=/srv/share,security_model=mapped,fmode=0644,dmode=0755",
         ),

@@ -112,6 +112,25 @@ pub static UNWRITABLE: Entry = Entry {
     since: None,
 };
 
+pub static MODEL_NEEDS_ROOT: Entry = Entry {
+    summary: "security_model=passthrough in a QEMU that does not run as root",
+    meaning: "passthrough gives each file that the guest makes to the guest's user, which only root \
+              may do. As libvirt runs QEMU as another user, the guest's root can read the share, \
+              and making anything fails with \"Operation not permitted\". With none QEMU does the \
+              same and does not mind the refusal: files belong to its own user, and chown in the \
+              guest fails.",
+    fix: "Use mapped, which keeps the guest's owners and modes in attributes, or none where owners \
+          do not matter. A QEMU that runs as root (user in qemu.conf) is worse than either.",
+    example: Example {
+        text: "-fsdev local,id=share0,path=/srv/share,security_model=passthrough",
+        fixed: Some(
+            "-fsdev local,id=share0,path=/srv/share,security_model=mapped,fmode=0644,dmode=0755",
+        ),
+        options: "",
+    },
+    since: Some("every QEMU"),
+};
+
 pub static NO_XATTR: Entry = Entry {
     summary: "a mapped share on a file system without user attributes",
     meaning: "security_model=mapped keeps the guest's owners and modes in user.virtfs.* \

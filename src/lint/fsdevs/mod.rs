@@ -270,12 +270,14 @@ fn unused(context: Context, fsdev: &Fsdev, lost: &mut Option<bool>, findings: &m
             Code::FsdevUnused,
             at(id),
             format!(
-                "no device uses fsdev {}: QEMU never opens the directory, and the guest sees no share",
+                "no device uses fsdev {}: QEMU does not open the directory, the guest sees no share, and \
+                 nothing is granted for it",
                 quoted(&id.value)
             ),
         )
         .help(format!(
-            "add <qemu:arg value='-device'/> and <qemu:arg value='virtio-9p-pci,fsdev={},mount_tag=TAG,bus=…,addr=…'/>",
+            "add <qemu:arg value='-device'/> and <qemu:arg value='virtio-9p-pci,fsdev={},mount_tag=TAG,bus=…,addr=…'/>; \
+             for a device_add later, its rules have to be in the profile by then",
             id.value
         )),
     );
