@@ -99,6 +99,14 @@ pub enum InQemu {
 }
 
 impl InQemu {
+    /// The first that has it, where there were others before.
+    pub fn first(self) -> Option<Version> {
+        match self {
+            InQemu::Since(first) | InQemu::Builds(first, ..) => Some(first),
+            InQemu::Every | InQemu::SomeBuilds => None,
+        }
+    }
+
     /// Whether this QEMU has it; nothing where that cannot be told.
     pub fn has(self, qemu: Option<Version>) -> Option<bool> {
         match (self, qemu) {

@@ -12,6 +12,7 @@ use crate::qemu::command_line::Fsdev;
 use crate::qemu::fsdev_keys::{KEYS, fsdev_key};
 use crate::qemu::option_string::{Form, Opt};
 use crate::text::quoted;
+use crate::version::Version;
 
 use super::values::value;
 
@@ -61,7 +62,7 @@ pub fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mu
             (opt.arg != fsdev.arg || !all.contains(key))
                 && key_belongs(context, virtfs, driver, key) == Some(true)
         };
-        let finding = key_unknown(belongs, option, opt, known);
+        let finding = key_unknown(context, belongs, option, opt, known);
         let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let is_path = opt.form == Form::Flag || !opt.key.chars().all(is_name);
         in_path &= is_path && opt.arg == fsdev.arg;
@@ -80,6 +81,7 @@ pub fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mu
 
 /// What is said of a key that does not belong; `known` tells which others would.
 pub fn key_unknown(
+    context: Context,
     belongs: Option<bool>,
     option: &str,
     opt: &Opt,
@@ -105,14 +107,38 @@ pub fn key_unknown(
         (Some(near), None) => {
             let finding = finding.about(Key::Meant(near));
             let edit = (opt.form != Form::Flag).then(|| Replacement::new(place, near));
-            finding.fix(edit).help(format!("did you mean `{near}`?"))
+            let help = if name.trim() == near {
+                format!("remove the blank, which QEMU takes for a part of the key: `{near}`")
+            } else {
+                format!("did you mean `{near}`?")
+            };
+            finding.fix(edit).help(help)
         }
         (None, _) if MOUNT_OPTIONS.contains(&name) => {
             finding.help("remove it: it is for `mount -o` in the guest")
         }
-        (None, _) => finding.help("remove it, or check its spelling"),
+        (None, _) => finding.help(match later(context, name) {
+            Some((key, since)) if key == name => {
+                format!("remove it: QEMU has `{key}` since {since}")
+            }
+            Some((key, since)) => format!(
+                "did you mean `{key}`? QEMU has it since {since}: remove it, or use that QEMU"
+            ),
+            None => "remove it, or check its spelling".to_owned(),
+        }),
     };
     Some(finding)
+}
+
+/// The key that was meant, where this QEMU is too old to have it, and the first that has.
+fn later(context: Context, name: &str) -> Option<(&'static str, Version)> {
+    let first = |key: &str| {
+        let key = fsdev_key(key)?.qemu;
+        key.first()
+            .filter(|_| key.has(context.assume.qemu) == Some(false))
+    };
+    let key = closest(name, |key| first(key).is_some())?;
+    Some((key, first(key)?))
 }
 
 /// Options of Linux's mount that guides show beside the share (fs/9p/v9fs.c).

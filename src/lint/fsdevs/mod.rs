@@ -73,7 +73,9 @@ fn native(context: Context, set: &Set, findings: &mut Vec<Finding>) {
     let belongs = keys::key_belongs(context, false, Some("local"), &set.opt.key);
     if belongs != Some(true) {
         let known = |key: &str| keys::key_belongs(context, false, Some("local"), key) == Some(true);
-        findings.extend(keys::key_unknown(belongs, "-fsdev", &set.opt, known));
+        findings.extend(keys::key_unknown(
+            context, belongs, "-fsdev", &set.opt, known,
+        ));
         return;
     }
     values::value(&set.opt, findings);
