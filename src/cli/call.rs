@@ -50,6 +50,11 @@ impl Call {
         }
     }
 
+    /// The first of them.
+    pub fn file(&self) -> &OsStr {
+        self.words.first().map_or("-".as_ref(), OsString::as_os_str)
+    }
+
     /// The host, or the copy of one that `--root` names.
     pub fn root(&self) -> Result<Root, Error> {
         let Some(dir) = self.value("--root").map(PathBuf::from) else {

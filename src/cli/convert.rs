@@ -77,10 +77,7 @@ when the input cannot be read.
 
 fn run(call: &Call) -> Result<ExitCode, Error> {
     let around = call.surroundings()?;
-    let file = call
-        .words
-        .first()
-        .map_or("-".as_ref(), |file| file.as_os_str());
+    let file = call.file();
     let destination = Destination::of(call, file)?;
     let request = request(call)?;
     let (input, original) = destination.read(file)?;

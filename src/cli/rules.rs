@@ -30,10 +30,7 @@ Prints what the hook would put into the domain's profile. Nothing is written.
 
 fn run(call: &Call) -> Result<ExitCode, Error> {
     let around = call.surroundings()?;
-    let file = call
-        .words
-        .first()
-        .map_or("-".as_ref(), |file| file.as_os_str());
+    let file = call.file();
     let (_, found) = Input::read(file)?.inspect(&around)?;
     // What is not opened is not, also where AppArmor is off and nobody is refused.
     let refused = |finding: &Finding| {

@@ -9,6 +9,7 @@ pub mod finding;
 pub mod fix;
 mod fsdevs;
 pub mod host_paths;
+mod keys;
 mod misspelt;
 pub mod modes;
 pub mod paths;

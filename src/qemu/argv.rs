@@ -4,6 +4,7 @@
 //! (facts Q2.11), so `-name -fsdev` has no `-fsdev` in it. Looking for `-fsdev` with a search
 //! would get that wrong.
 
+use crate::domain::{Arg, Domain};
 use crate::qemu::option_table::takes_argument;
 
 /// An option and its argument.
@@ -15,6 +16,14 @@ pub struct OptionWord<'a> {
     pub option: usize,
     /// Index of the argument's word, when it takes one.
     pub argument: Option<usize>,
+}
+
+impl OptionWord<'_> {
+    /// The argument, when it takes one, and its index.
+    pub fn argument<'d>(&self, domain: &'d Domain) -> Option<(usize, &'d Arg)> {
+        let index = self.argument?;
+        Some((index, domain.args.get(index)?))
+    }
 }
 
 /// A word QEMU would not know what to do with.

@@ -22,10 +22,7 @@ impl CommandLine {
                 word.name,
                 "usb" | "vga" | "nic" | "net" | "drive" | "soundhw" | "watchdog"
             );
-            let Some((index, arg)) = word
-                .argument
-                .and_then(|index| domain.args.get(index).map(|arg| (index, arg)))
-            else {
+            let Some((index, arg)) = word.argument(domain) else {
                 continue;
             };
             if arg.value.len() > LONGEST_ARG {

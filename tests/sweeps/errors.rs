@@ -344,12 +344,7 @@ fn streams_may_be_slow_closed_or_full() {
         (">/dev/full", &xml, 0),
     ] {
         let host = situation.host(None);
-        let script = format!("exec \"$@\" {how}");
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &script, "sh"]).arg(rawshare::program());
-        shell.args(["hook", "--root"]).arg(host.root());
-        shell.args(["oracle", "prepare", "begin", "-"]);
-        let output = run(shell, xml);
+        let output = run(redirected(&host, how), xml);
         assert_eq!(output.status.code(), Some(expected), "{how}");
         assert_eq!(profile(&host).is_some(), expected == 0, "{how}");
         assert!(strays(&host).is_empty());
@@ -358,14 +353,23 @@ fn streams_may_be_slow_closed_or_full() {
     // No XML at all: nobody's business.
     for how in ["<&-", "</", "</dev/null"] {
         let host = situation.host(None);
-        let script = format!("exec \"$@\" {how}");
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &script, "sh"]).arg(rawshare::program());
-        shell.args(["hook", "--root"]).arg(host.root());
-        shell.args(["oracle", "prepare", "begin", "-"]);
-        assert_eq!(shell.output().unwrap().status.code(), Some(0), "{how}");
+        assert_eq!(
+            redirected(&host, how).output().unwrap().status.code(),
+            Some(0),
+            "{how}"
+        );
         assert_eq!(profile(&host), None, "{how}");
     }
+}
+
+/// The hook, started by a shell that redirects its streams.
+fn redirected(host: &Host, how: &str) -> Command {
+    let script = format!("exec \"$@\" {how}");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script, "sh"]).arg(rawshare::program());
+    shell.args(["hook", "--root"]).arg(host.root());
+    shell.args(["oracle", "prepare", "begin", "-"]);
+    shell
 }
 
 fn hook(host: &Host) -> Command {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::assumptions::DeviceForm;
 use crate::domain::Place;
 use crate::lint::catalogue::Code;
-use crate::lint::finding::{Finding, Key};
-use crate::lint::fix::{Replacement, meant, outer, switch};
+use crate::lint::finding::Finding;
+use crate::lint::fix::{meant, outer, switch};
+use crate::lint::keys::{Occurrence, misspelt, repeated};
 use crate::lint::{Context, enough};
 use crate::ordered;
 use crate::pci::machine::{self, Family};
@@ -43,29 +44,7 @@ pub fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Findi
         if let Some(counted) =
             counted.filter(|_| device.form == DeviceForm::Text && property.arg == device.arg)
         {
-            let (counts, other) = if key == "id" {
-                ("first", "this one does not count")
-            } else {
-                ("last", "this one counts")
-            };
-            findings.push(
-                Finding::warning(
-                    Code::KeyRepeated,
-                    Place::Arg(
-                        property.arg,
-                        property.key_range.start..property.value_range.end,
-                    ),
-                    format!("`{key}` stands here more than once; QEMU takes the {counts}"),
-                )
-                .help("keep the one you mean")
-                .with(
-                    Place::Arg(
-                        counted.arg,
-                        counted.key_range.start..counted.value_range.end,
-                    ),
-                    other,
-                ),
-            );
+            findings.push(repeated(key, &occurrence(property), &occurrence(counted)));
             later.insert(key, counted);
         }
         // QEMU >= 6.2 keeps the last of each before it sets any; older ones set all in turn.
@@ -79,6 +58,14 @@ pub fn properties(context: Context, device: &RawDevice, findings: &mut Vec<Findi
         findings.extend(self::property(context, device.form, driver, property, &all));
     }
     exclusive(device, findings);
+}
+
+fn occurrence(property: &RawProperty) -> Occurrence<'_> {
+    Occurrence {
+        arg: property.arg,
+        key: &property.key_range,
+        value: &property.value_range,
+    }
 }
 
 /// What is wrong with one property, in name or value; `all` are those that the device has.
@@ -133,11 +120,7 @@ pub fn property(
         };
         let near = meant(typed, names.filter(|name| !all.contains(name)));
         return Some(match near.filter(|_| known.is_none()) {
-            Some(near) if !property.flag => {
-                let edit = Replacement::new(place, near);
-                let finding = finding.about(Key::Meant(near));
-                finding.fix([edit]).help(format!("did you mean `{near}`?"))
-            }
+            Some(near) if !property.flag => misspelt(finding, near, Some(place)),
             _ => finding.help("remove it, or check its spelling"),
         });
     }

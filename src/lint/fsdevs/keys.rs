@@ -6,6 +6,7 @@ use crate::domain::Place;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Key};
 use crate::lint::fix::{Replacement, meant};
+use crate::lint::keys::{Occurrence, misspelt, repeated};
 use crate::lint::{Context, enough};
 use crate::ordered;
 use crate::qemu::command_line::Fsdev;
@@ -52,7 +53,7 @@ pub fn keys(context: Context, fsdev: &Fsdev, driver: Option<&str>, findings: &mu
             value(opt, findings);
             let earlier = seen.insert(&opt.key, opt);
             if let Some(earlier) = earlier.filter(|_| opt.arg == fsdev.arg) {
-                findings.push(repeated(opt, earlier));
+                findings.push(repeated(&opt.key, &occurrence(opt), &occurrence(earlier)));
             }
             continue;
         }
@@ -105,14 +106,14 @@ pub fn key_unknown(
             .about(Key::Meant(near))
             .write(place, format!("{near}={}", value.trim_start())),
         (Some(near), None) => {
-            let finding = finding.about(Key::Meant(near));
-            let edit = (opt.form != Form::Flag).then(|| Replacement::new(place, near));
-            let help = if name.trim() == near {
-                format!("remove the blank, which QEMU takes for a part of the key: `{near}`")
+            let finding = misspelt(finding, near, (opt.form != Form::Flag).then_some(place));
+            if name.trim() == near {
+                finding.help(format!(
+                    "remove the blank, which QEMU takes for a part of the key: `{near}`"
+                ))
             } else {
-                format!("did you mean `{near}`?")
-            };
-            finding.fix(edit).help(help)
+                finding
+            }
         }
         (None, _) if MOUNT_OPTIONS.contains(&name) => {
             finding.help("remove it: it is for `mount -o` in the guest")
@@ -166,21 +167,10 @@ fn closest(key: &str, known: impl Fn(&str) -> bool) -> Option<&'static str> {
     })
 }
 
-fn repeated(opt: &Opt, earlier: &Opt) -> Finding {
-    let (counts, other) = if opt.key == "id" {
-        ("first", "this one counts")
-    } else {
-        ("last", "this one does not count")
-    };
-    let whole = |opt: &Opt| Place::Arg(opt.arg, opt.key_range.start..opt.value_range.end);
-    Finding::warning(
-        Code::KeyRepeated,
-        whole(opt),
-        format!(
-            "`{}` stands here more than once; QEMU takes the {counts}",
-            opt.key
-        ),
-    )
-    .help("keep the one you mean")
-    .with(whole(earlier), other)
+fn occurrence(opt: &Opt) -> Occurrence<'_> {
+    Occurrence {
+        arg: opt.arg,
+        key: &opt.key_range,
+        value: &opt.value_range,
+    }
 }

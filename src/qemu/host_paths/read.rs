@@ -33,10 +33,7 @@ pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
     let mut ids: BTreeMap<String, usize> = BTreeMap::new();
     let mut last: BTreeMap<&str, usize> = BTreeMap::new();
     for word in pairs {
-        let Some((index, arg)) = word
-            .argument
-            .and_then(|index| domain.args.get(index).map(|arg| (index, arg)))
-        else {
+        let Some((index, arg)) = word.argument(domain) else {
             continue;
         };
         if arg.value.len() > LONGEST_ARG {

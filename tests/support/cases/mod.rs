@@ -8,10 +8,13 @@ pub mod devices;
 pub mod modes;
 pub mod options;
 pub mod topology;
+#[path = "../xml_text.rs"]
+mod xml_text;
 
 use fastrand::Rng;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
+use xml_text::escape;
 
 /// How libvirt writes its own `-device`: JSON since libvirt 8.1 with QEMU 7.0, text before. It
 /// decides whose devices QEMU creates first (softmmu/vl.c:qemu_create_cli_devices).
@@ -210,26 +213,6 @@ pub fn as_text(device: &Map<String, Value>) -> String {
 /// A comma in a value is written twice (util/qemu-option.c:get_opt_value).
 pub fn doubled(value: &str) -> String {
     value.replace(',', ",,")
-}
-
-/// A text as the value of an attribute in single quotes. White space as references, because an XML
-/// reader turns the plain characters into spaces.
-fn escape(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\'' => out.push_str("&apos;"),
-            '"' => out.push_str("&quot;"),
-            '\t' | '\n' | '\r' => {
-                let _ = write!(out, "&#{};", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 pub fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {

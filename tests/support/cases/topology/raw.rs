@@ -116,19 +116,9 @@ impl Drawing {
                 .entry((slot, function))
                 .or_insert(multi == Some(true));
         }
-        // QEMU 5.2 has no JSON devices. Where libvirt writes JSON, its buses do not exist yet when
-        // a text device is created.
+        // Where libvirt writes JSON, its buses do not exist yet when a text device is created.
         let own_bus = bus != 0 && bus < libvirts;
-        let json = match dialect {
-            Dialect::Json => chance(rng, if own_bus { 88 } else { 50 }),
-            Dialect::ForcedText => chance(rng, 30),
-            Dialect::OldText => false,
-        };
-        if json {
-            Value::Object(device).to_string()
-        } else {
-            as_text(&device)
-        }
+        spelled(rng, dialect, if own_bus { 88 } else { 50 }, device)
     }
 
     /// A slot and a function, more often good than not.
@@ -212,15 +202,21 @@ impl Drawing {
                 taken: BTreeMap::new(),
             });
         }
-        let json = match dialect {
-            Dialect::Json => chance(rng, if bus == 0 { 50 } else { 90 }),
-            Dialect::ForcedText => chance(rng, 30),
-            Dialect::OldText => false,
-        };
-        if json {
-            Value::Object(device).to_string()
-        } else {
-            as_text(&device)
-        }
+        spelled(rng, dialect, if bus == 0 { 50 } else { 90 }, device)
+    }
+}
+
+/// A device as JSON so often in a hundred, where libvirt writes JSON.
+fn spelled(rng: &mut Rng, dialect: Dialect, json: u32, device: Map<String, Value>) -> String {
+    let json = match dialect {
+        Dialect::Json => chance(rng, json),
+        Dialect::ForcedText => chance(rng, 30),
+        // QEMU 5.2 has no JSON devices.
+        Dialect::OldText => false,
+    };
+    if json {
+        Value::Object(device).to_string()
+    } else {
+        as_text(&device)
     }
 }
