@@ -226,18 +226,15 @@ impl<'a> RawShares<'a> {
             None => buses.without_name(),
         };
         let Some(bus) = found else {
-            let findings = self.findings.get(&device.arg).into_iter().flatten();
-            if findings.into_iter().any(|one| is_of_address(one.code)) {
-                return Ok(None);
-            }
             let named = device.last("bus").unwrap_or(place);
             if self.context.domain.machine.value.is_empty() {
                 let place = Place::Arg(named.arg, named.value_range.clone());
-                return Err(undefined(
-                    &self.context,
-                    place,
-                    "libvirt has no name for this bus",
-                ));
+                let why = "libvirt has no name for this bus";
+                return Err(undefined(&self.context, place, why));
+            }
+            let findings = self.findings.get(&device.arg).into_iter().flatten();
+            if findings.into_iter().any(|one| is_of_address(one.code)) {
+                return Ok(None);
             }
             return Err(at(
                 named,

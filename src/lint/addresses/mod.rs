@@ -13,12 +13,13 @@ use std::collections::BTreeMap;
 use crate::assumptions::DeviceForm;
 use crate::domain::Place;
 use crate::lint::arguments::whole_argument;
+use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::fix::set_keys;
 use crate::lint::unknown::Unknown;
 use crate::lint::{Context, ENOUGH};
 use crate::ordered;
-use crate::pci::build::{self, Placed, Refused};
+use crate::pci::build::{self, Placed, Refused, Wish};
 use crate::pci::next::NextDevices;
 use crate::pci::proposals::{Proposal, Proposals};
 use crate::pci::topology::{Placement, Topology};
@@ -33,6 +34,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
     let outcomes = build::worlds(context.domain, context.line, context.assume);
     let topologies: Vec<&Topology> = outcomes.iter().map(|outcome| &outcome.topology).collect();
     let Some(mut proposals) = Proposals::new(context.domain, &topologies) else {
+        findings.extend(undefined(context));
         return;
     };
     // The same devices in both.
@@ -55,6 +57,35 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         false => finding,
     }));
     chassis::check(context, findings);
+}
+
+/// What to do with a domain that libvirt has not seen yet.
+const DEFINE: &str = "define the domain, and check what `virsh dumpxml --inactive` prints";
+
+/// libvirt chooses a machine and adds controllers when a domain is defined; before that nobody knows
+/// which places are free.
+fn undefined(context: Context) -> impl Iterator<Item = Finding> {
+    let devices = context.line.devices.iter().take(ENOUGH);
+    let shares =
+        devices.filter(move |device| context.domain.machine.value.is_empty() && device.is_9p());
+    shares.filter_map(move |device| {
+        let (code, key, what) = match build::wish(device) {
+            Wish::Pci { at: None, .. } => (
+                Code::AddressAutomatic,
+                "",
+                "this device has no address: QEMU chooses one, and where libvirt's own devices will be is not known",
+            ),
+            Wish::Pci { .. } => (
+                Code::BusUnknown,
+                "bus",
+                "whether this bus will be there, and this address free, is not known",
+            ),
+            Wish::NotPci | Wish::Unreadable => return None,
+        };
+        let place = place_of(context, device, &[key]);
+        let message = format!("{what}: this domain has no machine type yet, and libvirt chooses it");
+        Some(Finding::warning(code, place, message).help(DEFINE))
+    })
 }
 
 /// What is found in both worlds stays as it is; what is found in one depends on the versions.

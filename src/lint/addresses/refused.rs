@@ -13,12 +13,12 @@ use crate::ordered;
 use crate::pci::build::{self, Placed, Refused, Wish};
 use crate::pci::machine::{self, Family};
 use crate::pci::proposals::Proposals;
-use crate::pci::topology::{Party, PciRefusal, PciRequest, Topology, User};
+use crate::pci::topology::{BusKind, Party, PciRefusal, PciRequest, Topology, User};
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::device_spelling;
 use crate::text::{brief, count, quoted};
 
-use super::{place_of, propose, where_at};
+use super::{DEFINE, place_of, propose, where_at};
 
 /// Says why QEMU refuses devices; what many of them need to know is looked up once.
 pub struct RefusalExplainer<'a> {
@@ -315,6 +315,18 @@ impl<'a> RefusalExplainer<'a> {
         // A machine we do not know may have more buses (pSeries: pci.1.0), and so may a raw device
         // that is a bridge of a kind we do not know: ID itself, or ID.NUMBER (qbus_init_internal).
         let id = bus.rsplit_once('.').map_or(bus, |(id, _)| id);
+        // And before libvirt has added its ports, q35 has none of them.
+        let controllers = self.context.domain.devices.iter();
+        let controllers = controllers.filter(|device| device.is_controller("pci"));
+        if express(topology) && controllers.count() == 0 && is_numbered(bus) {
+            let finding = finding
+                .doubtful(Unknown::Buses)
+                .help(format!("{DEFINE}; {help}"));
+            return Finding {
+                fix: Vec::new(),
+                ..finding
+            };
+        }
         let maybe = machine::family(self.context.domain) == Family::Other
             || self.unknown.contains(bus)
             || self.unknown.contains(id);
@@ -328,6 +340,18 @@ impl<'a> RefusalExplainer<'a> {
             finding
         }
     }
+}
+
+/// Whether the root bus is PCI Express, where libvirt adds ports as they are needed.
+fn express(topology: &Topology) -> bool {
+    let root = topology.buses.first();
+    root.is_some_and(|root| root.kind == BusKind::PcieRoot)
+}
+
+/// Whether libvirt may call a bus so: `pci.6`.
+fn is_numbered(bus: &str) -> bool {
+    let number = bus.strip_prefix("pci.").map(str::parse::<u32>);
+    matches!(number, Some(Ok(1..)))
 }
 
 /// With what to write for a text device whose bus comes too late: an address on the root bus, or the
