@@ -93,8 +93,9 @@ pub fn check(
         }
         findings.push(finding);
     };
-    if let Some(judged) = system_paths::system_path(name, share.readonly) {
-        let finding = system(share, &led, &judged);
+    let judged = system_paths::system_path(name, share.readonly);
+    if let Some(judged) = &judged {
+        let finding = system(share, &led, judged);
         say(finding, judged.granted);
     }
     if let Some((finding, granted)) = linked(share, &path, name, links, owner, open) {
@@ -105,10 +106,22 @@ pub fn check(
         None => GrantVerdict::Granted(name.clone()),
     };
     if let Ok(directory) = found {
-        findings.extend(there(share, directory, facts, &path));
+        let mut more = there(share, directory, facts, &path);
+        if judged.is_some() {
+            // Nobody should be let at it for our asking.
+            more.retain(|finding| finding.code != Code::PathUnwritable);
+            let unreachable = |finding: &&mut Finding| finding.code == Code::PathUnreachable;
+            for finding in more.iter_mut().filter(unreachable) {
+                finding.help = Some(ELSEWHERE.to_owned());
+            }
+        }
+        findings.extend(more);
     }
     (verdict, findings)
 }
+
+/// What to do about a directory of the system's.
+const ELSEWHERE: &str = "share a directory below /srv, /home or /var instead";
 
 /// A directory of the system's own, or one that contains such.
 fn system(share: &Share, led: &str, judged: &system_paths::SystemPath) -> Finding {
@@ -123,11 +136,11 @@ fn system(share: &Share, led: &str, judged: &system_paths::SystemPath) -> Findin
         ),
         (false, true) => (
             "it is not opened to a guest under AppArmor, though libvirt opens it to its own <filesystem>",
-            "share a directory below /srv, /home or /var instead",
+            ELSEWHERE,
         ),
         (false, false) => (
             "it is not opened to a guest under AppArmor, as libvirt does not open it to its own <filesystem>",
-            "share a directory below /srv, /home or /var instead",
+            ELSEWHERE,
         ),
     };
     let text = format!("{led} {what}, which belongs to the system: {then}");

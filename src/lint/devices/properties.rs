@@ -14,6 +14,7 @@ use crate::pci::machine::{self, Family};
 use crate::qemu::command_line::{RawDevice, RawProperty};
 use crate::qemu::device_json::JsonValue;
 use crate::qemu::device_properties::{self, ValueKind, virtio_9p_property};
+use crate::qemu::fsdev_keys::fsdev_key;
 use crate::qemu::numbers::{self, OptionNumber, option_number};
 use crate::qemu::option_string;
 use crate::text::quoted;
@@ -121,6 +122,7 @@ pub fn property(
         let near = meant(typed, names.filter(|name| !all.contains(name)));
         return Some(match near.filter(|_| known.is_none()) {
             Some(near) if !property.flag => misspelt(finding, near, Some(place)),
+            _ if fsdev_key(&property.key).is_some() => finding.help("write it into the `-fsdev`"),
             _ => finding.help("remove it, or check its spelling"),
         });
     }

@@ -1,5 +1,6 @@
 //! The driver of an -fsdev or -virtfs, and what only the driver `proxy` needs.
 
+use crate::domain::Place;
 use crate::lint::Context;
 use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
@@ -24,12 +25,16 @@ pub fn driver<'f>(
             whole_argument(context, fsdev.arg),
             "no fsdriver is given: QEMU refuses to start",
         );
-        let first = fsdev.opts.first().map_or("", |opt| &opt.key);
-        findings.push(match first.starts_with("local;") {
-            true => finding
+        let first = fsdev.opts.first();
+        findings.push(match first {
+            Some(opt) if opt.key == "driver" => {
+                let whole = Place::Arg(opt.arg, opt.key_range.start..opt.value_range.end);
+                finding.write(whole, opt.value.as_str())
+            }
+            Some(opt) if opt.key.starts_with("local;") => finding
                 .help("write `,` where there is `;`")
                 .about(Key::Meant("id")),
-            false => finding.help("begin the argument with `local,`"),
+            _ => finding.help("begin the argument with `local,`"),
         });
         return None;
     };
@@ -59,12 +64,17 @@ pub fn driver<'f>(
     let there = FSDRIVERS.iter().filter(|driver| driver.gone.is_none());
     let there = there.map(|driver| driver.name);
     let near = meant(&opt.value, there);
-    findings.extend(found.map(|finding| match (whole, near) {
-        (Some(plain), _) if opt.form == Form::Implied => {
-            finding.write(whole_argument(context, opt.arg), plain)
+    findings.extend(found.map(|finding| {
+        match (whole, near) {
+            (Some(plain), _) if opt.form == Form::Implied => {
+                finding.write(whole_argument(context, opt.arg), plain)
+            }
+            (_, Some(driver)) => finding.write(at(opt), driver),
+            _ if opt.value.starts_with('{') => finding
+                .help("-fsdev takes no JSON: write `local,id=NAME,path=…,security_model=mapped`")
+                .about(Key::Meant("id")),
+            _ => finding.help("write `local` to share a directory of the host"),
         }
-        (_, Some(driver)) => finding.write(at(opt), driver),
-        _ => finding.help("write `local` to share a directory of the host"),
     }));
     // The rest is judged as that of the driver that was meant.
     match known {

@@ -10,6 +10,7 @@ use crate::lint::keys::{Occurrence, misspelt, repeated};
 use crate::lint::{Context, enough};
 use crate::ordered;
 use crate::qemu::command_line::Fsdev;
+use crate::qemu::device_properties::virtio_9p_property;
 use crate::qemu::fsdev_keys::{KEYS, fsdev_key};
 use crate::qemu::option_string::{Form, Opt};
 use crate::text::quoted;
@@ -115,6 +116,9 @@ pub fn key_unknown(
                 finding
             }
         }
+        (None, _) if option == "-fsdev" && virtio_9p_property(name).is_some() => {
+            finding.help("write it into the `-device`")
+        }
         (None, _) if MOUNT_OPTIONS.contains(&name) => {
             finding.help("remove it: it is for `mount -o` in the guest")
         }
@@ -153,7 +157,7 @@ fn closest(key: &str, known: impl Fn(&str) -> bool) -> Option<&'static str> {
         "dmask" | "dirmode" => Some("dmode"),
         "ro" => Some("readonly"),
         "source" | "dir" => Some("path"),
-        "secmodel" | "security" | "model" => Some("security_model"),
+        "secmodel" | "security" | "model" | "accessmode" => Some("security_model"),
         _ => None,
     };
     let keys = KEYS.iter().map(|key| key.name);
