@@ -147,7 +147,7 @@ fn addresses(
     let spare: BTreeSet<SlotFunction> = ordered::set(machine::spare(domain));
     let (root, express) = machine::root_bus(domain).unwrap_or(("", false));
     let in_the_way = |device: &&RawDevice| match wish(device) {
-        Wish::NotPci => false,
+        Wish::Elsewhere => false,
         Wish::Pci {
             bus: Some(bus),
             at: Some(at),
@@ -155,7 +155,7 @@ fn addresses(
         } => bus != root || !spare.contains(&at),
         _ => true,
     };
-    let alone = !staying.iter().any(in_the_way) && !context.line.adds_devices;
+    let alone = !staying.iter().any(in_the_way) && context.line.implied.is_empty();
     let mut rest = context.line.clone();
     rest.devices = staying.iter().map(|device| (*device).clone()).collect();
     let mut worlds = build::worlds(domain, &rest, context.assume);

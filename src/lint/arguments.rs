@@ -382,6 +382,6 @@ pub fn whole_argument(context: Context, index: usize) -> Place {
 }
 
 /// Word `index`, quoted.
-fn word(context: Context, index: usize) -> String {
+pub fn word(context: Context, index: usize) -> String {
     quoted(value(context, index))
 }

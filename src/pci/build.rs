@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::assumptions::{Assumptions, DeviceForm};
 use crate::domain::{Device, Domain, Interned};
 use crate::ordered;
-use crate::pci::machine;
+use crate::pci::machine::{self, Family};
 use crate::pci::topology::{BusKind, Party, PciRefusal, PciRequest, Placement, Topology, User};
 use crate::qemu::command_line::{CommandLine, RawDevice};
 use crate::qemu::device_json::JsonValue;
+use crate::qemu::device_models::{self, ModelBus};
+use crate::qemu::implied::{Implied, Makes, When};
 use crate::qemu::numbers::{self, SlotFunction};
 use crate::qemu::option_string;
 use crate::version::Version;
@@ -26,6 +28,9 @@ pub struct Placed {
     pub placed: Vec<(usize, Placement)>,
     /// Raw devices that did not, or that were in the way of a device of libvirt's; each once.
     pub refused: Vec<Refused>,
+    /// What other options make, where QEMU does not create it or where it is in the way of a device
+    /// of libvirt's; each once.
+    pub implied_refused: Vec<ImpliedRefused>,
     /// Whether a raw device we cannot follow may take an automatic address too.
     pub automatic_is_uncertain: bool,
     /// libvirt's buses by its numbers: which of the topology's each is.
@@ -45,6 +50,17 @@ pub struct Refused {
     pub automatic: bool,
 }
 
+/// A device that another option makes and that is in the way, or that QEMU refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImpliedRefused {
+    /// Index into `CommandLine::implied`.
+    pub implied: usize,
+    /// The device of libvirt's that QEMU would name, where it is not this one.
+    pub victim: Option<usize>,
+    /// What QEMU would say.
+    pub why: PciRefusal,
+}
+
 impl Refused {
     /// The slot in which it meets somebody else: index of the bus, and number.
     pub fn slot(&self) -> Option<(usize, u8)> {
@@ -60,8 +76,10 @@ impl Refused {
 /// Where a raw device wants to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    /// No PCI device, or one we do not know to be one.
-    NotPci,
+    /// No PCI device.
+    Elsewhere,
+    /// A model that no QEMU known here has, and which does not say what it is.
+    Unknown,
     /// Its `addr` or `multifunction` cannot be read; said elsewhere.
     Unreadable,
     /// A PCI device.
@@ -78,9 +96,11 @@ pub enum Wish {
 /// The bus that a driver brings along, when it is a bridge.
 pub fn bridge_kind(driver: &str) -> Option<BusKind> {
     match driver {
-        "pcie-root-port" | "ioh3420" | "xio3130-downstream" => Some(BusKind::Port),
-        "x3130-upstream" => Some(BusKind::Upstream),
-        "pci-bridge" | "pcie-pci-bridge" => Some(BusKind::Bridge),
+        "pcie-root-port" | "ioh3420" | "xio3130-downstream" | "cxl-rp" | "cxl-downstream" => {
+            Some(BusKind::Port)
+        }
+        "x3130-upstream" | "cxl-upstream" => Some(BusKind::Upstream),
+        "pci-bridge" | "pci-bridge-seat" | "pcie-pci-bridge" => Some(BusKind::Bridge),
         "i82801b11-bridge" | "pxb" => Some(BusKind::Plain),
         "pxb-pcie" => Some(BusKind::BridgesOnly),
         _ => None,
@@ -125,36 +145,29 @@ fn bus_behind(device: &Device) -> Option<BusKind> {
     controller_kind(device.model.as_deref()?)
 }
 
-/// Whether `driver` is a PCI device for certain.
-pub fn is_pci_driver(driver: &str) -> bool {
-    const OTHERS: [&str; 14] = [
-        "e1000",
-        "e1000e",
-        "rtl8139",
-        "nvme",
-        "qemu-xhci",
-        "nec-usb-xhci",
-        "VGA",
-        "AC97",
-        "intel-hda",
-        "ich9-intel-hda",
-        "i6300esb",
-        "ivshmem-plain",
-        "virtio-9p",
-        "ich9-ahci",
-    ];
-    bridge_kind(driver).is_some()
-        || OTHERS.contains(&driver)
-        || ["-pci", "-pci-transitional", "-pci-non-transitional"]
-            .iter()
-            .any(|suffix| driver.ends_with(suffix))
+/// Whether a device of this model goes on a PCI bus; `None` where no QEMU known here has it.
+pub fn is_pci(driver: &str) -> Option<bool> {
+    // It brings along a PCI device without an address (facts Q4.9).
+    if driver == "amd-iommu" {
+        return Some(true);
+    }
+    if let Some(model) = device_models::model(driver) {
+        return Some(model.bus == ModelBus::Pci);
+    }
+    let suffixes = ["-pci", "-pci-transitional", "-pci-non-transitional"];
+    let named = suffixes.iter().any(|suffix| driver.ends_with(suffix));
+    named.then_some(true)
 }
 
 /// Reads `bus`, `addr` and `multifunction` of a raw device.
 pub fn wish(device: &RawDevice) -> Wish {
     let bus = device.text("bus").map(str::to_owned);
-    if !is_pci_driver(device.driver()) && (bus.is_none() || device.last("addr").is_none()) {
-        return Wish::NotPci;
+    match is_pci(device.driver()) {
+        Some(true) => {}
+        Some(false) => return Wish::Elsewhere,
+        // What has both is one.
+        None if bus.is_some() && device.last("addr").is_some() => {}
+        None => return Wish::Unknown,
     }
     let Some(at) = address(device) else {
         return Wish::Unreadable;
@@ -192,6 +205,35 @@ fn address(device: &RawDevice) -> Option<Option<SlotFunction>> {
     }
 }
 
+/// What another option makes of PCI devices on this domain's machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Nothing,
+    Device,
+    Unknown,
+}
+
+fn made(domain: &Domain, implied: &Implied) -> Made {
+    let text = implied.when >= When::Text(0);
+    match (machine::family(domain), &implied.makes) {
+        (_, Makes::Unknown) => Made::Unknown,
+        (Family::I440fx | Family::Q35 | Family::Microvm, Makes::UsualDisk) => Made::Nothing,
+        (Family::I440fx | Family::Q35, _) => Made::Device,
+        // Its network cards and disks are PCI devices; of its other devices less is known.
+        (Family::Virt, Makes::Card(_) | Makes::UsualDisk) => Made::Device,
+        (_, Makes::Model(_)) if text => Made::Device,
+        (Family::Microvm, Makes::Model(_)) if implied.when == When::Sound => Made::Device,
+        // It has no use for the others, and warns.
+        (Family::Microvm, _) => Made::Nothing,
+        _ => Made::Unknown,
+    }
+}
+
+/// Whether it is not known what the option makes.
+pub fn is_unknown(domain: &Domain, implied: &Implied) -> bool {
+    made(domain, implied) == Made::Unknown
+}
+
 /// Places the whole domain. `None` where the machine has no PCI bus we know.
 pub fn build(
     domain: &Domain,
@@ -199,7 +241,8 @@ pub fn build(
     form: DeviceForm,
     qemu: Option<Version>,
 ) -> Option<Placed> {
-    let (name, express) = machine::root_bus(domain)?;
+    let (name, express) =
+        machine::root_bus(domain).filter(|_| !machine::without_pci(domain, line))?;
     let mut builder = Builder {
         domain,
         line,
@@ -207,17 +250,21 @@ pub fn build(
             topology: Topology::new(machine::bridge_slot_zero_refused(domain, qemu)),
             placed: Vec::new(),
             refused: Vec::new(),
-            automatic_is_uncertain: line.adds_devices,
+            implied_refused: Vec::new(),
+            automatic_is_uncertain: !line.unmodelled.is_empty(),
             controllers: BTreeMap::new(),
         },
         unnamed: (if express { 0 } else { 1 }, 0),
         behind_expander: behind_expander(domain),
         blamed: BTreeSet::new(),
+        implied: 0,
     };
     builder.machine(name, express);
+    builder.implied_before(When::Text(0));
     match form {
         DeviceForm::Json => {
             builder.raw(DeviceForm::Text);
+            builder.implied_before(When::End);
             builder.libvirt(false);
             builder.raw(DeviceForm::Json);
             builder.libvirt(true);
@@ -225,7 +272,9 @@ pub fn build(
         DeviceForm::Text => {
             builder.libvirt(false);
             builder.raw(DeviceForm::Text);
+            builder.implied_before(When::Drive);
             builder.libvirt(true);
+            builder.implied_before(When::End);
             builder.raw(DeviceForm::Json);
         }
     }
@@ -251,8 +300,10 @@ struct Builder<'d> {
     unnamed: (u32, u32),
     /// Which of libvirt's controllers make buses that belong to an expander or lie behind one.
     behind_expander: BTreeSet<u32>,
-    /// The raw devices that were refused.
+    /// The raw devices that were refused, and behind them what other options make.
     blamed: BTreeSet<usize>,
+    /// How many of what other options make are there.
+    implied: usize,
 }
 
 impl Builder<'_> {
@@ -332,25 +383,80 @@ impl Builder<'_> {
             multifunction: address.multifunction,
             bridge: bus_behind(device).is_some(),
         };
-        let raw = match self.outcome.topology.place(bus, &request) {
-            Err(why) => match why {
-                PciRefusal::Taken(_, Party::Raw(raw))
-                | PciRefusal::BesideSingle(_, Party::Raw(raw))
-                | PciRefusal::SingleBeside(_, Party::Raw(raw)) => Some((raw, why)),
+        let Err(why) = self.outcome.topology.place(bus, &request) else {
+            return;
+        };
+        match why {
+            PciRefusal::Taken(_, party)
+            | PciRefusal::BesideSingle(_, party)
+            | PciRefusal::SingleBeside(_, party) => match party {
+                Party::Raw(raw) => self.refuse(raw, Party::Libvirt(index), why),
+                Party::Implied(implied) => self.refuse_implied(implied, Some(index), why),
                 // Among libvirt's own devices, and with the machine's (the first IDE controller
                 // is the machine's, and in the XML too), libvirt sees to it itself.
-                _ => None,
+                Party::Machine(_) | Party::Libvirt(_) => {}
             },
-            Ok(_) => None,
+            _ => {}
+        }
+    }
+
+    /// What other options make before this time.
+    fn implied_before(&mut self, time: When) {
+        let line = self.line;
+        while let Some(one) = line.implied.get(self.implied).filter(|one| one.when < time) {
+            let number = self.implied;
+            self.implied += 1;
+            match made(self.domain, one) {
+                Made::Nothing => {}
+                Made::Unknown => self.outcome.automatic_is_uncertain = true,
+                Made::Device if one.makes == Makes::Usb => self.usb(number),
+                Made::Device => self.implied_device(number),
+            }
+        }
+    }
+
+    fn usb(&mut self, number: usize) {
+        for (at, multifunction) in machine::usb(self.domain) {
+            let request = PciRequest {
+                party: Party::Implied(number),
+                at: Some(at),
+                multifunction,
+                bridge: false,
+            };
+            // Nothing else is there yet.
+            let _ = self.outcome.topology.place(Some(0), &request);
+        }
+    }
+
+    fn implied_device(&mut self, number: usize) {
+        let request = PciRequest {
+            party: Party::Implied(number),
+            at: None,
+            multifunction: false,
+            bridge: false,
         };
-        if let Some((raw, why)) = raw {
-            self.refuse(raw, Party::Libvirt(index), why);
+        let bus = self.outcome.topology.wanted(None);
+        if let Err(why) = self.outcome.topology.place(bus, &request) {
+            self.refuse_implied(number, None, why);
+        }
+    }
+
+    fn refuse_implied(&mut self, implied: usize, victim: Option<usize>, why: PciRefusal) {
+        if self.blamed.insert(self.line.devices.len() + implied) {
+            self.outcome.implied_refused.push(ImpliedRefused {
+                implied,
+                victim,
+                why,
+            });
         }
     }
 
     fn raw(&mut self, form: DeviceForm) {
         for (index, device) in self.line.devices.iter().enumerate() {
             if device.form == form {
+                if form == DeviceForm::Text {
+                    self.implied_before(When::Text(index + 1));
+                }
                 self.raw_device(index, device);
             }
         }
@@ -358,12 +464,16 @@ impl Builder<'_> {
 
     fn raw_device(&mut self, index: usize, device: &RawDevice) {
         let (bus, at, multifunction) = match wish(device) {
-            Wish::NotPci => {
-                // It may be a PCI device all the same, and take the first free slot.
+            Wish::Unknown => {
+                // What names a PCI bus is for one; what names none may be, and take the first slot.
+                let bus = device.text("bus");
                 self.outcome.automatic_is_uncertain |= device.last("bus").is_none();
-                return;
+                match bus.filter(|bus| self.outcome.topology.find(bus).is_some()) {
+                    Some(bus) => (Some(bus.to_owned()), None, false),
+                    None => return,
+                }
             }
-            Wish::Unreadable => return,
+            Wish::Elsewhere | Wish::Unreadable => return,
             Wish::Pci {
                 bus,
                 at,

@@ -1,6 +1,7 @@
 //! What a machine type brings along: its root bus and the functions built into it.
 
 use crate::domain::Domain;
+use crate::qemu::command_line::CommandLine;
 use crate::qemu::numbers::SlotFunction;
 use crate::version::Version;
 
@@ -13,6 +14,10 @@ pub enum Family {
     Q35,
     /// `virt` of arm, riscv and loongarch.
     Virt,
+    /// `microvm`: virtio-mmio, and no PCI but with `pcie=on`.
+    Microvm,
+    /// `isapc` and `none`, which have no PCI.
+    Bare,
     /// Anything else; its root bus is what the controller of index 0 says.
     Other,
 }
@@ -40,6 +45,10 @@ pub fn family(domain: &Domain) -> Family {
         Family::I440fx
     } else if machine == "virt" || machine.starts_with("virt-") {
         Family::Virt
+    } else if machine == "microvm" {
+        Family::Microvm
+    } else if matches!(machine, "isapc" | "none") {
+        Family::Bare
     } else {
         Family::Other
     }
@@ -55,10 +64,25 @@ pub fn machine_version(domain: &Domain) -> Option<Version> {
     Some(Version(numbers.next()??, numbers.next()??, 0))
 }
 
+/// Whether the machine has no PCI bus, whatever the XML says of one (facts Q4.8).
+pub fn without_pci(domain: &Domain, line: &CommandLine) -> bool {
+    match family(domain) {
+        Family::Bare => true,
+        Family::Microvm => !line.machine_pcie,
+        _ => false,
+    }
+}
+
 /// Name of the root bus and whether it is PCI Express; `None` where the machine has none we know.
 /// The controller of index 0 decides, as libvirt always writes it; its alias does not count,
 /// QEMU's name is fixed (facts L8.1).
 pub fn root_bus(domain: &Domain) -> Option<(&'static str, bool)> {
+    match family(domain) {
+        // Where there is one at all.
+        Family::Microvm => return Some(("pcie.0", true)),
+        Family::Bare => return None,
+        _ => {}
+    }
     let root = domain
         .devices
         .iter()
@@ -71,8 +95,25 @@ pub fn root_bus(domain: &Domain) -> Option<(&'static str, bool)> {
     match family(domain) {
         Family::I440fx => Some(("pci.0", false)),
         Family::Q35 | Family::Virt => Some(("pcie.0", true)),
-        Family::Other => None,
+        Family::Microvm | Family::Bare | Family::Other => None,
     }
+}
+
+/// The USB controllers that the machine has with `usb=on`, which libvirt switches off and `-usb` on.
+pub fn usb(domain: &Domain) -> impl Iterator<Item = (SlotFunction, bool)> {
+    let (slot, functions): (u8, &[u8]) = match family(domain) {
+        Family::I440fx => (1, &[2]),
+        Family::Q35 => (0x1d, &[0, 1, 2, 7]),
+        _ => (0, &[]),
+    };
+    let functions = functions.iter();
+    functions.map(move |function| {
+        let at = SlotFunction {
+            slot,
+            function: *function,
+        };
+        (at, *function == 0)
+    })
 }
 
 /// The functions built into the machine (`info qtree` with -nodefaults, QEMU 5.2 to 11.1).
@@ -105,8 +146,8 @@ pub fn built_in(domain: &Domain) -> Vec<BuiltIn> {
             single("the SATA controller (ich9-ahci)", 0x1f, 2),
             single("the SMBus (ICH9-SMB)", 0x1f, 3),
         ],
-        Family::Virt => vec![single("the host bridge (gpex-root)", 0, 0)],
-        Family::Other => Vec::new(),
+        Family::Virt | Family::Microvm => vec![single("the host bridge (gpex-root)", 0, 0)],
+        Family::Bare | Family::Other => Vec::new(),
     }
 }
 
@@ -117,7 +158,7 @@ pub fn spare(domain: &Domain) -> impl Iterator<Item = SlotFunction> {
     let (slot, functions): (u8, &[u8]) = match family(domain) {
         Family::I440fx => (1, &[4, 5, 6, 7]),
         Family::Q35 => (0x1f, &[1, 4, 5, 6, 7]),
-        Family::Virt | Family::Other => (0, &[]),
+        _ => (0, &[]),
     };
     let functions = functions.iter();
     functions.map(move |function| SlotFunction {
@@ -141,6 +182,6 @@ pub fn bridge_slot_zero_refused(domain: &Domain, qemu: Option<Version>) -> Optio
             (None, Some(_)) if domain.machine.value == "q35" => Some(false),
             _ => None,
         },
-        Family::Virt | Family::Other => None,
+        _ => None,
     }
 }

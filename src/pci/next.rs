@@ -45,7 +45,11 @@ impl NextDevices {
             places: Vec::new(),
             numbers: BTreeMap::new(),
         };
-        if machine::family(domain) == Family::Other {
+        // Nor does libvirt know of a PCI bus of microvm's.
+        if matches!(
+            machine::family(domain),
+            Family::Other | Family::Microvm | Family::Bare
+        ) {
             return next;
         }
         next.numbers.extend(numbers);

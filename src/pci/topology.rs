@@ -34,6 +34,8 @@ pub enum Party {
     Libvirt(usize),
     /// Index into `CommandLine::devices`.
     Raw(usize),
+    /// Index into `CommandLine::implied`.
+    Implied(usize),
 }
 
 /// Who created a bus.

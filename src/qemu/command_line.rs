@@ -8,6 +8,7 @@ use crate::assumptions::DeviceForm;
 use crate::domain::Domain;
 use crate::qemu::argv::Stray;
 use crate::qemu::device_json::{JsonError, JsonValue};
+use crate::qemu::implied::Implied;
 use crate::qemu::libvirt_ids::LibvirtIds;
 use crate::qemu::option_string::{self, Form, Opt};
 
@@ -30,8 +31,10 @@ pub struct CommandLine {
     pub unmodelled: Vec<(usize, usize)>,
     /// Whether an `-fsdev` or `-virtfs` is longer than [`LONGEST_ARG`].
     pub too_long: bool,
-    /// Whether other options add PCI devices at addresses of their own choice.
-    pub adds_devices: bool,
+    /// Other options that make PCI devices by themselves, in the order in which QEMU makes them.
+    pub implied: Vec<Implied>,
+    /// Whether `-machine pcie=on` gives a PCI bus to a machine that has none without.
+    pub machine_pcie: bool,
     /// The ids of libvirt's devices, when they are asked for: most domains need not be numbered.
     libvirt_ids: OnceCell<LibvirtIds>,
 }

@@ -29,6 +29,11 @@ pub struct Model {
 }
 
 impl Model {
+    /// Whether all versions seen have it.
+    pub fn is_in_all(&self) -> bool {
+        self.versions.is_empty()
+    }
+
     /// Whether that version has it, as Debian builds it; others are built with more or less.
     pub fn is_in(&self, version: Version) -> Option<bool> {
         let has = |seen: usize| {

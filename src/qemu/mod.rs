@@ -9,6 +9,7 @@ pub mod device_properties;
 pub mod device_spelling;
 pub mod fsdev_keys;
 pub mod host_paths;
+pub mod implied;
 pub mod index;
 pub mod libvirt_ids;
 pub mod native_fsdevs;

@@ -5,6 +5,7 @@ use crate::domain::{Arg, Domain};
 use crate::qemu::argv;
 use crate::qemu::command_line::{CommandLine, Fsdev, LONGEST_ARG, RawDevice, RawProperty};
 use crate::qemu::device_json::{self, JsonValue};
+use crate::qemu::implied::ImpliedReader;
 use crate::qemu::option_string;
 use crate::qemu::set::SetTargets;
 
@@ -16,13 +17,14 @@ impl CommandLine {
         let (pairs, strays) = argv::pair(&words);
         line.strays = strays;
         let mut names = SetTargets::default();
+        let mut implied = ImpliedReader::default();
         for word in pairs {
-            // Each of them makes QEMU add PCI devices by itself (facts Q4).
-            line.adds_devices |= matches!(
-                word.name,
-                "usb" | "vga" | "nic" | "net" | "drive" | "soundhw" | "watchdog"
-            );
-            let Some((index, arg)) = word.argument(domain) else {
+            let argument = word.argument(domain);
+            let text = argument.map_or("", |(_, arg)| &arg.value);
+            if text.len() <= LONGEST_ARG {
+                implied.read(word, text, &domain.machine.value, line.devices.len());
+            }
+            let Some((index, arg)) = argument else {
                 continue;
             };
             if arg.value.len() > LONGEST_ARG {
@@ -45,6 +47,8 @@ impl CommandLine {
                 _ => {}
             }
         }
+        line.machine_pcie = implied.pcie;
+        line.implied = implied.end();
         line
     }
 

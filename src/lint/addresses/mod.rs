@@ -5,6 +5,9 @@
 //! one is a warning.
 
 mod chassis;
+mod implied;
+mod implied_refused;
+mod no_pci;
 mod placed;
 mod refused;
 
@@ -20,6 +23,7 @@ use crate::lint::unknown::Unknown;
 use crate::lint::{Context, ENOUGH};
 use crate::ordered;
 use crate::pci::build::{self, Placed, Refused, Wish};
+use crate::pci::machine;
 use crate::pci::next::NextDevices;
 use crate::pci::proposals::{Proposal, Proposals};
 use crate::pci::topology::{Placement, Topology};
@@ -28,8 +32,11 @@ use crate::text::brief;
 
 /// Finds collisions and places that no guest looks at.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
-    if !context.line.devices.iter().any(RawDevice::looks_like_9p) {
+    if context.line.devices.is_empty() && context.line.implied.is_empty() {
         return;
+    }
+    if machine::without_pci(context.domain, context.line) {
+        return no_pci::check(context, findings);
     }
     let outcomes = build::worlds(context.domain, context.line, context.assume);
     let topologies: Vec<&Topology> = outcomes.iter().map(|outcome| &outcome.topology).collect();
@@ -47,9 +54,10 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         None => first,
         Some(second) => merge(first, second),
     };
+    let found = found.into_iter().chain(implied::unknown(context));
     // With <qemu:override> a device need not be where its <address> says, nor an address free.
     let moved = context.domain.moves_devices();
-    findings.extend(found.into_iter().map(|finding| match moved {
+    findings.extend(found.map(|finding| match moved {
         true => Finding {
             fix: Vec::new(),
             ..finding.doubtful(Unknown::Override)
@@ -80,7 +88,7 @@ fn undefined(context: Context) -> impl Iterator<Item = Finding> {
                 "bus",
                 "whether this bus will be there, and this address free, is not known",
             ),
-            Wish::NotPci | Wish::Unreadable => return None,
+            Wish::Elsewhere | Wish::Unknown | Wish::Unreadable => return None,
         };
         let place = place_of(context, device, &[key]);
         let message = format!("{what}: this domain has no machine type yet, and libvirt chooses it");
@@ -164,6 +172,13 @@ fn world(
     }
     let blamed = ordered::set(refused().map(|one| one.raw));
     let mut next = None;
+    for one in &outcome.implied_refused {
+        let explainer =
+            explainer.get_or_insert_with(|| refused::RefusalExplainer::new(context, outcome));
+        findings.extend(implied_refused::explain(
+            context, outcome, one, explainer, proposals,
+        ));
+    }
     for (raw, place) in outcome.placed.iter().filter(|(raw, _)| *raw <= last) {
         let wrong = placed::check(context, outcome, *raw, *place, proposals);
         if wrong.is_empty() && !blamed.contains(raw) {

@@ -18,7 +18,7 @@ use crate::qemu::command_line::RawDevice;
 use crate::qemu::device_spelling;
 use crate::text::{brief, count, quoted};
 
-use super::{DEFINE, place_of, propose, where_at};
+use super::{DEFINE, implied, place_of, propose, where_at};
 
 /// Says why QEMU refuses devices; what many of them need to know is looked up once.
 pub struct RefusalExplainer<'a> {
@@ -47,7 +47,7 @@ impl<'a> RefusalExplainer<'a> {
             let Some(id) = device.id_text() else { continue };
             if build::bridge_kind(device.driver()).is_some() {
                 bridges.entry(id).or_insert(device);
-            } else if !build::is_pci_driver(device.driver()) && !device.looks_like_9p() {
+            } else if build::is_pci(device.driver()).is_none() && !device.looks_like_9p() {
                 unknown.insert(id);
             }
         }
@@ -65,7 +65,7 @@ impl<'a> RefusalExplainer<'a> {
     }
 
     /// What a party is called in a message.
-    fn name(&mut self, party: Party) -> String {
+    pub fn name(&mut self, party: Party) -> String {
         let context = self.context;
         match party {
             Party::Machine(name) => format!("{name}, which is built into the machine"),
@@ -93,6 +93,10 @@ impl<'a> RefusalExplainer<'a> {
                 };
                 self.names.entry(index).or_insert_with(name).clone()
             }
+            Party::Implied(index) => match context.line.implied.get(index) {
+                Some(implied) => implied::name(context, implied),
+                None => "a device of another option".to_owned(),
+            },
         }
     }
 
@@ -225,6 +229,10 @@ impl<'a> RefusalExplainer<'a> {
                 Party::Raw(raw) if known.insert(raw) => {
                     let device = context.line.devices.get(raw);
                     device.map(|device| place_of(context, device, &["addr", "bus"]))
+                }
+                Party::Implied(index) => {
+                    let implied = context.line.implied.get(index);
+                    implied.map(|implied| implied::place(context, implied))
                 }
                 _ => None,
             };
@@ -379,7 +387,7 @@ fn instead_of_text(
             let bus = topology.wanted(bus.as_deref());
             topology.try_placing(bus, &request).is_ok()
         }
-        Wish::NotPci | Wish::Unreadable => true,
+        Wish::Elsewhere | Wish::Unknown | Wish::Unreadable => true,
     };
     let moved = propose(finding.clone(), context, proposals, raw, device);
     // What -set does to it would not reach it any more.

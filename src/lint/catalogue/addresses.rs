@@ -20,8 +20,9 @@ pub static BUS_UNKNOWN: Entry = Entry {
     summary: "a bus that this domain does not have",
     meaning: "QEMU refuses to start: \"Bus … not found\". pci.0 is the root bus of pc machines, \
               pcie.0 that of q35 and virt; pci.N is the controller with index N, or its user \
-              alias (ua-…) where it has one.",
-    fix: "Name a bus that is there.",
+              alias (ua-…) where it has one. isapc has no PCI bus, and microvm none without \
+              -machine pcie=on: \"No 'PCI' bus found for device …\".",
+    fix: "Name a bus that is there; on microvm use virtio-9p-device, which needs no PCI.",
     example: Example {
         text: "-device virtio-9p-pci,fsdev=share0,mount_tag=share,bus=pci.7,addr=0x1",
         fixed: Some("-device virtio-9p-pci,fsdev=share0,mount_tag=share,bus=pci.0,addr=0x10"),

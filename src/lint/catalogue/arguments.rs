@@ -130,11 +130,13 @@ pub static STRAY: Entry = Entry {
 };
 
 pub static NOT_MODELLED: Entry = Entry {
-    summary: "an option that could change the shares in a way virt-9p does not follow",
+    summary: "an option or a device that virt-9p does not follow",
     meaning: "-readconfig reads further fsdev and device sections from a file, -global changes \
               properties of devices. virt-9p does not look into them: what they add is neither \
-              checked nor granted.",
-    fix: "Write the share as -fsdev and -device.",
+              checked nor granted. A note names device models that no QEMU known here has, and \
+              options of which it is not known which PCI devices they make: each may take the \
+              slot that a device without an address would get.",
+    fix: "Write the share as -fsdev and -device, with bus and addr.",
     example: Example {
         text: "-readconfig /etc/qemu/shares.cfg",
         fixed: None,

@@ -20,11 +20,13 @@ pub static FSDEV_UNKNOWN: Entry = Entry {
 };
 
 pub static DRIVER_UNKNOWN: Entry = Entry {
-    summary: "a 9p device model that does not exist here",
+    summary: "a device model that does not exist here",
     meaning: "PCI machines have virtio-9p-pci (alias virtio-9p) and its -transitional and \
-              -non-transitional forms. virtio-9p-device needs a virtio-mmio bus, virtio-9p-ccw \
-              an s390x machine. QEMU refuses to start.",
-    fix: "Use virtio-9p-pci.",
+              -non-transitional forms. virtio-9p-device, as all virtio models whose names end so, \
+              needs the virtio-mmio of a machine such as microvm, virtio-9p-ccw an s390x machine. \
+              QEMU refuses to start. Of other models it is a warning where Debian's QEMU of that \
+              version does not have them: builds differ.",
+    fix: "Use virtio-9p-pci; on microvm virtio-9p-device.",
     example: Example {
         text: "-device virtio-9p-ccw,fsdev=share0,mount_tag=share",
         fixed: Some("-device virtio-9p-pci,fsdev=share0,mount_tag=share,bus=pci.0,addr=0x10"),

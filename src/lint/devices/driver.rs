@@ -5,16 +5,22 @@ use crate::lint::arguments::whole_argument;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::fix::{meant, unquoted};
+use crate::lint::unknown::Unknown;
 use crate::pci::machine::{self, Family};
-use crate::qemu::command_line::{DRIVERS_9P, RawDevice};
+use crate::qemu::command_line::{DRIVERS_9P, RawDevice, RawProperty};
 use crate::qemu::device_json::JsonValue;
+use crate::qemu::device_models::{self, Model, ModelBus};
 use crate::text::quoted;
 
 use super::at;
 
 /// Whether the driver is one of QEMU's and fits the machine.
 pub fn driver(context: Context, device: &RawDevice, findings: &mut Vec<Finding>) {
-    let help = "write `virtio-9p-pci`, or in JSON \"driver\":\"virtio-9p-pci\"";
+    let help = match machine::family(context.domain) {
+        Family::Microvm => "write `virtio-9p-device`, or in JSON \"driver\":\"virtio-9p-device\"",
+        Family::Bare => "only a machine with PCI has shares, such as q35",
+        _ => "write `virtio-9p-pci`, or in JSON \"driver\":\"virtio-9p-pci\"",
+    };
     let Some(driver) = device
         .last("driver")
         .filter(|p| matches!(p.value, JsonValue::String(_)))
@@ -33,19 +39,21 @@ pub fn driver(context: Context, device: &RawDevice, findings: &mut Vec<Finding>)
     let is_name = name
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || b"-._+".contains(&b));
+    let family = machine::family(context.domain);
+    let model = device_models::model(name);
     let why = if name.is_empty() || name.starts_with('-') || !is_name {
         "is no name of a device"
+    } else if name == "virtio-9p-ccw" && !matches!(family, Family::Virt | Family::Other) {
+        "does not exist on this machine"
+    } else if model.is_some_and(|model| model.bus == ModelBus::Virtio)
+        && matches!(family, Family::I440fx | Family::Q35 | Family::Bare)
+    {
+        "goes on virtio-mmio, which this machine does not have"
     } else if device.is_9p() || !device.looks_like_9p() {
+        findings.extend(model.and_then(|model| version(context, driver, name, model)));
         return;
     } else if matches!(name, "virtio-9p-device" | "virtio-9p-ccw") {
-        let pc = matches!(
-            machine::family(context.domain),
-            Family::I440fx | Family::Q35
-        );
-        if !pc {
-            return;
-        }
-        "does not exist on this machine"
+        return;
     } else {
         "is no 9p device, and no other has an fsdev or a mount_tag"
     };
@@ -56,18 +64,55 @@ pub fn driver(context: Context, device: &RawDevice, findings: &mut Vec<Finding>)
     );
     let argument = context.domain.args.get(device.arg);
     let plain = argument.and_then(|arg| unquoted(&arg.value));
-    let near = device.looks_like_9p().then(|| driver_meant(name)).flatten();
-    findings.push(match (plain, near) {
+    findings.push(match (plain, meant_here(device, family)) {
         (Some(plain), _) => finding.write(whole_argument(context, device.arg), plain),
         (_, Some(near)) if !driver.flag => finding.write(at(driver), near),
-        _ => finding.help(help),
+        _ if device.looks_like_9p() => finding.help(help),
+        _ => finding.help("`-device help` of QEMU lists what it has"),
     });
 }
 
-/// The driver that was meant. Two of QEMU's are for other machines.
-fn driver_meant(name: &str) -> Option<&'static str> {
-    if matches!(name, "virtio-9p-device" | "virtio-9p-ccw") {
-        return Some("virtio-9p-pci");
+/// The driver that was meant. Some of QEMU's are for other machines.
+fn meant_here(device: &RawDevice, family: Family) -> Option<String> {
+    let name = device.driver();
+    let other = match family {
+        Family::I440fx | Family::Q35 => "-pci",
+        Family::Microvm => "-device",
+        Family::Bare => return None,
+        Family::Virt | Family::Other => "",
+    };
+    let base = ["-device", "-ccw"];
+    let base = base.iter().find_map(|end| name.strip_suffix(end));
+    let here = base.map(|base| format!("{base}{other}"));
+    if let Some(here) = here.filter(|here| device_models::model(here).is_some()) {
+        return Some(here);
     }
-    meant(name, DRIVERS_9P.into_iter())
+    if !device.looks_like_9p() {
+        return None;
+    }
+    meant(name, DRIVERS_9P.into_iter()).map(str::to_owned)
+}
+
+/// What a QEMU of that version does not have, as Debian builds it; others have more or less.
+fn version(context: Context, driver: &RawProperty, name: &str, model: Model) -> Option<Finding> {
+    let qemu = context.assume.qemu;
+    let is_in = match qemu {
+        Some(qemu) => model.is_in(qemu),
+        None if model.is_in_all() => return None,
+        None => None,
+    };
+    let doubt = match (is_in, qemu) {
+        (Some(true), _) => return None,
+        (Some(false), Some(qemu)) => format!("QEMU {qemu} does not have {}", quoted(name)),
+        _ => format!("not every QEMU has {}", quoted(name)),
+    };
+    let finding = Finding::warning(
+        Code::DriverUnknown,
+        at(driver),
+        format!("{doubt} as Debian builds it, and refuses to start without it"),
+    );
+    Some(Finding {
+        depends: qemu.is_none().then_some(Unknown::Qemu),
+        ..finding.help("use a model that `-device help` of that QEMU lists")
+    })
 }

@@ -50,10 +50,10 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
             form(context, device, findings);
             driver::driver(context, device, findings);
         }
-        if device.is_9p() {
+        if device.is_9p() || device.driver() == "virtio-9p-device" {
             fsdev::fsdev(context, device, findings);
             mount_tag::tag(context, index, device, findings);
-            if !device.virtfs {
+            if device.is_9p() && !device.virtfs {
                 properties::properties(context, device, findings);
             }
         }

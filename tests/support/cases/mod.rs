@@ -5,6 +5,7 @@
 
 pub mod broken;
 pub mod devices;
+pub mod models;
 pub mod modes;
 pub mod options;
 pub mod topology;
@@ -78,6 +79,11 @@ impl Case {
         is_q35(self.machine)
     }
 
+    /// Whether it is a machine that libvirt gives a PCI bus.
+    fn has_pci(&self) -> bool {
+        self.machine.starts_with("pc") || self.is_q35()
+    }
+
     /// The domain as a hook sees it: normalised, addresses filled in.
     pub fn xml(&self) -> String {
         let mut xml = String::from(
@@ -101,7 +107,9 @@ impl Case {
         for own in &self.own {
             let _ = writeln!(xml, "    {}", own.xml);
         }
-        xml.push_str(if self.is_q35() {
+        xml.push_str(if !self.has_pci() {
+            ""
+        } else if self.is_q35() {
             "    <controller type='pci' index='0' model='pcie-root'/>\n    \
              <controller type='sata' index='0'>\
              <address type='pci' domain='0x0000' bus='0x00' slot='0x1f' function='0x2'/>\

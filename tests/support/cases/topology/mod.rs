@@ -73,7 +73,7 @@ impl Bus {
 }
 
 /// The domain while it is drawn.
-struct Drawing {
+pub struct Drawing {
     q35: bool,
     buses: Vec<Bus>,
     own: Vec<Own>,
@@ -85,6 +85,15 @@ struct Drawing {
 }
 
 pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
+    with(rng, shares, Drawing::raw)
+}
+
+/// A case whose raw words this makes.
+pub fn with(
+    rng: &mut Rng,
+    shares: &Shares,
+    raw: fn(&mut Drawing, &mut Rng, &Shares, Dialect) -> Vec<String>,
+) -> Case {
     let dialect = pick(
         rng,
         &[
@@ -133,7 +142,7 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
         drawing.file_system(rng, shares);
     }
     drawing.own.sort_by_key(order);
-    let raw = drawing.raw(rng, shares, dialect);
+    let raw = raw(&mut drawing, rng, shares, dialect);
     Case {
         machine,
         acpi,

@@ -174,7 +174,7 @@ impl Drawing {
     }
 
     /// A bus of one of these kinds with a free slot.
-    pub fn find(&self, rng: &mut Rng, kinds: &[Kind]) -> Option<usize> {
+    pub(super) fn find(&self, rng: &mut Rng, kinds: &[Kind]) -> Option<usize> {
         let fit: Vec<usize> = (0..self.buses.len())
             .filter(|at| {
                 let bus = &self.buses[*at];

@@ -55,6 +55,28 @@ impl Drawing {
         raw
     }
 
+    pub fn is_q35(&self) -> bool {
+        self.q35
+    }
+
+    /// A device of any model somewhere: without an address more often than a share.
+    pub fn placed(
+        &mut self,
+        rng: &mut Rng,
+        dialect: Dialect,
+        device: Map<String, Value>,
+        id: &str,
+    ) -> String {
+        let libvirts = self.buses.len();
+        if chance(rng, 35) {
+            return match dialect != Dialect::OldText && chance(rng, 40) {
+                true => Value::Object(device).to_string(),
+                false => as_text(&device),
+            };
+        }
+        self.raw_device(rng, dialect, libvirts, device, id)
+    }
+
     /// Gives a device its id, bus and address, and writes it down.
     fn raw_device(
         &mut self,
