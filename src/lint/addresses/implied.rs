@@ -58,7 +58,7 @@ pub fn unknown(context: Context) -> Option<Finding> {
         more => format!(" and {more} more"),
     };
     let message = format!(
-        "which PCI devices {}{more} make is not known here: each may take a slot, so what is said of devices \
+        "which PCI devices come with {}{more} is not known here: each may take a slot, so what is said of devices \
          without an address is a warning at most",
         named.join(", ")
     );
