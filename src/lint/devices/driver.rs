@@ -95,12 +95,11 @@ fn meant_here(device: &RawDevice, family: Family) -> Option<String> {
 
 /// What a QEMU of that version does not have, as Debian builds it; others have more or less.
 fn version(context: Context, driver: &RawProperty, name: &str, model: Model) -> Option<Finding> {
+    if model.is_in_all() {
+        return None;
+    }
     let qemu = context.assume.qemu;
-    let is_in = match qemu {
-        Some(qemu) => model.is_in(qemu),
-        None if model.is_in_all() => return None,
-        None => None,
-    };
+    let is_in = qemu.and_then(|qemu| model.is_in(qemu));
     let doubt = match (is_in, qemu) {
         (Some(true), _) => return None,
         (Some(false), Some(qemu)) => format!("QEMU {qemu} does not have {}", quoted(name)),
