@@ -83,13 +83,45 @@ pub fn inspect(
     Ok(inspect_domain(document.text(), domain, line, root, assume))
 }
 
+/// [`inspect`] that keeps all findings, for whoever carries out what they say.
+///
+/// # Errors
+/// When it is no domain XML.
+pub fn find_all(
+    document: &Document,
+    root: Option<&Root>,
+    assume: Assumptions,
+) -> Result<Inspection, Box<Fault>> {
+    let domain = document.domain(Origin::File)?;
+    let line = CommandLine::read(&domain);
+    Ok(look(
+        document.text(),
+        domain,
+        line,
+        root,
+        assume,
+        usize::MAX,
+    ))
+}
+
 /// [`inspect`] for a domain that is read already.
 pub fn inspect_domain(
     text: &str,
     domain: Domain,
     line: CommandLine,
     root: Option<&Root>,
+    assume: Assumptions,
+) -> Inspection {
+    look(text, domain, line, root, assume, lint::MOST_FINDINGS)
+}
+
+fn look(
+    text: &str,
+    domain: Domain,
+    line: CommandLine,
+    root: Option<&Root>,
     mut assume: Assumptions,
+    most: usize,
 ) -> Inspection {
     let index = Index::new(&domain, &line);
     let mut findings = lint::run(&index, &assume);
@@ -142,7 +174,7 @@ pub fn inspect_domain(
             .help("share a common parent directory instead, by a shorter path"),
         );
     }
-    let counts = lint::sort(&mut findings, &domain, text);
+    let counts = lint::sort(&mut findings, &domain, text, most);
     Inspection {
         domain,
         line,

@@ -115,6 +115,43 @@ fn what_does_not_reach_qemu_is_said_to_be_lost() {
     assert!(passed_on >= 4 && lost >= 60 && nobodys >= 10);
 }
 
+/// Attributes of a `<qemu:arg>`, and the word that libvirt reads, if it takes them at all.
+const ATTRIBUTES: [(&str, Option<&str>); 8] = [
+    ("value='one'", Some("one")),
+    ("qemu:value='one'", Some("one")),
+    ("qemu:value='one' value='other'", Some("one")),
+    ("value='one' qemu:value='other'", Some("one")),
+    ("xmlns:x='urn:x' x:value='one' value='other'", Some("one")),
+    ("xml:value='one'", Some("one")),
+    ("xmlns:value='urn:x' value='one'", Some("one")),
+    ("xmlns:value='urn:x'", None),
+];
+
+#[test]
+#[ignore = "needs libvirtd"]
+fn a_value_is_the_first_of_its_name_whatever_its_prefix() {
+    let libvirtd = Libvirtd::start();
+    for (attributes, word) in ATTRIBUTES {
+        let arg = format!("<qemu:commandline><qemu:arg {attributes}/></qemu:commandline>");
+        let xml = domain(&arg);
+        let words = libvirtd.argv("lost", &xml).ok();
+        let words: Option<Vec<&str>> = words
+            .as_deref()
+            .map(|words| words.split_whitespace().collect());
+        let last = words.and_then(|words| {
+            words
+                .into_iter()
+                .rev()
+                .find(|word| ["one", "other"].contains(word))
+        });
+        assert_eq!(last, word, "libvirt, of {attributes}");
+        let document = Document::from(xml);
+        let found = inspect(&document, None, Assumptions::default()).unwrap();
+        let read = found.domain.args.first().map(|arg| arg.value.as_str());
+        assert_eq!(read, word, "we, of {attributes}");
+    }
+}
+
 fn domain(more: &str) -> String {
     let os = if more.starts_with("<os>") {
         ""

@@ -117,7 +117,7 @@ fn fix_all(
     for file in files {
         let to = Destination::of(call, file)?;
         let read = to.read(file).and_then(|(input, original)| {
-            let (input, found) = input.inspect(around)?;
+            let (input, found) = input.find_all(around)?;
             Ok((input, original, found))
         });
         let done = read.and_then(|(input, original, found)| {

@@ -4,6 +4,7 @@ use crate::convert::edit::{self, Edit};
 use crate::convert::fixes;
 use crate::domain::Document;
 use crate::inspect::{self, Inspection};
+use crate::lint;
 
 use super::call::Surroundings;
 
@@ -19,11 +20,11 @@ pub struct Fixed {
     pub edits: Vec<Edit>,
     /// How many findings they fixed.
     pub count: usize,
-    /// What is left.
+    /// What is left; of very much the most important.
     pub left: Inspection,
 }
 
-/// Fixes `document`, in which `found` was found. Every round is looked at as `check` would: one that
+/// Fixes `document`, in which all of `found` was found. Every round is looked at as `check` would: one that
 /// would leave no XML, or an error where there was none, is not done.
 pub fn fix(document: &Document, found: Inspection, around: &Surroundings) -> Fixed {
     let mut fixed = Fixed {
@@ -45,7 +46,7 @@ pub fn fix(document: &Document, found: Inspection, around: &Surroundings) -> Fix
             break;
         };
         let document = Document::from(next);
-        match inspect::inspect(&document, around.host(), around.assume) {
+        match inspect::find_all(&document, around.host(), around.assume) {
             Ok(left) if !left.has_errors() || fixed.left.has_errors() => {
                 fixed = Fixed {
                     document,
@@ -57,5 +58,6 @@ pub fn fix(document: &Document, found: Inspection, around: &Surroundings) -> Fix
             Ok(_) | Err(_) => break,
         }
     }
+    lint::keep(&mut fixed.left.findings, lint::MOST_FINDINGS);
     fixed
 }

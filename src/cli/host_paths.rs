@@ -56,7 +56,7 @@ pub fn add(found: &mut Inspection, text: &str, root: Option<&Root>) {
     }
     let more = Counts::of(&findings);
     findings.append(&mut found.findings);
-    lint::sort(&mut findings, &found.domain, text);
+    lint::sort(&mut findings, &found.domain, text, lint::MOST_FINDINGS);
     found.findings = findings;
     found.counts.notes += more.notes;
 }

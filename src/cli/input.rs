@@ -55,7 +55,21 @@ impl Input {
 
     /// Looks at the domain in it.
     pub fn inspect(self, around: &Surroundings) -> Result<(Input, Inspection), Box<Unreadable>> {
-        match inspect::inspect(&self.document, around.host(), around.assume) {
+        let found = inspect::inspect(&self.document, around.host(), around.assume);
+        self.with(found)
+    }
+
+    /// [`Input::inspect`] that keeps all findings.
+    pub fn find_all(self, around: &Surroundings) -> Result<(Input, Inspection), Box<Unreadable>> {
+        let found = inspect::find_all(&self.document, around.host(), around.assume);
+        self.with(found)
+    }
+
+    fn with(
+        self,
+        found: Result<Inspection, Box<Fault>>,
+    ) -> Result<(Input, Inspection), Box<Unreadable>> {
+        match found {
             Ok(found) => Ok((self, found)),
             Err(fault) => Err(self.unreadable(fault)),
         }

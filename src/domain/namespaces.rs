@@ -83,6 +83,22 @@ impl<'i> Namespaces<'i> {
             None => Ns::Other,
         }
     }
+
+    /// The name of an attribute without its prefix; none of a declaration. A prefix that nothing
+    /// declares is a part of the name (libxml2's xmlSAX2StartElementNs).
+    pub fn local_attribute<'n>(&self, written: &'n str) -> Option<&'n str> {
+        match written.split_once(':') {
+            Some(("xmlns", _)) => None,
+            None if written == "xmlns" => None,
+            Some((prefix, local)) if prefix == "xml" || self.is_declared(prefix) => Some(local),
+            _ => Some(written),
+        }
+    }
+
+    fn is_declared(&self, prefix: &str) -> bool {
+        let meanings = self.meanings.get(prefix);
+        meanings.is_some_and(|meanings| !meanings.is_empty())
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,9 @@ pub enum Origin {
 pub struct Attribute<'i> {
     /// Name as written.
     pub name: &'i str,
+    /// What libvirt asks for it by: the name without its prefix, whatever that stands for
+    /// (xmlGetProp); a declaration of a prefix is no attribute.
+    pub local: Option<&'i str>,
     /// Value with references resolved, and white space as its [`Origin`] has it.
     pub value: Cow<'i, str>,
     /// Where the raw value stands.
@@ -63,9 +66,11 @@ impl Element<'_> {
 pub struct Attributes<'i>(Vec<Attribute<'i>>);
 
 impl<'i> Attributes<'i> {
-    /// The attribute called `name`.
+    /// The attribute called `name`: the first, as libvirt takes it, of those with other prefixes.
     pub fn get(&self, name: &str) -> Option<&Attribute<'i>> {
-        self.0.iter().find(|attribute| attribute.name == name)
+        self.0
+            .iter()
+            .find(|attribute| attribute.local == Some(name))
     }
 
     /// The value of the attribute called `name`.
@@ -387,6 +392,7 @@ impl<'i> Xml<'i> {
             }
             self.attributes.0.push(Attribute {
                 name,
+                local: self.namespaces.local_attribute(name),
                 value,
                 span,
                 blanked,

@@ -33,9 +33,12 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
                     Code::WordStray,
                     whole_argument(context, stray.word()),
                     format!(
-                        "{} is no option without its dash: QEMU takes it, and the word behind it, for names of disk \
-                         images and refuses to start",
-                        word(context, stray.word())
+                        "{} {}: QEMU takes it, and the word behind it, for names of disk images and refuses to start",
+                        word(context, stray.word()),
+                        match OPTIONS.contains(&value(context, stray.word())) {
+                            true => "is no option without its dash",
+                            false => "does not begin with `-`, so it is no option",
+                        }
                     ),
                 )
                 .write(whole_argument(context, stray.word()), format!("-{option}"))
@@ -276,9 +279,26 @@ fn lost_option(context: Context, index: usize) -> Option<&'static str> {
         "fsdev" => "-set",
         _ => "-device",
     };
-    let before = unquoted(before).unwrap_or(before);
-    let swallowed = OPTIONS.contains(&before.trim_start_matches('-'));
+    let swallowed = OPTIONS.contains(&without_dashes(before));
     (!swallowed).then_some(option)
+}
+
+/// What word processors and web pages make of a dash.
+const DASHES: [char; 6] = [
+    '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2212}',
+];
+
+/// A word without the quotes of a shell, and without what cannot be seen around it: blanks, a byte
+/// order mark, a zero-width space.
+fn plain(text: &str) -> &str {
+    let unseen = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}');
+    let text = text.trim_matches(unseen);
+    unquoted(text).unwrap_or(text).trim_matches(unseen)
+}
+
+/// The name of an option, with whatever stands for its dash left out.
+fn without_dashes(text: &str) -> &str {
+    plain(text).trim_start_matches(|c| c == '-' || DASHES.contains(&c))
 }
 
 /// The options that make shares.
@@ -286,9 +306,7 @@ const OPTIONS: [&str; 4] = ["fsdev", "virtfs", "device", "set"];
 
 /// The option that word `index` was meant to be, which has no dash, or quotes around it.
 fn bare_option<'a>(context: Context<'a>, index: usize) -> Option<&'a str> {
-    let text = value(context, index);
-    let text = unquoted(text).unwrap_or(text).trim();
-    let name = text.trim_start_matches('-');
+    let name = without_dashes(value(context, index));
     OPTIONS.contains(&name).then_some(name)
 }
 

@@ -64,7 +64,7 @@ pub fn run(index: &Index, assume: &Assumptions) -> Vec<Finding> {
 }
 
 /// More findings than this nobody reads.
-const MOST_FINDINGS: usize = 1000;
+pub const MOST_FINDINGS: usize = 1000;
 
 /// So many findings that looking for more would only cost memory.
 const ENOUGH: usize = 20 * MOST_FINDINGS;
@@ -75,18 +75,12 @@ fn enough(findings: &[Finding]) -> bool {
 }
 
 /// Puts findings into the order of the text, the most important first where places are equal. Of
-/// very many only the most important are kept; tells how many of each level there were.
-pub fn sort(findings: &mut Vec<Finding>, domain: &Domain, text: &str) -> Counts {
-    let mut all = std::mem::take(findings);
-    let counts = Counts::of(&all);
-    if all.len() > MOST_FINDINGS {
-        // The last are the least.
-        let by_level = |level| all.iter().filter(move |finding| finding.level == level);
-        let kept = by_level(Level::Error)
-            .chain(by_level(Level::Warning))
-            .chain(by_level(Level::Note));
-        all = kept.take(MOST_FINDINGS).cloned().collect();
-    }
+/// very many only the most important are kept, see [`keep`]; tells how many of each level there
+/// were.
+pub fn sort(findings: &mut Vec<Finding>, domain: &Domain, text: &str, most: usize) -> Counts {
+    let counts = Counts::of(findings);
+    keep(findings, most);
+    let all = std::mem::take(findings);
     let numbered = all.into_iter().enumerate();
     let sorted = ordered::map(numbered.map(|(number, finding)| {
         let start = finding.place.span(domain, text).start;
@@ -94,4 +88,29 @@ pub fn sort(findings: &mut Vec<Finding>, domain: &Domain, text: &str) -> Counts 
     }));
     findings.extend(sorted.into_values());
     counts
+}
+
+/// Of more than `most` findings keeps the most important, in their order.
+pub fn keep(findings: &mut Vec<Finding>, most: usize) {
+    if findings.len() <= most {
+        return;
+    }
+    // The last are the least.
+    let mut room = most;
+    let mut least = Level::Error;
+    let mut of_least = 0;
+    for level in [Level::Error, Level::Warning, Level::Note] {
+        let of_level = findings.iter().filter(|finding| finding.level == level);
+        (least, of_least) = (level, of_level.count().min(room));
+        room -= of_least;
+        if room == 0 {
+            break;
+        }
+    }
+    findings.retain(|finding| {
+        let of_least_level = finding.level == least;
+        let kept = finding.level > least || of_least_level && of_least > 0;
+        of_least -= usize::from(kept && of_least_level);
+        kept
+    });
 }

@@ -140,9 +140,11 @@ impl<'a> Index<'a> {
 
     /// Whether a device names this fsdev.
     pub fn is_used(&self, fsdev: &Fsdev) -> bool {
-        fsdev.id().is_some_and(|id| {
-            let id = id.value.as_str();
-            self.used.contains(id) || self.given.contains(id)
-        })
+        fsdev.id().is_some_and(|id| self.is_used_id(&id.value))
+    }
+
+    /// Whether a device names the fsdev of this id.
+    pub fn is_used_id(&self, id: &str) -> bool {
+        self.used.contains(id) || self.given.contains(id)
     }
 }

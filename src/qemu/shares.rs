@@ -135,6 +135,9 @@ fn changed(index: &Index, is_used: impl Fn(&str) -> bool) -> Vec<Share> {
             (None, Some(opt), Some(source)) if fs.readonly && !readonly => (&source.value, opt),
             _ => continue,
         };
+        if path.is_empty() {
+            continue;
+        }
         shares.push(Share {
             path: path.clone(),
             place: at(opt),

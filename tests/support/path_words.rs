@@ -698,6 +698,8 @@ pub static FORMS: &[Form] = &[
         &["-d", "guest_errors", "-D", "{w}"],
         Either,
     ),
+    // Without -d, too: the trace points log.
+    once("D", ("D", "", ""), &["-D", "{w}"], Either),
     once("pidfile", ("pidfile", "", ""), &["-pidfile", "{w}"], Either),
     alone(("dump-vmstate", "", ""), &["-dump-vmstate", "{w}"], Either),
     once(

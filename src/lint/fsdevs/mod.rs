@@ -83,6 +83,9 @@ fn native(context: Context, set: &Set, findings: &mut Vec<Finding>) {
         match set.opt.key.as_str() {
             "security_model" => findings.extend(values::wrong_model(&set.opt)),
             "multidevs" => findings.extend(values::multidevs(&set.opt)),
+            "path" if set.opt.value.is_empty() && context.index.is_used_id(&set.id) => {
+                findings.push(empty_path(&set.opt));
+            }
             "fsdriver" if set.opt.value != "local" => findings.push(
                 Finding::error(
                     Code::FsdriverUnknown,
@@ -206,10 +209,7 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
     let model = values::security_model(context, fsdev, findings);
     if let Some(path) = fsdev.last("path") {
         if path.value.is_empty() && context.index.is_used(fsdev) {
-            let text = "`path` is empty: QEMU refuses to start with \"failed to open ''\"";
-            findings.push(
-                Finding::error(Code::PathUnset, at(path), text).help("write path=/the/directory"),
-            );
+            findings.push(empty_path(path));
         }
     } else {
         findings.push(
@@ -242,6 +242,12 @@ fn local(context: Context, fsdev: &Fsdev, findings: &mut Vec<Finding>) {
         };
         modes::check(context, host, key, &kept, model, findings);
     }
+}
+
+/// The path of an fsdev that a device uses.
+fn empty_path(path: &Opt) -> Finding {
+    let text = "`path` is empty: QEMU refuses to start with \"failed to open ''\"";
+    Finding::error(Code::PathUnset, at(path), text).help("write path=/the/directory")
 }
 
 /// Whether a device is there that cannot be read, or names no fsdev that is: what is wrong with it

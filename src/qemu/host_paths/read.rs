@@ -27,8 +27,6 @@ pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
     let (pairs, strays) = argv::pair(&words);
     let mut found = Found::default();
     let snapshot = pairs.iter().any(|word| word.name == "snapshot");
-    // Without one of them nothing is logged, and -D opens nothing.
-    let logs = pairs.iter().any(|word| matches!(word.name, "d" | "trace"));
     let mut groups: Vec<Group> = Vec::new();
     let mut ids: BTreeMap<String, usize> = BTreeMap::new();
     let mut last: BTreeMap<&str, usize> = BTreeMap::new();
@@ -45,7 +43,6 @@ pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
                 let why = "which devices a -global reaches is not followed";
                 found.unclear(&whole(index, arg), &arg.value, why);
             }
-            "D" if !logs => {}
             // Devices are read already, and -set carried out on them.
             "device" => {}
             name => {

@@ -23,12 +23,13 @@ const MOST: f64 = 2.2;
 type Kind = (&'static str, fn(usize) -> String);
 
 /// What is run on each. `ROOT` is the host's, `XML` the input; what has no `XML` reads it.
-const CALLS: [&str; 8] = [
+const CALLS: [&str; 9] = [
     "hook --root ROOT oracle prepare begin -",
     "check --root ROOT XML",
     "check --root ROOT --format json --libvirt 9.0.0 --qemu 7.2.0 XML",
     "check --root ROOT --libvirt 7.0.0 --qemu 5.2.0 XML",
     "rules --root ROOT XML",
+    "check --root ROOT --libvirt 9.0.0 --qemu 7.2.0 --fix --diff XML",
     "convert --root ROOT --libvirt 9.0.0 --qemu 7.2.0 --to native XML",
     "convert --root ROOT --libvirt 9.0.0 --qemu 7.2.0 --to commandline --diff XML",
     "doctor --root ROOT XML",
@@ -45,6 +46,18 @@ const KINDS: &[Kind] = &[
                 (
                     fsdev(n),
                     device(n, &format!("bus=pci.{},addr=0x0", 1 + n % 200)),
+                )
+            }),
+        )
+    }),
+    // In the turn of --fix: more findings than are shown, each of which has one right answer.
+    ("modes that are not octal", |size| {
+        domain(
+            NONE,
+            pairs(8 * size, |n| {
+                (
+                    format!("{},fmode=644,dmode=755", fsdev(n)),
+                    device(n, "bus=pcie.0"),
                 )
             }),
         )
