@@ -1,6 +1,6 @@
 //! `<filesystem>` → `-fsdev` and `-device`: ids, addresses, text or JSON, and where they go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assumptions::DeviceForm;
 use crate::convert::edit::Edit;
@@ -206,7 +206,7 @@ fn modes(
 fn addresses(context: &Conversion, leaving: &mut [Leaving]) -> Vec<Refusal> {
     let domain = context.domain;
     let mut refused = Vec::new();
-    let worlds = build::worlds(domain, context.line, context.assume);
+    let worlds = build::worlds(domain, context.line, &BTreeSet::new(), context.assume);
     let topologies: Vec<&Topology> = worlds.iter().map(|world| &world.topology).collect();
     // Other machines may have more of their own than we know, and s390x has no use for PCI.
     let mut proposals =

@@ -28,16 +28,16 @@ pub fn plan(context: &Conversion, style: &Style) -> Result<Plan, Vec<Refusal>> {
     let line = context.line;
     let reader = RawShares::new(context);
     let mut refused = Refusals::default();
-    let (mut pairs, mut staying, mut tags) = (Vec::new(), Vec::new(), Vec::new());
-    for device in &line.devices {
+    let (mut pairs, mut gone, mut tags) = (Vec::new(), BTreeSet::new(), Vec::new());
+    for (index, device) in line.devices.iter().enumerate() {
         let tag = device.text("mount_tag").unwrap_or("");
         if device.looks_like_9p() {
             tags.push(tag);
         }
         if !device.looks_like_9p() || !context.request.wants(tag) {
-            staying.push(device);
             continue;
         }
+        gone.insert(index);
         match reader.read(device) {
             Ok(pair) => pairs.push((device, pair)),
             Err(refusals) => refused.extend(refusals),
@@ -53,7 +53,7 @@ pub fn plan(context: &Conversion, style: &Style) -> Result<Plan, Vec<Refusal>> {
     for (_, pair) in &pairs {
         notes.extend(ignored_modes(pair));
     }
-    refused.extend(addresses(context, &staying, &mut pairs, &mut notes));
+    refused.extend(addresses(context, &gone, &mut pairs, &mut notes));
     let has_modes = |pair: &Pair| pair.share.fmode.or(pair.share.dmode).is_some();
     if context.assume.libvirt.is_none() && pairs.iter().any(|(_, pair)| has_modes(pair)) {
         notes.push(
@@ -139,14 +139,15 @@ fn ignored_modes(pair: &Pair) -> Option<String> {
 /// that stay, so where one of them could be in its way a share gets an address here.
 fn addresses(
     context: &Conversion,
-    staying: &[&RawDevice],
+    gone: &BTreeSet<usize>,
     pairs: &mut [(&RawDevice, Pair)],
     notes: &mut Vec<String>,
 ) -> Vec<Refusal> {
     let domain = context.domain;
     let spare: BTreeSet<SlotFunction> = ordered::set(machine::spare(domain));
     let (root, express) = machine::root_bus(domain).unwrap_or(("", false));
-    let in_the_way = |device: &&RawDevice| match wish(device) {
+    let in_the_way = |(index, device): (usize, &RawDevice)| match wish(device) {
+        _ if gone.contains(&index) => false,
         Wish::Elsewhere => false,
         Wish::Pci {
             bus: Some(bus),
@@ -155,10 +156,9 @@ fn addresses(
         } => bus != root || !spare.contains(&at),
         _ => true,
     };
-    let alone = !staying.iter().any(in_the_way) && context.line.implied.is_empty();
-    let mut rest = context.line.clone();
-    rest.devices = staying.iter().map(|device| (*device).clone()).collect();
-    let mut worlds = build::worlds(domain, &rest, context.assume);
+    let mut devices = context.line.devices.iter().enumerate();
+    let alone = !devices.any(in_the_way) && context.line.implied.is_empty();
+    let mut worlds = build::worlds(domain, context.line, gone, context.assume);
     let mut leave = Vec::new();
     for (number, (_, pair)) in pairs.iter().enumerate() {
         let fits = pair.share.address.as_ref().is_some_and(|address| {

@@ -238,6 +238,7 @@ pub fn is_unknown(domain: &Domain, implied: &Implied) -> bool {
 pub fn build(
     domain: &Domain,
     line: &CommandLine,
+    gone: &BTreeSet<usize>,
     form: DeviceForm,
     qemu: Option<Version>,
 ) -> Option<Placed> {
@@ -246,6 +247,7 @@ pub fn build(
     let mut builder = Builder {
         domain,
         line,
+        gone,
         outcome: Placed {
             topology: Topology::new(machine::bridge_slot_zero_refused(domain, qemu)),
             placed: Vec::new(),
@@ -282,18 +284,25 @@ pub fn build(
 }
 
 /// The domain with its devices in the form that libvirt writes here; in either, where that is not
-/// known. Nothing where the machine has no PCI bus we know.
-pub fn worlds(domain: &Domain, line: &CommandLine, assume: &Assumptions) -> Vec<Placed> {
+/// known, and without the raw devices in `gone`. Nothing where the machine has no PCI bus we know.
+pub fn worlds(
+    domain: &Domain,
+    line: &CommandLine,
+    gone: &BTreeSet<usize>,
+    assume: &Assumptions,
+) -> Vec<Placed> {
     let known = assume.device_form(&domain.capabilities);
     let forms = [DeviceForm::Text, DeviceForm::Json].into_iter();
     let forms = forms.filter(|form| known.is_none_or(|known| known == *form));
-    let built = forms.map(|form| build(domain, line, form, assume.qemu));
+    let built = forms.map(|form| build(domain, line, gone, form, assume.qemu));
     built.flatten().collect()
 }
 
 struct Builder<'d> {
     domain: &'d Domain,
     line: &'d CommandLine,
+    /// Raw devices that are not to be there.
+    gone: &'d BTreeSet<usize>,
     outcome: Placed,
     /// How many buses without a name of their own there are: `pci.N` and `pcie.N`. The root bus
     /// of i440fx is the first of its kind, that of q35 has a name (facts Q3).
@@ -456,6 +465,9 @@ impl Builder<'_> {
             if device.form == form {
                 if form == DeviceForm::Text {
                     self.implied_before(When::Text(index + 1));
+                }
+                if self.gone.contains(&index) {
+                    continue;
                 }
                 self.raw_device(index, device);
             }

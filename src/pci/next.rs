@@ -1,13 +1,13 @@
 //! Where libvirt puts its next devices, whatever raw ones are there, which it does not know
 //! (facts L8.7).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::domain::Domain;
+use crate::ordered;
 use crate::pci::build::{self, Placed};
 use crate::pci::machine::{self, Family};
-use crate::pci::topology::BusKind;
-use crate::qemu::numbers::SlotFunction;
+use crate::pci::topology::{BusKind, Placement};
 
 /// So many devices may come in the life of a guest; what libvirt gets to later is far enough away.
 /// The free ports that it keeps ready are fewer.
@@ -26,25 +26,26 @@ pub enum Coming {
 
 /// The places of libvirt's next devices.
 #[derive(Debug)]
-pub struct NextDevices {
-    /// In libvirt's order: what comes, the number of the bus, the slot, and the function where it is
-    /// not the whole slot.
-    places: Vec<(Coming, u32, u8, Option<u8>)>,
-    /// libvirt's numbers of the topology's buses.
-    numbers: BTreeMap<usize, u32>,
+pub struct NextDevices(Vec<Next>);
+
+/// One of them.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    coming: Coming,
+    /// The how-manieth device it is: conventional ones are counted for themselves, ports with the
+    /// devices that they are for.
+    number: usize,
+    /// The topology's.
+    bus: usize,
+    slot: u8,
+    /// Where it is not the whole slot.
+    function: Option<u8>,
 }
 
 impl NextDevices {
     /// Of a domain on a machine that we know; nothing of others.
     pub fn of(domain: &Domain, placed: &Placed) -> Self {
-        let numbers = placed
-            .controllers
-            .iter()
-            .map(|(number, bus)| (*bus, *number));
-        let mut next = NextDevices {
-            places: Vec::new(),
-            numbers: BTreeMap::new(),
-        };
+        let mut next = NextDevices(Vec::new());
         // Nor does libvirt know of a PCI bus of microvm's.
         if matches!(
             machine::family(domain),
@@ -52,102 +53,99 @@ impl NextDevices {
         ) {
             return next;
         }
-        next.numbers.extend(numbers);
-        let slots = Slots::of(domain);
-        // In the order of libvirt's numbers, as it looks for a bus.
-        let buses = || {
-            placed.controllers.iter().filter_map(|(number, bus)| {
-                let bus = placed.topology.buses.get(*bus)?;
-                Some((*number, bus.kind))
-            })
-        };
-        let express = buses().any(|(_, kind)| kind == BusKind::PcieRoot);
-        let of_kind = |kinds: [BusKind; 2]| {
-            let found = buses().filter(move |(_, kind)| kinds.contains(kind));
-            found.flat_map(|(number, kind)| {
-                let slots = if kind == BusKind::Port { 0..1 } else { 1..32 };
-                slots.map(move |slot| (number, slot))
-            })
-        };
-        let free = |place: &(u32, u8)| !slots.0.contains_key(place);
-        let mut add = |coming, kinds| {
-            let free = of_kind(kinds).filter(free).take(REACH);
-            let before = next.places.len();
-            next.places
-                .extend(free.map(|(bus, slot)| (coming, bus, slot, None)));
-            next.places.len() - before
-        };
-        if express {
-            let ports = add(Coming::Device, [BusKind::Port; 2]);
-            // A device needs a port of its own when all are taken.
-            let new = slots.for_ports().take(REACH.saturating_sub(ports));
-            next.places
-                .extend(new.map(|(slot, function)| (Coming::Port, 0, slot, function)));
-            let free = of_kind([BusKind::Bridge; 2]).filter(free).take(REACH);
-            next.places
-                .extend(free.map(|(bus, slot)| (Coming::Conventional, bus, slot, None)));
-        } else {
-            add(Coming::Device, [BusKind::PciRoot, BusKind::Bridge]);
+        let kind = |bus: &usize| placed.topology.buses.get(*bus).map(|bus| bus.kind);
+        let express = kind(&0) == Some(BusKind::PcieRoot);
+        // The slots in which libvirt sees something, by its numbers.
+        let devices = domain.devices.iter();
+        let pci = devices.filter_map(|device| Some((device, device.pci?)));
+        let taken = pci.clone().map(|(_, pci)| slot_number(pci.bus, pci.slot));
+        let mut taken = ordered::set(taken);
+        // Of the root bus, which functions libvirt sees, and where one is a root port.
+        let mut functions = [0_u8; 32];
+        let mut ports = [false; 32];
+        for one in machine::built_in(domain) {
+            taken.insert(slot_number(0, one.at.slot));
+        }
+        for (device, pci) in pci.filter(|(_, pci)| pci.bus == 0) {
+            let slot = usize::from(pci.slot);
+            if let (Some(seen), Some(port)) = (functions.get_mut(slot), ports.get_mut(slot)) {
+                *seen |= 1 << (pci.function & 7);
+                *port |=
+                    build::controller_bus(device).is_some_and(|(_, kind)| kind == BusKind::Port);
+            }
+        }
+        for (number, bus) in &placed.controllers {
+            match kind(bus) {
+                Some(BusKind::Port) => next.slots(&taken, Coming::Device, (*number, *bus), 0..1),
+                Some(BusKind::Bridge) if express => {
+                    next.slots(&taken, Coming::Conventional, (*number, *bus), 1..32);
+                }
+                Some(BusKind::PciRoot | BusKind::Bridge) => {
+                    next.slots(&taken, Coming::Device, (*number, *bus), 1..32);
+                }
+                _ => {}
+            }
+        }
+        // A device needs a port of its own when all are taken: eight go to an empty slot of the root
+        // bus, others to what is left beside a port, whichever slot is lower.
+        for slot in (1..32).filter(|_| express) {
+            let at = usize::from(slot);
+            let empty = !taken.contains(&slot_number(0, slot));
+            for function in 0..8_u8 {
+                let left = functions
+                    .get(at)
+                    .is_some_and(|seen| seen & 1 << function == 0);
+                if empty || left && ports.get(at) == Some(&true) {
+                    next.add(Coming::Port, 0, slot, (!empty).then_some(function));
+                }
+            }
         }
         next
     }
 
-    /// What of libvirt's comes to this place of the topology, and the how-manieth device it is.
-    pub fn at(&self, bus: usize, at: SlotFunction) -> Option<(Coming, usize)> {
-        let number = self.numbers.get(&bus)?;
-        let found = self.places.iter().position(|(_, bus, slot, function)| {
-            bus == number
-                && *slot == at.slot
-                && function.is_none_or(|function| function == at.function)
-        })?;
-        let (coming, ..) = self.places.get(found)?;
-        // Conventional devices are counted for themselves, ports with the devices they are for.
-        let before = self.places.get(..found)?.iter();
-        let counted = |one: &&(Coming, u32, u8, Option<u8>)| {
-            (one.0 == Coming::Conventional) == (*coming == Coming::Conventional)
-        };
-        Some((*coming, before.filter(counted).count() + 1))
+    /// The empty slots of a bus, whose number and place in the topology are given.
+    fn slots(
+        &mut self,
+        taken: &BTreeSet<usize>,
+        coming: Coming,
+        (number, bus): (u32, usize),
+        slots: std::ops::Range<u8>,
+    ) {
+        for slot in slots.filter(|slot| !taken.contains(&slot_number(number, *slot))) {
+            self.add(coming, bus, slot, None);
+        }
+    }
+
+    fn add(&mut self, coming: Coming, bus: usize, slot: u8, function: Option<u8>) {
+        let conventional = |one: Coming| one == Coming::Conventional;
+        let before = self.0.iter();
+        let before = before.filter(|one| conventional(one.coming) == conventional(coming));
+        let number = before.count() + 1;
+        if number <= REACH {
+            self.0.push(Next {
+                coming,
+                number,
+                bus,
+                slot,
+                function,
+            });
+        }
+    }
+
+    /// What of libvirt's comes to this place, and the how-manieth device it is.
+    pub fn at(&self, place: Placement) -> Option<(Coming, usize)> {
+        let found = self.0.iter().find(|one| {
+            one.bus == place.bus
+                && one.slot == place.at.slot
+                && one
+                    .function
+                    .is_none_or(|function| function == place.at.function)
+        });
+        found.map(|one| (one.coming, one.number))
     }
 }
 
-/// The slots in which libvirt sees something: a bit for each function, and whether one of them is a
-/// root port.
-struct Slots(BTreeMap<(u32, u8), (u8, bool)>);
-
-impl Slots {
-    fn of(domain: &Domain) -> Self {
-        let built_in = machine::built_in(domain);
-        let built_in = built_in.iter().map(|one| (0, one.at, false));
-        let devices = domain.devices.iter().filter_map(|device| {
-            let pci = device.pci?;
-            let at = SlotFunction {
-                slot: pci.slot,
-                function: pci.function,
-            };
-            let port = build::controller_bus(device).is_some_and(|(_, kind)| kind == BusKind::Port);
-            Some((pci.bus, at, port))
-        });
-        let mut slots = BTreeMap::new();
-        for (bus, at, port) in built_in.chain(devices) {
-            let slot: &mut (u8, bool) = slots.entry((bus, at.slot)).or_default();
-            slot.0 |= 1 << (at.function & 7);
-            slot.1 |= port;
-        }
-        Slots(slots)
-    }
-
-    /// Where the next root ports go: eight to an empty slot of the root bus, and to the functions
-    /// that are left in a slot that has one, whichever slot is lower.
-    fn for_ports(&self) -> impl Iterator<Item = (u8, Option<u8>)> {
-        (1..32).flat_map(|slot| {
-            let taken = self.0.get(&(0, slot)).copied();
-            (0..8).filter_map(move |function| match taken {
-                None => Some((slot, None)),
-                Some((functions, true)) => {
-                    (functions & 1 << function == 0).then_some((slot, Some(function)))
-                }
-                Some(_) => None,
-            })
-        })
-    }
+/// One number for a slot of a bus.
+fn slot_number(bus: u32, slot: u8) -> usize {
+    usize::try_from(bus).unwrap_or(usize::MAX / 64) * 32 + usize::from(slot)
 }

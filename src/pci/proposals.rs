@@ -103,6 +103,8 @@ impl<'t> Proposals<'t> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::assumptions::DeviceForm;
     use crate::domain::{Origin, read};
@@ -126,7 +128,8 @@ mod tests {
         .unwrap();
         let line = CommandLine::read(&domain);
         let forms = [DeviceForm::Text, DeviceForm::Json];
-        let placed = forms.map(|form| build::build(&domain, &line, form, None).unwrap());
+        let placed =
+            forms.map(|form| build::build(&domain, &line, &BTreeSet::new(), form, None).unwrap());
         let topologies: Vec<&Topology> = placed.iter().map(|one| &one.topology).collect();
         let mut proposals = Proposals::new(&domain, &topologies).unwrap();
         let mut all: Vec<String> = (0..shares)

@@ -11,7 +11,7 @@ mod no_pci;
 mod placed;
 mod refused;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assumptions::DeviceForm;
 use crate::domain::Place;
@@ -38,7 +38,8 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
     if machine::without_pci(context.domain, context.line) {
         return no_pci::check(context, findings);
     }
-    let outcomes = build::worlds(context.domain, context.line, context.assume);
+    let none = BTreeSet::new();
+    let outcomes = build::worlds(context.domain, context.line, &none, context.assume);
     let topologies: Vec<&Topology> = outcomes.iter().map(|outcome| &outcome.topology).collect();
     let Some(mut proposals) = Proposals::new(context.domain, &topologies) else {
         findings.extend(undefined(context));

@@ -110,23 +110,23 @@ pub fn in_the_way(
     let topology = &outcome.topology;
     let device = context.line.devices.get(raw)?;
     let bus = topology.buses.get(place.bus)?;
-    let (coming, number) = next.at(place.bus, place.at)?;
+    let (coming, number) = next.at(place)?;
     let automatic = matches!(build::wish(device), Wish::Pci { at: None, .. });
-    let number = match number {
-        1 => "the next".to_owned(),
-        2 => "the 2nd".to_owned(),
-        3 => "the 3rd".to_owned(),
-        number => format!("the {number}th"),
-    };
+    const ORDINALS: [&str; 8] = ["next", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th"];
+    let number = ORDINALS.get(number - 1).unwrap_or(&"next");
     let comes = match coming {
-        Coming::Device => format!("{number} device that is hot-plugged or added goes there, too"),
+        Coming::Device => {
+            format!("the {number} device that is hot-plugged or added goes there, too")
+        }
         Coming::Conventional => {
-            format!("{number} conventional PCI device that is hot-plugged or added goes there, too")
+            format!(
+                "the {number} conventional PCI device that is hot-plugged or added goes there, too"
+            )
         }
         // A port is never hot-plugged, and at a start the raw device is put elsewhere.
         Coming::Port if automatic => return None,
         Coming::Port => {
-            format!("a pcie-root-port for {number} device that is added goes there, too")
+            format!("a pcie-root-port for the {number} device that is added goes there, too")
         }
     };
     let finding = Finding::warning(
