@@ -467,10 +467,12 @@ fn the_owner_of_a_converted_file_stays() {
     let xml = "<domain><os><type machine='pc'/></os><devices><filesystem><source dir='/s'/>\
                <target dir='s'/></filesystem></devices></domain>";
     fs::write(&file, xml).unwrap();
+    // Where the other user can execute it: the repository may be in a home that is closed to them.
+    let program = root.path().join("virt-9p");
+    fs::copy(PROGRAM, &program).unwrap();
     let convert = |user: u32| {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(&program);
         command.args(["convert", "--no-host", "--to", "commandline", "--in-place"]);
-        // Where the other user can execute it.
         told(feed(command.arg(&file).uid(user).gid(user), b""))
     };
     let names = || {
