@@ -100,16 +100,18 @@ fn version(context: Context, driver: &RawProperty, name: &str, model: Model) -> 
     }
     let qemu = context.assume.qemu;
     let is_in = qemu.and_then(|qemu| model.is_in(qemu));
-    let doubt = match (is_in, qemu) {
+    let message = match (is_in, qemu) {
         (Some(true), _) => return None,
-        (Some(false), Some(qemu)) => format!("QEMU {qemu} does not have {}", quoted(name)),
-        _ => format!("not every QEMU has {}", quoted(name)),
+        (Some(false), Some(qemu)) => format!(
+            "QEMU {qemu} refuses to start unless it is built with {}, which Debian's does not have",
+            quoted(name)
+        ),
+        _ => format!(
+            "QEMU refuses to start unless it has {}, and not every version has",
+            quoted(name)
+        ),
     };
-    let finding = Finding::warning(
-        Code::DriverUnknown,
-        at(driver),
-        format!("{doubt} as Debian builds it, and refuses to start without it"),
-    );
+    let finding = Finding::warning(Code::DriverUnknown, at(driver), message);
     Some(Finding {
         depends: qemu.is_none().then_some(Unknown::Qemu),
         ..finding.help("use a model that `-device help` of that QEMU lists")
