@@ -130,7 +130,7 @@ fn request(call: &Call) -> Result<ConvertRequest, Error> {
         .map(|tag| tag.to_string_lossy().into_owned());
     Ok(ConvertRequest {
         to,
-        targets: targets.collect(),
+        targets: ordered::set(targets),
         fmode: mode(call, modes::KEYS[0])?,
         dmode: mode(call, modes::KEYS[1])?,
         device,

@@ -100,13 +100,15 @@ impl Run {
             });
         }
         for (name, value) in &mut self.variables {
-            if other.variables.remove(name).as_ref() != Some(&*value) {
+            if other.variables.get(name) != Some(&*value) {
                 *value = WordValue::Unknown;
             }
         }
-        let more = other.variables.into_keys();
-        self.variables
-            .extend(more.map(|name| (name, WordValue::Unknown)));
+        for name in other.variables.keys() {
+            if !self.variables.contains_key(name) {
+                self.variables.insert(name.clone(), WordValue::Unknown);
+            }
+        }
         self.functions.append(&mut other.functions);
         self.status = None;
         Ok(())

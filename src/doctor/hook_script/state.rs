@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::HookCall;
+use crate::ordered;
 
 /// The value of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Run {
         ];
         Run {
             refuses,
-            variables: words.into_iter().map(text).collect(),
+            variables: ordered::map(words.into_iter().map(text)),
             functions: Vec::new(),
             errexit,
             input: StdinState::Xml,
