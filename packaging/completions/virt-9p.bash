@@ -10,7 +10,7 @@ _virt_9p_options() {
             ;;
         rules) echo --libvirt --qemu --no-host ;;
         convert)
-            echo --to --target --fmode --dmode --device --diff --output --in-place \
+            echo --to --target --fmode --dmode --device --keep-address --diff --output --in-place \
                 --libvirt --qemu --no-host
             ;;
         doctor) echo --format ;;

@@ -39,6 +39,7 @@ complete -c virt-9p -n $convert -l target -x -d 'Only the share with this tag'
 complete -c virt-9p -n $convert -l fmode -x -a '0600 0640 0644 0660 0664' -d 'Mode of files'
 complete -c virt-9p -n $convert -l dmode -x -a '0700 0750 0755 0770 0775' -d 'Mode of directories'
 complete -c virt-9p -n $convert -l device -x -a 'text json' -d 'How to write the device'
+complete -c virt-9p -n $convert -l keep-address -d 'Leave shares where libvirt put them'
 
 set -l writes "__fish_seen_subcommand_from check convert"
 complete -c virt-9p -n $writes -l diff -d 'Print a diff'

@@ -344,7 +344,7 @@ fn sets(context: Context, findings: &mut Vec<Finding>) {
                     quoted(id)
                 ),
             )
-            .help("put the key into the -fsdev or -device itself"),
+            .help(format!("put the key into the -{group} itself")),
             FailedSet::Id(index) => Finding::error(
                 Code::SetInvalid,
                 whole_argument(context, *index),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::assumptions::DeviceForm;
 use crate::domain::{Arg, Device, Domain};
 use crate::qemu::command_line::{CommandLine, FailedSet, RawProperty, Set};
-use crate::qemu::option_string::{Form, Opt};
+use crate::qemu::option_string::{self, Form, Opt};
 
 /// The other groups that -set knows (vl.c, vm_config_groups; union of 2.10 to 11.1).
-const GROUPS: [&str; 38] = [
+const GROUPS: [&str; 37] = [
     "accel",
     "acpi",
     "action",
@@ -45,7 +45,6 @@ const GROUPS: [&str; 38] = [
     "throttle-groups",
     "tpmdev",
     "trace",
-    "virtfs",
     "vnc",
 ];
 
@@ -54,6 +53,8 @@ const GROUPS: [&str; 38] = [
 pub struct SetTargets {
     fsdevs: BTreeMap<String, usize>,
     devices: BTreeMap<String, usize>,
+    /// The ids that stand in a -virtfs; its mount tag is none here.
+    virtfs: BTreeMap<String, usize>,
     /// How many fsdevs and devices are known here already.
     seen: (usize, usize),
 }
@@ -65,6 +66,9 @@ impl SetTargets {
         for (index, fsdev) in line.fsdevs.iter().enumerate().skip(fsdevs) {
             if let Some(id) = fsdev.id() {
                 self.fsdevs.entry(id.value.clone()).or_insert(index);
+            }
+            if let Some(id) = option_string::id(&fsdev.opts).filter(|_| fsdev.virtfs) {
+                self.virtfs.entry(id.value.clone()).or_insert(index);
             }
         }
         for (index, device) in line.devices.iter().enumerate().skip(devices) {
@@ -86,6 +90,7 @@ impl SetTargets {
         let group = match group {
             "fsdev" => "fsdev",
             "device" => "device",
+            "virtfs" => "virtfs",
             // Of these nothing is known here, so they may be there.
             known if GROUPS.contains(&known) => return,
             unknown => {
@@ -94,6 +99,18 @@ impl SetTargets {
                 return;
             }
         };
+        if group == "virtfs" {
+            if !self.virtfs.contains_key(id) {
+                let target = FailedSet::NoTarget(index, group, id.to_owned());
+                line.failed_sets.push(target);
+            } else if opt.key == "id" {
+                line.failed_sets.push(FailedSet::Id(index));
+            } else {
+                let id = id.to_owned();
+                line.sets.push(Set { group, id, opt });
+            }
+            return;
+        }
         if group == "fsdev" {
             let target = self
                 .fsdevs

@@ -15,6 +15,7 @@ use crate::lint::modes::{self, WrittenIn};
 use crate::lint::{Context, enough, throttling};
 use crate::qemu::argv::Stray;
 use crate::qemu::command_line::{Fsdev, RawDevice, Set};
+use crate::qemu::fsdev_keys::fsdev_key;
 use crate::qemu::option_string::{self, Opt};
 use crate::text::quoted;
 
@@ -40,6 +41,12 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
             return;
         }
         native(context, set, findings);
+    }
+    for set in context.line.sets.iter().filter(|set| set.group == "virtfs") {
+        if enough(findings) {
+            return;
+        }
+        virtfs(context, set, findings);
     }
     for fsdev in native_sets(context) {
         throttling::check(&fsdev, findings);
@@ -118,6 +125,40 @@ fn native(context: Context, set: &Set, findings: &mut Vec<Finding>) {
                 findings,
             );
         }
+    }
+}
+
+/// A -set on a -virtfs: QEMU has made an fsdev and a device of it by then, so it looks at the key
+/// and the value and nothing comes of them (vl.c).
+fn virtfs(context: Context, set: &Set, findings: &mut Vec<Finding>) {
+    let taken = |key: &str| {
+        let key = fsdev_key(key)?;
+        key.belongs(true, None, context.assume.qemu)
+    };
+    let belongs = taken(&set.opt.key).or(fsdev_key(&set.opt.key).is_none().then_some(false));
+    if belongs != Some(true) {
+        let known = |key: &str| taken(key) == Some(true);
+        let unknown = keys::key_unknown(context, belongs, "-virtfs", &set.opt, known);
+        findings.extend(unknown);
+        return;
+    }
+    let before = findings.len();
+    values::value(&set.opt, findings);
+    for key in modes::KEYS
+        .into_iter()
+        .filter(|key| set.opt.key == key.name)
+    {
+        modes::check(context, WrittenIn::Virtfs, key, &[&set.opt], None, findings);
+    }
+    if findings.len() == before {
+        findings.push(
+            Finding::warning(
+                Code::SetInvalid,
+                Place::Arg(set.opt.arg, set.opt.key_range.start..set.opt.value_range.end),
+                "this changes nothing: QEMU has made the share of the -virtfs before it reads a -set",
+            )
+            .help("write it into the -virtfs itself"),
+        );
     }
 }
 

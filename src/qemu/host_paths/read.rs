@@ -189,7 +189,8 @@ fn set(
     let Some((group, id, opt)) = set::split_set(index, text) else {
         return;
     };
-    if matches!(group, "device" | "fsdev") {
+    // Nothing comes of one on a -virtfs.
+    if matches!(group, "device" | "fsdev" | "virtfs") {
         return;
     }
     let property = RawProperty::of_text(opt);

@@ -410,7 +410,7 @@ fn swallow(rng: &mut Rng) -> Vec<String> {
 fn set(rng: &mut Rng, shares: &Shares, id: &str) -> Vec<String> {
     let good = shares.path("b");
     let bad = shares.path(pick(rng, shares::BAD));
-    let value = match rng.u32(..16) {
+    let value = match rng.u32(..17) {
         0 => format!("fsdev.{id}.path={good}"),
         1 => format!("fsdev.{id}.path={bad}"),
         2 => format!("fsdev.{id}.readonly=on"),
@@ -437,6 +437,10 @@ fn set(rng: &mut Rng, shares: &Shares, id: &str) -> Vec<String> {
         12 => format!("fsdev.{id}.path="),
         13 => format!("fsdev.{id}.multidevs=remap"),
         14 => format!("device.{id}.mount_tag=x"),
+        15 => {
+            let key = pick(rng, &["path=/", "fmode=0644", "readonly=on", "nosuch=1"]);
+            format!("virtfs.{id}.{key}")
+        }
         _ => format!("fsdev.{id}.writeout=immediate"),
     };
     vec!["-set".to_owned(), value]

@@ -102,7 +102,8 @@ pub fn words_of(rng: &mut Rng, shares: &Shares) -> Vec<String> {
         ));
     }
     if chance(rng, 12) {
-        let set = set(rng, shares, "tag");
+        let id = pick(rng, &["tag", "two", "fs0"]);
+        let set = set(rng, shares, id);
         raw.extend(set);
     }
     raw
