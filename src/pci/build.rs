@@ -501,7 +501,11 @@ impl Builder<'_> {
         };
         let topology = &self.outcome.topology;
         let named = bus.is_some();
-        let bus = topology.wanted(bus.as_deref());
+        let bus = match device.driver() {
+            // Whatever expanders there are, its function is on the machine's own bus (facts Q4.9).
+            "amd-iommu" => Some(0),
+            _ => topology.wanted(bus.as_deref()),
+        };
         let parent = bus.and_then(|index| topology.buses.get(index));
         let expander = named && parent.is_some_and(|bus| bus.expander);
         match self.outcome.topology.place(bus, &request) {
