@@ -292,6 +292,36 @@ fn much_to_complain_about_is_cut_short() {
     }
 }
 
+/// What we could not look at ourselves is no refusal of QEMU's.
+#[test]
+fn too_few_descriptors_are_said_to_be_ours() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("guest.xml");
+    let share = format!(
+        "local,id=a,path={},security_model=none",
+        scratch.path().display()
+    );
+    let device = arg("-device") + &arg("virtio-9p-pci,fsdev=a,mount_tag=t,bus=pcie.0,addr=0x1c");
+    fs::write(&file, domain(&(arg("-fsdev") + &arg(&share) + &device))).unwrap();
+    let mut said = String::new();
+    for descriptors in 3..12 {
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -n $1; shift; exec \"$@\"", "sh"])
+            .arg(descriptors.to_string())
+            .arg(PROGRAM)
+            .arg("check")
+            .arg(&file)
+            .output()
+            .unwrap();
+        said.push_str(&String::from_utf8_lossy(&output.stdout));
+    }
+    assert!(
+        said.contains("cannot be looked at here (Too many open files)"),
+        "{said}"
+    );
+    assert!(!said.contains("QEMU refuses to start"), "{said}");
+}
+
 /// virsh shows it and the log keeps it: both say what matters, and no more than a page, whatever a
 /// domain is called. The command to start it all the same takes the UUID then.
 #[test]

@@ -55,6 +55,8 @@ pub enum NoDirectory {
     Silent,
     /// Another error, in the system's words.
     Failed(String),
+    /// We have too few of what it takes to look, descriptors or memory; in the system's words.
+    NotLookedAt(String),
     /// The name does not lead back to it; the name.
     Unstable(String),
 }
@@ -160,7 +162,11 @@ fn no_directory(error: Errno) -> NoDirectory {
         other => {
             let text = std::io::Error::from(other).to_string();
             let end = text.find(" (os error").unwrap_or(text.len());
-            NoDirectory::Failed(text.get(..end).unwrap_or("").to_owned())
+            let text = text.get(..end).unwrap_or("").to_owned();
+            match other {
+                Errno::MFILE | Errno::NFILE | Errno::NOMEM => NoDirectory::NotLookedAt(text),
+                _ => NoDirectory::Failed(text),
+            }
         }
     }
 }

@@ -335,6 +335,11 @@ fn no_directory(share: &Share, path: &str, why: &NoDirectory, confined: bool) ->
         } else {
             "look again as root"
         }),
+        NoDirectory::NotLookedAt(error) => finding(
+            Code::PathUnreachable,
+            format!("path {path} cannot be looked at here ({error}), so no rule can be written that opens it to QEMU"),
+        )
+        .help("see which limit of this process is reached: `ulimit -n`, or LimitNOFILE of libvirt's daemon"),
         NoDirectory::Failed(error) => finding(
             Code::PathMissing,
             format!("path {path} cannot be opened ({error}): QEMU refuses to start"),
