@@ -56,18 +56,6 @@ const KINDS: &[Kind] = &[
             }),
         )
     }),
-    // For --fix: more findings than are shown, each of which has one right answer.
-    ("modes that are not octal", |size| {
-        domain(
-            NONE,
-            pairs(8 * size, |n| {
-                (
-                    format!("{},fmode=644,dmode=755", fsdev(n)),
-                    device(n, "bus=pcie.0"),
-                )
-            }),
-        )
-    }),
     ("as many ports as devices on them", |size| {
         let count = size / 500;
         domain(
@@ -472,6 +460,18 @@ const KINDS: &[Kind] = &[
                 "<qemu:commandline>{}",
                 "<qemu:arg/><arg/>".repeat(size / 40)
             ),
+        )
+    }),
+    // For --fix: more findings than are shown, each of which has one right answer.
+    ("modes that are not octal", |size| {
+        domain(
+            NONE,
+            pairs(8 * size, |n| {
+                (
+                    format!("{},fmode=644,dmode=755", fsdev(n)),
+                    device(n, "bus=pcie.0"),
+                )
+            }),
         )
     }),
 ];
