@@ -54,8 +54,15 @@ fn steps(raw: &str, value: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut last = Step { value: 0, raw: 0 };
     let mut at = last;
-    while let Some(next) = next(raw, value, at, usize::MAX) {
+    while let Some(next) = next(raw, value, at, APART) {
         at = next;
+        // What stands for itself is as long in both.
+        while !raw.is_char_boundary(at.raw) {
+            at = Step {
+                value: at.value + 1,
+                raw: at.raw + 1,
+            };
+        }
         if at.raw - last.raw >= APART {
             steps.push(at);
             last = at;
