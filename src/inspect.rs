@@ -78,9 +78,7 @@ pub fn inspect(
     root: Option<&Root>,
     assume: Assumptions,
 ) -> Result<Inspection, Box<Fault>> {
-    let domain = document.domain(Origin::File)?;
-    let line = CommandLine::read(&domain);
-    Ok(inspect_domain(document.text(), domain, line, root, assume))
+    read(document, root, assume, lint::MOST_FINDINGS)
 }
 
 /// [`inspect`] that keeps all findings, for whoever carries out what they say.
@@ -92,16 +90,18 @@ pub fn find_all(
     root: Option<&Root>,
     assume: Assumptions,
 ) -> Result<Inspection, Box<Fault>> {
+    read(document, root, assume, usize::MAX)
+}
+
+fn read(
+    document: &Document,
+    root: Option<&Root>,
+    assume: Assumptions,
+    most: usize,
+) -> Result<Inspection, Box<Fault>> {
     let domain = document.domain(Origin::File)?;
     let line = CommandLine::read(&domain);
-    Ok(look(
-        document.text(),
-        domain,
-        line,
-        root,
-        assume,
-        usize::MAX,
-    ))
+    Ok(look(document.text(), domain, line, root, assume, most))
 }
 
 /// [`inspect`] for a domain that is read already.

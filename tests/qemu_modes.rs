@@ -28,7 +28,7 @@ mod qtest;
 mod shares;
 
 use emulated::Emulated;
-use linter::{Finding, Report, Versions};
+use linter::{Finding, Report};
 use ninep::Guest;
 use shares::Shares;
 use std::fs;
@@ -167,7 +167,11 @@ fn both(
     let made = [make_file(&mut qemu.guest), make_directory(&mut qemu.guest)];
     drop(qemu);
 
-    let report = linter::check(&xml(&words), &versions(), shares.root());
+    let report = linter::check(
+        &emulated::domain(&words, ""),
+        &emulated::versions(),
+        shares.root(),
+    );
     let things = [
         ("fmode", "file", file, 0o600),
         ("dmode", "directory", directory, 0o700),
@@ -268,28 +272,6 @@ fn words(written: Written, text: Option<&str>, share: &str) -> Vec<String> {
 fn set(text: &str) -> Vec<String> {
     let set = |key| ["-set".to_owned(), format!("fsdev.share.{key}={text}")];
     ["fmode", "dmode"].into_iter().flat_map(set).collect()
-}
-
-fn versions() -> Versions {
-    Versions {
-        libvirt: "9.0.0".to_owned(),
-        qemu: judge::version(),
-    }
-}
-
-fn xml(words: &[String]) -> String {
-    let args: String = words
-        .iter()
-        .map(|word| format!("<qemu:arg value='{word}'/>"))
-        .collect();
-    format!(
-        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\
-         <name>modes</name><uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid>\
-         <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>\
-         <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>\
-         <controller type='pci' index='0' model='pci-root'/><memballoon model='none'/></devices>\
-         <qemu:commandline>{args}</qemu:commandline></domain>"
-    )
 }
 
 /// The mode that the linter says things will have: in a finding about this key, else, as nobody

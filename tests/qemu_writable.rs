@@ -33,7 +33,6 @@ use std::path::Path;
 use std::process::Command;
 
 use emulated::Emulated;
-use linter::Versions;
 
 /// The user that QEMU runs as: `nobody`, of `nogroup`.
 const USER: u32 = 65534;
@@ -43,6 +42,10 @@ const RUN_AS: [&str; 4] = [
     "--regid=65534",
     "--clear-groups",
 ];
+
+/// So that `check` knows.
+const OTHER_USER: &str =
+    "<seclabel type='static' model='dac' relabel='no'><label>nobody:nogroup</label></seclabel>";
 
 const MODELS: [&str; 4] = [
     "mapped,fmode=0644,dmode=0755",
@@ -86,7 +89,11 @@ fn what_cannot_be_written_is_said() {
             let words = emulated::with_fsdev(&fsdev);
             let mut qemu = Emulated::start_by(&RUN_AS, &words, &sockets);
             let made = qemu.guest.create("file", 0o644, "made by a guest");
-            let report = linter::check(&xml(&words), &versions(), Path::new("/"));
+            let report = linter::check(
+                &emulated::domain(&words, OTHER_USER),
+                &emulated::versions(),
+                Path::new("/"),
+            );
             let said = report
                 .findings
                 .iter()
@@ -145,27 +152,4 @@ fn make(path: &Path, (owner, group, mode, list): (u32, u32, u32, Option<&str>)) 
             .status();
         assert!(status.expect("this test needs setfacl").success());
     }
-}
-
-fn versions() -> Versions {
-    Versions {
-        libvirt: "9.0.0".to_owned(),
-        qemu: judge::version(),
-    }
-}
-
-fn xml(words: &[String]) -> String {
-    let args: String = words
-        .iter()
-        .map(|word| format!("<qemu:arg value='{word}'/>"))
-        .collect();
-    format!(
-        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\
-         <name>writable</name><uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid>\
-         <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>\
-         <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>\
-         <controller type='pci' index='0' model='pci-root'/><memballoon model='none'/></devices>\
-         <seclabel type='static' model='dac' relabel='no'><label>nobody:nogroup</label></seclabel>\
-         <qemu:commandline>{args}</qemu:commandline></domain>"
-    )
 }

@@ -1,6 +1,7 @@
 //! A QEMU of the test's own with one share, mounted by a guest without a kernel.
 
 use crate::judge;
+use crate::linter::Versions;
 use crate::ninep::Guest;
 use crate::qtest::Machine;
 use std::path::Path;
@@ -21,6 +22,30 @@ pub fn with_fsdev(fsdev: &str) -> Vec<String> {
         "-device".to_owned(),
         "virtio-9p-pci,fsdev=share,mount_tag=share".to_owned(),
     ]
+}
+
+/// A domain with these raw words; `more` stands beside its devices.
+pub fn domain(words: &[String], more: &str) -> String {
+    let args: String = words
+        .iter()
+        .map(|word| format!("<qemu:arg value='{word}'/>"))
+        .collect();
+    format!(
+        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\
+         <name>emulated</name><uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid>\
+         <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>\
+         <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>\
+         <controller type='pci' index='0' model='pci-root'/><memballoon model='none'/></devices>\
+         {more}<qemu:commandline>{args}</qemu:commandline></domain>"
+    )
+}
+
+/// What the linter is to assume: a libvirt, and this QEMU.
+pub fn versions() -> Versions {
+    Versions {
+        libvirt: "9.0.0".to_owned(),
+        qemu: judge::version(),
+    }
 }
 
 impl Emulated {

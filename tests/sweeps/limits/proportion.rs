@@ -34,8 +34,8 @@ const CALLS: [&str; 8] = [
     "doctor --root ROOT XML",
 ];
 
-/// Run on the kinds that are named for it. Of bridges that collide it is known to take more than
-/// its share.
+/// Run on kinds that are named for it, which take as many rounds at either size. Of others, such as
+/// bridges that collide, more input can take more rounds (16 at most), each in proportion.
 const FIX: &str = "check --root ROOT --libvirt 9.0.0 --qemu 7.2.0 --fix --diff XML";
 
 /// Those kinds.
