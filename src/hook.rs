@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 
 use crate::apparmor::files::StoreError;
 use crate::apparmor::lock::Patience;
+use crate::apparmor::rules::Grants;
 use crate::apparmor::store::{self, ProfileChange};
 use crate::assumptions::Assumptions;
 use crate::domain::MOST_XML;
@@ -17,7 +18,7 @@ use crate::domain::{Document, Domain, Origin, Scan, Uuid, find_uuid};
 use crate::host::stdin::Stdin;
 use crate::host::{Root, confine};
 use crate::inspect::{self, Confinement, Inspection};
-use crate::lint::finding::Level;
+use crate::lint::finding::{Finding, Level};
 use crate::output;
 use crate::qemu::command_line::{CommandLine, FailedSet};
 use crate::report::stderr;
@@ -169,12 +170,12 @@ fn strip(root: &Root, uuid: &Uuid, patience: Patience) {
     }
     match store::strip(root, uuid, patience) {
         Ok(ProfileChange::Replaced) => {
-            Log::open(root).info(&format!("{uuid}: took the 9p rules out of its profile"))
+            Log::open(root).info(&format!("{uuid}: took the rules out of its profile"))
         }
         Ok(_) => {}
-        Err(error) => Log::open(root).warning(&format!(
-            "{uuid}: the 9p rules stay in its profile: {error}"
-        )),
+        Err(error) => {
+            Log::open(root).warning(&format!("{uuid}: the rules stay in its profile: {error}"))
+        }
     }
 }
 
@@ -221,23 +222,23 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
         }
     };
     let line = CommandLine::read(&domain);
-    if !line.has_9p() {
-        return not_ours(root, content);
+    let has_9p = line.has_9p();
+    if has_9p {
+        // From here on it is one that may be refused.
+        stop_panics(1);
     }
-    // From here on it is one that may be refused.
-    stop_panics(1);
     let assume = Assumptions {
         session: !root.may_write(),
         ..Assumptions::default()
     };
     let inspection = inspect::inspect_domain(document.text(), domain, line, Some(root), assume);
-    let ending = decide(root, &inspection);
+    let ending = decide(root, &inspection, has_9p);
     // The process ends: nobody needs the memory back.
     std::mem::forget(inspection);
     ending
 }
 
-/// A domain without raw 9p arguments: a block it may still have goes away, if that can be done at
+/// A domain of which no path is to be opened: a block it may still have goes away, if that can be done at
 /// once.
 fn not_ours(root: &Root, content: &[u8]) -> Ending {
     if let Some(uuid) = uuid_of(content) {
@@ -260,21 +261,22 @@ fn unreadable(root: &Root, guest: &str, why: &str) -> Ending {
 /// (net.unix.max_dgram_qlen), and the last, which says what was done, must be among them.
 const MOST_LOGGED: usize = 8;
 
-/// Refuse, or grant.
-fn decide(root: &Root, inspection: &Inspection) -> Ending {
+/// Refuse, or grant. For paths that are no shares no start is stopped (decision D19).
+fn decide(root: &Root, inspection: &Inspection, has_9p: bool) -> Ending {
     let domain = &inspection.domain;
     let mut log = Log::open(root);
     let who = who(domain);
-    let told = inspection.findings.iter();
-    let told = told.filter(|finding| finding.level > Level::Note);
-    for finding in told.take(MOST_LOGGED) {
+    let is_told = |finding: &&Finding| finding.level > Level::Note;
+    let told = inspection.findings.iter().filter(is_told);
+    let told_paths = inspection.of_paths.iter().filter(is_told);
+    let all = inspection.counts.errors + inspection.counts.warnings + told_paths.clone().count();
+    for finding in told.chain(told_paths).take(MOST_LOGGED) {
         let text = format!("{who}: {}", stderr::one(finding));
         match finding.level {
             Level::Error => log.error(&text),
             Level::Warning | Level::Note => log.warning(&text),
         }
     }
-    let all = inspection.counts.errors + inspection.counts.warnings;
     if let Some(more @ 1..) = all.checked_sub(MOST_LOGGED) {
         log.warning(&format!("{who}: and {} more", count(more, "finding")));
     }
@@ -291,6 +293,12 @@ fn decide(root: &Root, inspection: &Inspection) -> Ending {
             "{who}: started all the same, as its metadata asks"
         ));
     }
+    if !has_9p && inspection.grants.files() == 0 {
+        if let Some(uuid) = &domain.uuid {
+            strip(root, uuid, Patience::None);
+        }
+        return Ending::fine();
+    }
     match grant(root, inspection) {
         Ok(done) => {
             log.info(&format!("{who}: {done}"));
@@ -302,9 +310,11 @@ fn decide(root: &Root, inspection: &Inspection) -> Ending {
                 log.warning(&format!(
                     "{who}: started all the same, as its metadata asks"
                 ));
-                return Ending::fine();
             }
-            Ending::refuse(stderr::failure(domain, &message, &help))
+            match has_9p && !domain.errors_only_warn {
+                true => Ending::refuse(stderr::failure(domain, &message, &help)),
+                false => Ending::fine(),
+            }
         }
     }
 }
@@ -337,15 +347,25 @@ fn grant(root: &Root, inspection: &Inspection) -> Result<String, (String, String
         )
     };
     let change = store::apply(root, uuid, &rules, Patience::Seconds).map_err(failed)?;
-    let directories = count(inspection.grants.len(), "shared directory");
+    let granted = granted(&inspection.grants);
     Ok(match change {
         ProfileChange::NoTemplate => {
             "no rules written: there is no AppArmor profile and no template".to_owned()
         }
-        ProfileChange::None => format!("rules for {directories} are in place"),
-        ProfileChange::Created => format!("made its profile, with rules for {directories}"),
-        ProfileChange::Replaced => format!("put rules for {directories} into its profile"),
+        ProfileChange::None => format!("rules for {granted} are in place"),
+        ProfileChange::Created => format!("made its profile, with rules for {granted}"),
+        ProfileChange::Replaced => format!("put rules for {granted} into its profile"),
     })
+}
+
+/// In words, what is granted.
+fn granted(grants: &Grants) -> String {
+    let directories = count(grants.shares(), "shared directory");
+    match (grants.shares(), grants.files()) {
+        (_, 0) => directories,
+        (0, files) => count(files, "file"),
+        (_, files) => format!("{directories} and {}", count(files, "file")),
+    }
 }
 
 #[cfg(test)]

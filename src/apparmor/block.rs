@@ -166,6 +166,13 @@ fn block(rules: &str) -> String {
     format!("{BEGIN}\n{rules}{END}\n")
 }
 
+/// What is not ours of a profile; all of it where the block is damaged.
+pub fn outside(profile: &str) -> String {
+    let outside = strip(profile.as_bytes()).ok();
+    let outside = outside.and_then(|outside| String::from_utf8(outside).ok());
+    outside.unwrap_or_else(|| profile.to_owned())
+}
+
 /// The profile without our block.
 fn strip(profile: &[u8]) -> Result<Vec<u8>, Damage> {
     let mut out = Vec::with_capacity(profile.len());

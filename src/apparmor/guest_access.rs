@@ -1,18 +1,17 @@
 //! What may be opened to one guest beside its shares: what every guest has already, what no rule
 //! should open to any, and the rule for the rest.
 
-use crate::apparmor::escape::escape;
 use crate::apparmor::system_paths;
 
 /// What is to be done about a name that QEMU opens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuestAccess {
     /// The abstraction that all guests have opens it.
     Open,
-    /// This rule opens it, and no more.
-    Rule(String),
-    /// Such a rule, and an entry in `cgroup_device_acl`: it is a device.
-    Device(String),
+    /// A rule opens it.
+    Rule,
+    /// A rule, and an entry in `cgroup_device_acl`: it is a device.
+    Device,
     /// It should not be opened; why.
     Refused(&'static str),
 }
@@ -72,9 +71,9 @@ const REFUSED: [(&str, &str); 4] = [
 /// Mounts below /dev that are the host's own in a guest's private /dev, too.
 const SHARED: [&str; 3] = ["/dev/shm/", "/dev/hugepages/", "/dev/mqueue/"];
 
-/// Judges `name`, the kernel's own, which QEMU opens with these letters. `any_end`: a `*` of QEMU's
-/// own choice comes after it. `image`: it is a disk.
-pub fn judge(name: &[u8], any_end: bool, letters: &str, image: bool) -> GuestAccess {
+/// Judges `name`, the kernel's own, which QEMU opens with these letters for the guest of this name.
+/// `image`: it is a disk.
+pub fn judge(name: &[u8], guest: &str, letters: &str, image: bool) -> GuestAccess {
     // A link to it, on every system of today.
     let name = match name.strip_prefix(b"/var") {
         Some(run) if run.starts_with(b"/run/") => run,
@@ -86,7 +85,13 @@ pub fn judge(name: &[u8], any_end: bool, letters: &str, image: bool) -> GuestAcc
             |place: &str| starts(place) && (place.ends_with('/') || name == place.as_bytes());
         letters.chars().all(|letter| open.contains(letter)) && names.split(' ').any(here)
     });
-    if open {
+    // Its own log is in every guest's profile (virt-aa-helper.c, get_files).
+    let is_log = || {
+        let end = name.strip_prefix(b"/var/log/libvirt/qemu/");
+        let stem = end.and_then(|end| end.strip_suffix(b".log"));
+        letters == "w" && stem == Some(guest.as_bytes())
+    };
+    if open || is_log() {
         return GuestAccess::Open;
     }
     let flash = [&b"_VARS.fd"[..], b"_VARS.ms.fd"];
@@ -105,16 +110,14 @@ pub fn judge(name: &[u8], any_end: bool, letters: &str, image: bool) -> GuestAcc
     if system_paths::system_path(name, !writes).is_some_and(|judged| !judged.granted) {
         return GuestAccess::Refused(SYSTEM);
     }
-    let end = if any_end { "*" } else { "" };
-    let rule = format!("\"{}{end}\" {letters},", escape(name));
     let is_device = name.starts_with(b"/dev/")
         && !SHARED
             .iter()
             .any(|shared| name.starts_with(shared.as_bytes()));
     match (is_device, image) {
         (true, true) => GuestAccess::Refused(BLOCK),
-        (true, false) => GuestAccess::Device(rule),
-        (false, _) => GuestAccess::Rule(rule),
+        (true, false) => GuestAccess::Device,
+        (false, _) => GuestAccess::Rule,
     }
 }
 
@@ -124,26 +127,25 @@ mod tests {
 
     #[test]
     fn opens_what_is_safe_and_closed() {
-        let rule = |rule: &str| GuestAccess::Rule(rule.to_owned());
         let of = |name: &str, letters: &str| {
-            judge(name.as_bytes(), false, letters, letters.contains('k'))
+            judge(name.as_bytes(), "own", letters, letters.contains('k'))
         };
-        assert_eq!(of("/srv/a b", "r"), rule("\"/srv/a\\040b\" r,"));
-        assert_eq!(of("/dev/shm/lg", "rw"), rule("\"/dev/shm/lg\" rw,"));
-        assert_eq!(
-            judge(b"/srv/qemu_back_mem.", true, "rw", false),
-            rule("\"/srv/qemu_back_mem.*\" rw,")
-        );
-        assert_eq!(
-            of("/dev/kvmfr0", "rw"),
-            GuestAccess::Device("\"/dev/kvmfr0\" rw,".to_owned())
-        );
+        for name in [
+            "/srv/a b",
+            "/dev/shm/lg",
+            "/home/a/.x",
+            "/var/lib/libvirt/images/a",
+        ] {
+            assert_eq!(of(name, "rw"), GuestAccess::Rule, "{name}");
+        }
+        assert_eq!(of("/dev/kvmfr0", "rw"), GuestAccess::Device);
         for (name, letters) in [
             ("/dev/urandom", "r"),
             ("/dev/pts/3", "rw"),
             ("/usr/share/seabios/slic.bin", "r"),
             ("/usr/share/OVMF/x.fd", "rk"),
             ("/var/lib/libvirt/qemu/nvram/a_VARS.fd", "rwk"),
+            ("/var/log/libvirt/qemu/own.log", "w"),
         ] {
             assert_eq!(of(name, letters), GuestAccess::Open, "{name}");
         }

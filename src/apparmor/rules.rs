@@ -13,10 +13,24 @@ pub const MOST_SHARES: usize = 64;
 /// half of it leaves room for libvirt's own rules.
 pub const MOST_BYTES: usize = 32 * 1024;
 
-/// Directories by name (the kernel's, without slash at the end), and whether writing is granted.
+/// More files than this are not granted beside the shares: exact names cost the parser little, but
+/// not nothing (facts A1.4).
+pub const MOST_FILES: usize = 256;
+
+const READ: u8 = 1;
+const WRITE: u8 = 2;
+const LOCK: u8 = 4;
+const SHARE: u8 = 8;
+const WRITABLE: u8 = 16;
+
+/// What is granted, by name: the kernel's, without a slash at the end; with a NUL there, which no name
+/// has, where QEMU ends it as it likes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
-    directories: BTreeMap<Vec<u8>, bool>,
+    names: BTreeMap<Vec<u8>, u8>,
+    shares: usize,
+    files: usize,
+    bytes: usize,
 }
 
 /// More than AppArmor can be asked to compile.
@@ -29,46 +43,92 @@ pub struct TooMuch {
 }
 
 impl Grants {
-    /// Grants one directory; what is granted twice may be written if either may.
+    /// Grants one shared directory; what is granted twice may be written if either may.
     pub fn add(&mut self, name: &[u8], readonly: bool) {
-        let name = if name == b"/" {
-            Vec::new()
-        } else {
-            name.to_vec()
-        };
-        let writable = self.directories.entry(name).or_insert(false);
-        *writable |= !readonly;
+        let name = if name == b"/" { b"" } else { name };
+        let bits = if readonly { SHARE } else { SHARE | WRITABLE };
+        self.shares += usize::from(self.insert(name.to_vec(), bits) & SHARE == 0);
     }
 
-    /// How many directories.
-    pub fn len(&self) -> usize {
-        self.directories.len()
+    /// Grants one file, by letters; what is granted twice has the letters of both. `any_end`: QEMU
+    /// ends the name as it likes. Tells whether there was room for it.
+    pub fn add_file(&mut self, name: &[u8], any_end: bool, letters: &str) -> bool {
+        if self.files >= MOST_FILES || self.bytes + name.len() > MOST_BYTES {
+            return false;
+        }
+        let mut name = name.to_vec();
+        if any_end {
+            name.push(0);
+        }
+        let bits = letters.bytes().map(|letter| match letter {
+            b'r' => READ,
+            b'w' => WRITE,
+            _ => LOCK,
+        });
+        let bits = bits.fold(0, |all, bit| all | bit);
+        self.files += usize::from(self.insert(name, bits) & (READ | WRITE | LOCK) == 0);
+        true
     }
 
-    /// Whether nothing is granted.
-    pub fn is_empty(&self) -> bool {
-        self.directories.is_empty()
+    /// Adds these, and tells which there were.
+    fn insert(&mut self, name: Vec<u8>, bits: u8) -> u8 {
+        let length = name.len();
+        let granted = self.names.entry(name).or_insert(0);
+        let before = *granted;
+        if before == 0 {
+            self.bytes += length;
+        }
+        *granted |= bits;
+        before
     }
 
-    /// The rules, two lines a directory, sorted: the same as libvirt writes for `<filesystem>`
-    /// (virt-aa-helper.c, get_files: "r" on the directory, "rwl" or "r" below it). The directory
+    /// How many shared directories.
+    pub fn shares(&self) -> usize {
+        self.shares
+    }
+
+    /// How many files beside them.
+    pub fn files(&self) -> usize {
+        self.files
+    }
+
+    /// The rules, sorted by name. Two lines a share, the same as libvirt writes for `<filesystem>`
+    /// (virt-aa-helper.c, get_files: "r" on the directory, "rwl" or "r" below it): the directory
     /// itself needs a rule of its own, because `/**` does not match it; read-only is the absence of
-    /// `w`, never a `deny`, which would take writing away from other shares too (facts A2.2).
+    /// `w`, never a `deny`, which would take writing away from other shares too (facts A2.2). One
+    /// line a file, with the letters that QEMU needs and no others (decision D23).
     ///
     /// # Errors
-    /// When there are too many.
+    /// When there are too many shares.
     pub fn render(&self) -> Result<String, TooMuch> {
         let mut text = String::new();
-        for (name, writable) in &self.directories {
+        for (name, bits) in &self.names {
+            let (name, end) = match name.strip_suffix(b"\0") {
+                Some(name) => (name, "*"),
+                None => (name.as_slice(), ""),
+            };
             let path = escape(name);
-            let rights = if *writable { "rwl" } else { "r" };
-            text.push_str(&format!("  \"{path}/\" r,\n  \"{path}/**\" {rights},\n"));
+            let mut line = |end: &str, letters: &str| {
+                for part in ["  \"", &path, end, "\" ", letters, ",\n"] {
+                    text.push_str(part);
+                }
+            };
+            if bits & SHARE != 0 {
+                line("/", "r");
+                line("/**", if bits & WRITABLE != 0 { "rwl" } else { "r" });
+            }
+            let letters: String = [(READ, 'r'), (WRITE, 'w'), (LOCK, 'k')]
+                .into_iter()
+                .filter_map(|(bit, letter)| (bits & bit != 0).then_some(letter))
+                .collect();
+            if !letters.is_empty() {
+                line(end, &letters);
+            }
         }
-        let bytes = self.directories.keys().map(Vec::len).sum();
-        if self.len() > MOST_SHARES || bytes > MOST_BYTES {
+        if self.shares > MOST_SHARES || self.bytes > MOST_BYTES {
             return Err(TooMuch {
-                shares: self.len(),
-                bytes,
+                shares: self.shares,
+                bytes: self.bytes,
             });
         }
         Ok(text)
@@ -90,6 +150,33 @@ mod tests {
             grants.render().unwrap(),
             "  \"/\" r,\n  \"/**\" r,\n  \"/srv/a\\040b/\" r,\n  \"/srv/a\\040b/**\" r,\n  \"/srv/b/\" r,\n  \"/srv/b/**\" rwl,\n"
         );
+    }
+
+    #[test]
+    fn files_have_the_letters_of_all_who_name_them() {
+        let mut grants = Grants::default();
+        assert!(grants.add_file(b"/srv/a*b", false, "r"));
+        assert!(grants.add_file(b"/srv/a*b", false, "wk"));
+        assert!(grants.add_file(b"/srv/qemu_back_mem.", true, "rw"));
+        grants.add(b"/srv/a*b", true);
+        assert_eq!(
+            grants.render().unwrap(),
+            "  \"/srv/a\\052b/\" r,\n  \"/srv/a\\052b/**\" r,\n  \"/srv/a\\052b\" rwk,\n  \"/srv/qemu_back_mem.*\" rw,\n"
+        );
+        assert_eq!((grants.shares(), grants.files()), (1, 2));
+    }
+
+    #[test]
+    fn files_beyond_the_limits_are_not_granted_and_take_nothing_from_shares() {
+        let mut grants = Grants::default();
+        for n in 0..MOST_FILES {
+            assert!(grants.add_file(format!("/srv/{n}").as_bytes(), false, "r"));
+        }
+        assert!(!grants.add_file(b"/srv/more", false, "r"));
+        let mut grants = Grants::default();
+        grants.add(&[b'x'; MOST_BYTES - 4], false);
+        assert!(!grants.add_file(b"/long", false, "r") && grants.add_file(b"/sho", false, "r"));
+        assert!(grants.render().is_ok());
     }
 
     #[test]

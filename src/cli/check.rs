@@ -17,7 +17,6 @@ use super::command::{Command, Flag, Operands};
 use super::destination::{self, Changed, Destination};
 use super::error::{Error, Unreadable};
 use super::fix::fix;
-use super::host_paths;
 use super::input::Input;
 use super::page::line;
 
@@ -71,8 +70,7 @@ fn run(call: &Call) -> Result<ExitCode, Error> {
     } else {
         for file in &files {
             match Input::read(file).and_then(|input| input.inspect(&around)) {
-                Ok((input, mut found)) => {
-                    host_paths::add(&mut found, input.document.text(), around.host());
+                Ok((input, found)) => {
                     report.show(&input.name, &input.document, &found)?;
                     if files.len() == 1 && found.findings.is_empty() && !report.as_json {
                         line(&format!("{}: nothing to say", input.name))?;
@@ -121,9 +119,7 @@ fn fix_all(
             Ok((input, original, found))
         });
         let done = read.and_then(|(input, original, found)| {
-            let mut fixed = fix(&input.document, found, around);
-            let text = fixed.document.text();
-            host_paths::add(&mut fixed.left, text, around.host());
+            let fixed = fix(&input.document, found, around);
             let changed = Changed {
                 input: &input,
                 original: original.as_ref(),

@@ -13,7 +13,6 @@ mod error;
 mod explain;
 mod fix;
 mod hook;
-mod host_paths;
 mod input;
 mod page;
 mod read;

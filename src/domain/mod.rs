@@ -61,6 +61,8 @@ pub struct Domain {
     pub seclabels: Vec<Seclabel>,
     /// Our own element in `<metadata>`: errors only warn.
     pub errors_only_warn: bool,
+    /// The same: of all host paths in raw arguments only those of shares are granted.
+    pub only_shares: bool,
     /// Devices in document order.
     pub devices: Vec<Device>,
     /// Words of all `<qemu:commandline>` blocks, in order.

@@ -71,7 +71,9 @@ fn top_level<'i>(
         })?,
         (Ns::None, "metadata") => xml.children_called(&|name| name == "policy", |xml, child| {
             if child.ns == Ns::Policy && child.name == "policy" {
-                domain.errors_only_warn = xml.attributes(child)?.value("errors") == Some("warn");
+                let attributes = xml.attributes(child)?;
+                domain.errors_only_warn = attributes.value("errors") == Some("warn");
+                domain.only_shares = attributes.value("paths") == Some("9p");
             }
             Ok(())
         })?,

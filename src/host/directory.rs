@@ -77,6 +77,7 @@ pub fn resolve(root: &Root, path: &str) -> Result<Directory, NoDirectory> {
     let walk = walk::walk(root, &Path::new("/").join(path)).map_err(no_directory)?;
     let (handle, rest, user) = match walk.end {
         End::Directory(handle) => (handle, None, None),
+        End::Node(_) => return Err(NoDirectory::NotADirectory),
         End::Missing(parent, rest) => (parent, Some(rest), None),
         End::Fuse(parent, rest, user) => (parent, Some(rest), Some(user)),
     };
@@ -102,7 +103,7 @@ pub fn resolve(root: &Root, path: &str) -> Result<Directory, NoDirectory> {
 
 /// What will be called so when it is made: the names below a directory that is there. Whatever
 /// comes to stand there in the meantime, a rule opens what really has this name, and no more.
-fn to_be(directory: Vec<u8>, rest: &[u8]) -> Option<Vec<u8>> {
+pub fn to_be(directory: Vec<u8>, rest: &[u8]) -> Option<Vec<u8>> {
     if rest.split(|byte| *byte == b'/').any(|part| part == b"..") {
         return None;
     }
@@ -137,7 +138,10 @@ pub fn follow(root: &Root, absolute: &Path, kind: OFlags) -> Result<Followed, No
 }
 
 /// The dependable name of what is open.
-fn named(root: &Root, handle: &OwnedFd) -> Result<Followed, NoDirectory> {
+///
+/// # Errors
+/// When it has none.
+pub fn named(root: &Root, handle: &OwnedFd) -> Result<Followed, NoDirectory> {
     let path = PathBuf::from(OsStr::from_bytes(
         &kernel_name(handle).map_err(no_directory)?,
     ));
@@ -154,7 +158,8 @@ fn named(root: &Root, handle: &OwnedFd) -> Result<Followed, NoDirectory> {
     Ok(Followed { name, path })
 }
 
-fn no_directory(error: Errno) -> NoDirectory {
+/// What an error of the system's means for a path.
+pub fn no_directory(error: Errno) -> NoDirectory {
     match error {
         Errno::NOENT => NoDirectory::Missing(None),
         Errno::NOTDIR => NoDirectory::NotADirectory,

@@ -1,27 +1,38 @@
 //! A file that QEMU opens, or creates: the kernel's name for it, and what lies there.
 
-use std::fs;
-use std::os::unix::fs::FileTypeExt;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{self, FileType};
 
 use crate::host::Root;
-use crate::host::directory::{self, NoDirectory};
+use crate::host::directory::{NoDirectory, named, no_directory, to_be};
+use crate::host::walk::{self, End, Link};
 
 /// What lies at a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lies {
-    /// Nothing.
+    /// Nothing; but its directory is there.
     Nothing,
+    /// Not even a directory that it could be made in.
+    NoDirectory,
     /// A directory.
     Directory,
     /// A socket.
     Socket,
+    /// A device, of characters or blocks.
+    Device,
     /// Something else.
     Other,
     /// Nobody looked.
     Unknown,
+}
+
+impl Lies {
+    /// Whether something is known to be there.
+    pub fn exists(self) -> bool {
+        !matches!(self, Lies::Nothing | Lies::NoDirectory | Lies::Unknown)
+    }
 }
 
 /// A file by name.
@@ -31,40 +42,46 @@ pub struct NamedFile {
     pub name: Vec<u8>,
     /// What is there.
     pub lies: Lies,
+    /// The user id of its owner, where it is there.
+    pub owner: Option<u32>,
+    /// The symbolic links that lead to it.
+    pub links: Vec<Link>,
 }
 
-/// Looks at `path`; nothing where its name cannot be known. Of a file that is not there the
-/// directory is resolved: that is where it would be created.
-pub fn look(root: &Root, path: &Path) -> Option<NamedFile> {
-    match directory::follow(root, path, OFlags::empty()) {
-        Ok(found) => {
-            let kind = fs::symlink_metadata(&found.path).ok()?.file_type();
-            let lies = if kind.is_dir() {
-                Lies::Directory
-            } else if kind.is_socket() {
-                Lies::Socket
-            } else {
-                Lies::Other
+/// Looks at `path`, symbolic links followed as QEMU follows them. Of a file that is not there it is
+/// its directory that is resolved: there it would be created.
+///
+/// # Errors
+/// When its name cannot be known.
+pub fn look(root: &Root, path: &Path) -> Result<NamedFile, NoDirectory> {
+    let walk = walk::walk(root, path).map_err(no_directory)?;
+    let found = |handle: &OwnedFd| named(root, handle);
+    let (name, lies, owner) = match &walk.end {
+        End::Directory(handle) | End::Node(handle) => {
+            let stat = fs::fstat(handle).map_err(no_directory)?;
+            let lies = match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => Lies::Directory,
+                FileType::Socket => Lies::Socket,
+                FileType::CharacterDevice | FileType::BlockDevice => Lies::Device,
+                _ => Lies::Other,
             };
-            let name = found.name;
-            Some(NamedFile { name, lies })
+            (found(handle)?.name, lies, Some(stat.st_uid))
         }
-        Err(NoDirectory::Missing(_)) => {
-            let (above, last) = (path.parent()?, path.file_name()?);
-            let mut name = match directory::resolve(root, above.to_str()?) {
-                // A link that leads nowhere: QEMU would create what it names.
-                Ok(above) if fs::symlink_metadata(above.path.join(last)).is_ok() => return None,
-                Ok(above) => above.name,
-                Err(NoDirectory::Missing(Some(to_be))) => to_be.name,
-                Err(_) => return None,
+        End::Missing(parent, rest) | End::Fuse(parent, rest, _) => {
+            let missing = NoDirectory::Missing(None);
+            let name = to_be(found(parent)?.name, rest).ok_or(missing)?;
+            let lies = match walk.end {
+                End::Missing(..) if rest.contains(&b'/') => Lies::NoDirectory,
+                End::Missing(..) => Lies::Nothing,
+                _ => Lies::Unknown,
             };
-            if !name.ends_with(b"/") {
-                name.push(b'/');
-            }
-            name.extend_from_slice(last.as_encoded_bytes());
-            let lies = Lies::Nothing;
-            Some(NamedFile { name, lies })
+            (name, lies, None)
         }
-        Err(_) => None,
-    }
+    };
+    Ok(NamedFile {
+        name,
+        lies,
+        owner,
+        links: walk.links,
+    })
 }

@@ -1,4 +1,4 @@
-//! Looks at the directories of shares, and waits for none of them for ever: a server that is gone
+//! Looks at the paths of a domain, and waits for none of them for ever: a server that is gone
 //! or a daemon that hangs (NFS, FUSE) must not keep a guest from being started, nor libvirt, which
 //! waits for the hook.
 //!
@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::host::directory::{self, Directory, NoDirectory};
+use crate::host::named_file::NamedFile;
 use crate::host::qemu_user::QemuUser;
 use crate::host::reach::{Reach, reach};
 use crate::host::{Root, mounts};
@@ -26,7 +27,7 @@ const IN_ALL: Duration = Duration::from_secs(15);
 /// What the thread needs: a few calls deep, with a path of 4 KiB here and there.
 const STACK: usize = 512 << 10;
 
-/// What was seen.
+/// What was seen of a share's directory.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// Where the path leads.
@@ -35,25 +36,64 @@ pub struct Seen {
     pub reach: Option<Reach>,
 }
 
-/// Looks at each of the paths, as this user.
+/// What was seen of the files that QEMU opens because of one path.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// Each of them.
+    pub files: Vec<Result<NamedFile, NoDirectory>>,
+    /// Whether QEMU ends their names as it likes.
+    pub any_end: bool,
+}
+
+/// What a question was answered with.
+pub enum Answer {
+    /// Of a share.
+    Share(Seen),
+    /// Of another path.
+    Files(Files),
+}
+
+/// Looks at something of the host.
+pub type Question = Box<dyn Fn(&Root) -> Answer + Send + Sync>;
+
+/// Looks at the directory of each of the paths, as this user.
 pub fn look_at_shares(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>>) -> Vec<Seen> {
-    if paths.is_empty() || !mounts::may_hang() {
-        return directly(root, paths, user);
+    let question = |path: &String| -> Question {
+        let (path, user) = (path.clone(), user.cloned());
+        Box::new(move |root| Answer::Share(look_at_share(root, &path, user.as_deref())))
+    };
+    let seen = |answer| match answer {
+        Some(Answer::Share(seen)) => seen,
+        _ => Seen {
+            directory: Err(NoDirectory::Silent),
+            reach: None,
+        },
+    };
+    let questions = paths.iter().map(question).collect();
+    ask(root, questions).into_iter().map(seen).collect()
+}
+
+/// The answer to each question; nothing where there was none in time.
+pub fn ask(root: &Root, questions: Vec<Question>) -> Vec<Option<Answer>> {
+    if questions.is_empty() || !mounts::may_hang() {
+        return questions.iter().map(|ask| Some(ask(root))).collect();
     }
+    let questions = Arc::new(questions);
     let start = Instant::now();
-    let mut seen = Vec::with_capacity(paths.len());
-    while let Some(left) = paths.get(seen.len()..).filter(|left| !left.is_empty()) {
+    let mut seen = Vec::with_capacity(questions.len());
+    while seen.len() < questions.len() {
+        let first = seen.len();
         if start.elapsed() >= IN_ALL {
-            seen.extend(left.iter().map(|_| silent()));
+            seen.resize_with(questions.len(), || None);
             break;
         }
         let answers = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
-        let (there, them, who) = (root.clone(), left.to_vec(), user.cloned());
+        let (there, them) = (root.clone(), Arc::clone(&questions));
         let answer = Arc::clone(&answers);
         let looker = thread::Builder::new().stack_size(STACK).spawn(move || {
             let (list, told) = &*answer;
-            for path in &them {
-                let one = look_at_share(&there, path, who.as_deref());
+            for ask in them.iter().skip(first) {
+                let one = Some(ask(&there));
                 list.lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(one);
@@ -61,13 +101,14 @@ pub fn look_at_shares(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>
             }
         });
         if looker.is_err() {
-            seen.extend(directly(root, left, user));
+            seen.extend(questions.iter().skip(first).map(|ask| Some(ask(root))));
             break;
         }
         let (list, told) = &*answers;
         let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = questions.len() - first;
         let mut known = list.len();
-        while known < left.len() {
+        while known < left {
             let (now, late) = told
                 .wait_timeout(list, EACH)
                 .unwrap_or_else(PoisonError::into_inner);
@@ -78,21 +119,13 @@ pub fn look_at_shares(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>
             }
             known = list.len();
         }
-        let all = known == left.len();
+        let all = known == left;
         seen.append(&mut list);
         if !all {
-            seen.push(silent());
+            seen.push(None);
         }
     }
     seen
-}
-
-fn directly(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>>) -> Vec<Seen> {
-    let user = user.map(|user| &**user);
-    paths
-        .iter()
-        .map(|path| look_at_share(root, path, user))
-        .collect()
 }
 
 fn look_at_share(root: &Root, path: &str, user: Option<&QemuUser>) -> Seen {
@@ -102,11 +135,4 @@ fn look_at_share(root: &Root, path: &str, user: Option<&QemuUser>) -> Seen {
         _ => None,
     };
     Seen { directory, reach }
-}
-
-fn silent() -> Seen {
-    Seen {
-        directory: Err(NoDirectory::Silent),
-        reach: None,
-    }
 }

@@ -37,6 +37,8 @@ pub struct Walk {
 pub enum End {
     /// At this directory, held open.
     Directory(OwnedFd),
+    /// At something else, held open as a place only.
+    Node(OwnedFd),
     /// This directory has nothing of the first name in the rest of the path.
     Missing(OwnedFd, Vec<u8>),
     /// On the first name in the rest of the path this user has mounted a file system of FUSE, which
@@ -65,7 +67,7 @@ pub enum Writer {
     Everybody,
 }
 
-/// Follows `path` from the root to a directory.
+/// Follows `path` from the root to its end.
 ///
 /// # Errors
 /// As open(2) would fail, but where something on the way is missing.
@@ -76,13 +78,17 @@ pub fn walk(root: &Root, path: &Path) -> Result<Walk, Errno> {
     };
     // Most paths have no link and lead to no other file system, and since Linux 5.6 one call says so.
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV | ResolveFlags::IN_ROOT;
-    let flags = STEP | OFlags::DIRECTORY;
-    if let Ok(end) = fs::openat2(&top, path, flags, Mode::empty(), resolve) {
+    if let Ok(end) = fs::openat2(&top, path, STEP, Mode::empty(), resolve) {
+        let kind = FileType::from_raw_mode(fs::fstat(&end)?.st_mode);
         return Ok(Walk {
-            end: End::Directory(end),
+            end: match kind {
+                FileType::Directory => End::Directory(end),
+                _ => End::Node(end),
+            },
             links: Vec::new(),
         });
     }
+    let flags = STEP | OFlags::DIRECTORY;
     let top_stat = fs::fstat(&top)?;
     let mut here = clone(top.as_fd())?;
     let mut left: Vec<Vec<u8>> = Vec::new();
@@ -124,7 +130,11 @@ pub fn walk(root: &Root, path: &Path) -> Result<Walk, Errno> {
         let node = fs::openat(&here, &*name, STEP | OFlags::NOFOLLOW, Mode::empty())?;
         let node_stat = fs::fstat(&node)?;
         if FileType::from_raw_mode(node_stat.st_mode) != FileType::Symlink {
-            return Err(Errno::NOTDIR);
+            if !left.is_empty() || path.as_os_str().as_bytes().ends_with(b"/") {
+                return Err(Errno::NOTDIR);
+            }
+            let end = End::Node(node);
+            return Ok(Walk { end, links });
         }
         if links.len() >= MOST_LINKS {
             return Err(Errno::LOOP);
@@ -257,6 +267,7 @@ mod tests {
             links.collect(),
             match &walk.end {
                 End::Directory(fd) => end(fd),
+                End::Node(fd) => format!("{} is no directory", end(fd)),
                 End::Missing(fd, rest) | End::Fuse(fd, rest, _) => {
                     format!("{} - {}", end(fd), text(rest))
                 }
@@ -290,6 +301,8 @@ mod tests {
             ("/a/up/b/c", &["/a/up", "/a/plain"], "/a/b/c"),
             ("/a/plain/x/y", &["/a/plain"], "/a/b - x/y"),
             ("/a/dangling/z", &["/a/dangling"], "/ - gone/../x/z"),
+            ("/a/file", &[], "/a/file is no directory"),
+            ("/a/to-file", &["/a/to-file"], "/a/file is no directory"),
         ] {
             let links: Vec<String> = links.iter().map(|link| (*link).to_owned()).collect();
             assert_eq!(
@@ -300,8 +313,8 @@ mod tests {
         }
         for (path, error) in [
             ("/a/loop", Errno::LOOP),
-            ("/a/file", Errno::NOTDIR),
-            ("/a/to-file", Errno::NOTDIR),
+            ("/a/file/", Errno::NOTDIR),
+            ("/a/to-file/", Errno::NOTDIR),
             ("/a/file/..", Errno::NOTDIR),
         ] {
             assert_eq!(walked(&root, path).unwrap_err(), error, "{path}");

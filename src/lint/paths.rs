@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::apparmor::system_paths::{self, Relation};
+use crate::domain::Place;
 use crate::host::directory::{Directory, NoDirectory};
 use crate::host::qemu_user::QemuUser;
 use crate::host::reach::Reach;
@@ -98,7 +99,7 @@ pub fn check(
         let finding = system(share, &led, judged);
         say(finding, judged.granted);
     }
-    if let Some((finding, granted)) = linked(share, &path, name, links, owner, open) {
+    if let Some((finding, granted)) = linked(&share.place, &path, name, links, owner, open) {
         say(finding, granted);
     }
     let verdict = match refused {
@@ -147,9 +148,10 @@ fn system(share: &Share, led: &str, judged: &system_paths::SystemPath) -> Findin
     Finding::error(Code::PathSystem, share.place.clone(), text).help(help)
 }
 
-/// Links on the way that somebody else decides about; whether the share is granted all the same.
-fn linked(
-    share: &Share,
+/// Links on the way to `path`, which leads to `name`, that somebody else decides about; whether it is
+/// granted all the same. `open` are directories in which the guest can make links.
+pub fn linked(
+    place: &Place,
     path: &str,
     name: &[u8],
     links: &[Link],
@@ -168,11 +170,11 @@ fn linked(
     });
     if let Some(link) = made_by_guest {
         let text = format!(
-            "path {path} leads to {target} by the symbolic link {}, which lies in another share of this guest: the \
+            "path {path} leads to {target} by the symbolic link {}, which lies in a share of this guest: the \
              guest could have made it, and is not let out of that share by it",
             shown(link)
         );
-        let finding = Finding::error(Code::PathLink, share.place.clone(), text)
+        let finding = Finding::error(Code::PathLink, place.clone(), text)
             .help(format!("write the path without the link: {target}"));
         return Some((finding, false));
     }
@@ -192,7 +194,7 @@ fn linked(
          gets",
         shown(link)
     );
-    let finding = Finding::warning(Code::PathLink, share.place.clone(), text)
+    let finding = Finding::warning(Code::PathLink, place.clone(), text)
         .help(format!("write the path without the link: {target}"));
     Some((finding, true))
 }

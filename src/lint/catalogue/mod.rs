@@ -154,6 +154,11 @@ codes! {
         PathUnstable = UNSTABLE, "path-unstable";
         TooManyShares = TOO_MANY, "too-many-shares";
         HostPath = HOST_PATH, "host-path";
+        HostPathKind = HOST_PATH_KIND, "host-path-kind";
+        HostPathMissing = HOST_PATH_MISSING, "host-path-missing";
+        HostPathRefused = HOST_PATH_REFUSED, "host-path-refused";
+        HostPathUnknown = HOST_PATH_UNKNOWN, "host-path-unknown";
+        TooManyPaths = TOO_MANY_PATHS, "too-many-paths";
     }
 }
 

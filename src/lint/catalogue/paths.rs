@@ -190,17 +190,87 @@ pub static TOO_MANY: Entry = Entry {
 };
 
 pub static HOST_PATH: Entry = Entry {
-    summary: "another path of the host that QEMU opens",
+    summary: "a path of the host for which nothing can be granted",
     meaning: "Raw arguments name files, sockets and devices as well as shares: shared memory, \
-              firmware tables, fw_cfg, images, monitors. libvirt grants none of them to the guest \
-              under AppArmor, and virt-9p grants 9p shares only. `check` says what QEMU opens, how, \
-              and the one rule that opens it to this guest alone; or why there is none: it is open \
-              to nobody for a reason, the rule would not help (devices, programs), or what QEMU \
-              makes of the word is not known. The hook says and does nothing about it.",
-    fix: "Use libvirt's own element where there is one; otherwise add the rule to the guest's \
+              firmware tables, fw_cfg, images, monitors. The hook opens each file that QEMU \
+              needs to this guest alone, with the letters it needs; `virt-9p rules` shows them. \
+              This is about the rest: programs, directories with all that is in them, devices \
+              that only libvirt can hand over, and words of which it is not known what QEMU \
+              makes of them. No start is stopped for it.",
+    fix: "Use libvirt's own element where there is one. A rule of your own goes to the guest's \
           profile, not to an abstraction, which opens the path to every guest.",
     example: Example {
-        text: "-fw_cfg name=opt/com.coreos/config,file=/srv/config.ign",
+        text: "-L /srv/firmware",
+        fixed: None,
+        options: "--no-host",
+    },
+    since: None,
+};
+
+pub static HOST_PATH_KIND: Entry = Entry {
+    summary: "what lies at a path of the host is not what QEMU needs there",
+    meaning: "A directory where QEMU opens a file, which it refuses; or anything but a socket where \
+              it is to listen: QEMU removes what lies there before it makes its socket, and \
+              AppArmor would let it.",
+    fix: "Write the path of what is meant. Move away what lies where a socket is to be.",
+    example: Example {
+        text: "-fw_cfg name=opt/a,file=/srv",
+        fixed: None,
+        options: "",
+    },
+    since: None,
+};
+
+pub static HOST_PATH_MISSING: Entry = Entry {
+    summary: "a path of the host that does not exist",
+    meaning: "QEMU creates logs, sockets and shared memory; everything else has to be there, and \
+              the directory in any case. It is looked for at `prepare begin`; what another hook \
+              makes later gets no rule.",
+    fix: "Put it there, or write the path of what is meant.",
+    example: Example {
+        text: "-fw_cfg name=opt/com.coreos/config,file=/srv/nowhere.ign",
+        fixed: None,
+        options: "",
+    },
+    since: None,
+};
+
+pub static HOST_PATH_REFUSED: Entry = Entry {
+    summary: "a path of the host that is opened to no guest",
+    meaning: "What belongs to the system, to libvirt or to another guest, the sockets of container \
+              daemons and of the system bus, disks and devices of the host itself: whoever is let \
+              at them has power over the host, so the hook writes no rule, and AppArmor denies \
+              it. The guest is started all the same: a rule of your own may open it.",
+    fix: "Use a copy elsewhere, or libvirt's own element, which hands over what belongs to it.",
+    example: Example {
+        text: "-acpitable file=/etc/ssdt.aml",
+        fixed: None,
+        options: "--no-host",
+    },
+    since: None,
+};
+
+pub static HOST_PATH_UNKNOWN: Entry = Entry {
+    summary: "a path of the host that leads nobody knows where",
+    meaning: "A rule needs the name that symbolic links lead to. Where a file system does not \
+              answer or a directory is closed, there is none to be had.",
+    fix: "See that the server or daemon of that file system runs, or put the file elsewhere.",
+    example: Example {
+        text: "-fw_cfg name=opt/a,file=/srv/nowhere/../x",
+        fixed: None,
+        options: "",
+    },
+    since: None,
+};
+
+pub static TOO_MANY_PATHS: Entry = Entry {
+    summary: "more files than AppArmor can be asked to open to one guest",
+    meaning: "A profile with very many or very long names takes seconds to compile, and the start \
+              of the guest waits for it. Files are opened in the order of the arguments as far as \
+              they go; shares come first.",
+    fix: "Name fewer files, or put them where their names are shorter.",
+    example: Example {
+        text: "-fw_cfg name=opt/a,file=/srv/{1..257}\n",
         fixed: None,
         options: "--no-host",
     },

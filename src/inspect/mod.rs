@@ -1,6 +1,8 @@
 //! From the text of a domain to everything we have to say about it: the way all commands and
 //! the hook go.
 
+mod host_paths;
+
 use std::sync::Arc;
 
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_SHARES};
@@ -13,6 +15,7 @@ use crate::host::timed_look::{self, Seen};
 use crate::host::{Root, versions};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Counts, Finding};
+use crate::lint::host_paths::Around;
 use crate::lint::paths::{self, GrantVerdict, ShareFacts};
 use crate::lint::unknown::Unknown;
 use crate::lint::{self};
@@ -34,6 +37,9 @@ pub struct Inspection {
     pub counts: Counts,
     /// The directories that QEMU would open, and what is known of them.
     pub shares: Vec<InspectedShare>,
+    /// What was found about the other paths in its raw arguments, where a hook asks, which stops no
+    /// start for them; of a file it is among the findings.
+    pub of_paths: Vec<Finding>,
     /// What AppArmor would have to grant.
     pub grants: Grants,
     /// Whether AppArmor rules matter to this domain on this host.
@@ -101,10 +107,12 @@ fn read(
 ) -> Result<Inspection, Box<Fault>> {
     let domain = document.domain(Origin::File)?;
     let line = CommandLine::read(&domain);
-    Ok(look(document.text(), domain, line, root, assume, most))
+    let text = document.text();
+    Ok(look(text, domain, line, root, assume, Some(most)))
 }
 
-/// [`inspect`] for a domain that is read already.
+/// [`inspect`] for a domain that is read already, as the hook sees it: without shares only the other
+/// paths are looked at.
 pub fn inspect_domain(
     text: &str,
     domain: Domain,
@@ -112,7 +120,7 @@ pub fn inspect_domain(
     root: Option<&Root>,
     assume: Assumptions,
 ) -> Inspection {
-    look(text, domain, line, root, assume, lint::MOST_FINDINGS)
+    look(text, domain, line, root, assume, None)
 }
 
 fn look(
@@ -121,16 +129,21 @@ fn look(
     line: CommandLine,
     root: Option<&Root>,
     mut assume: Assumptions,
-    most: usize,
+    most: Option<usize>,
 ) -> Inspection {
     let index = Index::new(&domain, &line);
-    let mut findings = lint::run(&index, &assume);
+    let is_checked = most.is_some() || line.has_9p();
+    let run = |assume: &Assumptions| match is_checked {
+        true => lint::run(&index, assume),
+        false => Vec::new(),
+    };
+    let mut findings = run(&assume);
     // The host is asked only where the answer matters: most domains need none.
     if let Some(root) = root.filter(|_| findings.iter().any(depends_on_host)) {
         versions::complete(root, &domain, &mut assume);
         let user = qemu_user::find(root, &domain).filter(|_| !assume.session);
         assume.qemu_is_root = user.map(|user| user.uid == 0);
-        findings = lint::run(&index, &assume);
+        findings = run(&assume);
     }
     let confinement = confinement(root, &domain, &assume);
     let shares = shares(&index);
@@ -140,7 +153,9 @@ fn look(
         .and_then(|root| qemu_user::find(root, &domain));
     let user = user.map(Arc::new);
     let facts = facts(root, &shares, user.as_ref());
-    let open = open_to_links(root, &domain, &shares, &facts);
+    let paths = host_paths::look(&domain, &line, root);
+    let links = host_paths::has_links(&paths);
+    let open = open_to_links(root, &domain, &shares, &facts, links);
     let mut inspected = Vec::with_capacity(shares.len());
     for (share, facts) in shares.into_iter().zip(facts) {
         let confined = confinement == Confinement::Confined;
@@ -159,6 +174,20 @@ fn look(
             findings: found,
         });
     }
+    let around = Around {
+        name: &domain.name,
+        confined: confinement == Confinement::Confined,
+        open: &open,
+        opened_elsewhere: &|name, letters| {
+            // The hook only logs it, and its own profile keeps it from these files.
+            root.filter(|_| most.is_some())
+                .is_some_and(|root| host_paths::is_opened_elsewhere(root, &domain, name, letters))
+        },
+    };
+    let mut of_paths = host_paths::judge_all(&paths, &domain, &line, &around, &mut grants);
+    if most.is_some() {
+        findings.append(&mut of_paths);
+    }
     if let (Confinement::Confined, Err(much)) = (confinement, grants.render()) {
         findings.push(
             Finding::error(
@@ -174,6 +203,7 @@ fn look(
             .help("share a common parent directory instead, by a shorter path"),
         );
     }
+    let most = most.unwrap_or(lint::MOST_FINDINGS);
     let counts = lint::sort(&mut findings, &domain, text, most);
     Inspection {
         domain,
@@ -181,6 +211,7 @@ fn look(
         findings,
         counts,
         shares: inspected,
+        of_paths,
         grants,
         confinement,
     }
@@ -225,6 +256,7 @@ fn open_to_links(
     domain: &Domain,
     shares: &[Share],
     facts: &[ShareFacts],
+    links: bool,
 ) -> Vec<Vec<u8>> {
     let has_links = |facts: &ShareFacts| match &facts.directory {
         Ok(directory) => !directory.links.is_empty(),
@@ -234,7 +266,7 @@ fn open_to_links(
         Err(_) => false,
     };
     // Where no link is followed, it does not matter.
-    let Some(root) = root.filter(|_| facts.iter().any(has_links)) else {
+    let Some(root) = root.filter(|_| links || facts.iter().any(has_links)) else {
         return Vec::new();
     };
     let raw = shares.iter().zip(facts).filter(|(share, _)| {

@@ -1,0 +1,182 @@
+//! The paths in raw arguments that are no shares: looks each up, and has it judged.
+
+use std::path::{Path, PathBuf};
+
+use crate::apparmor::files::PROFILES;
+use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_FILES};
+use crate::apparmor::{block, policy};
+use crate::domain::{Domain, Place};
+use crate::host::Root;
+use crate::host::named_file::{self, Lies, NamedFile};
+use crate::host::timed_look::{self, Answer, Files, Question};
+use crate::inspect::without_looking;
+use crate::lint::catalogue::Code;
+use crate::lint::finding::Finding;
+use crate::lint::host_paths::{Around, Judged, judge};
+use crate::qemu::argv::Stray;
+use crate::qemu::command_line::CommandLine;
+use crate::qemu::host_paths::table::Kind;
+use crate::qemu::host_paths::{self, Access, HostPath, Opening};
+use crate::text::count;
+
+/// More of them nobody looks at.
+const MOST_PATHS: usize = 1000;
+
+/// A path, and the files that QEMU opens because of it; nothing where the host did not answer, or
+/// was not asked.
+pub struct Looked {
+    path: HostPath,
+    files: Option<Files>,
+}
+
+/// The paths of a domain, and what lies there. None where its metadata keeps us to shares.
+pub fn look(domain: &Domain, line: &CommandLine, root: Option<&Root>) -> Vec<Looked> {
+    if domain.only_shares {
+        return Vec::new();
+    }
+    let mut paths = host_paths::read(domain, line);
+    paths.truncate(MOST_PATHS);
+    let opened = paths.iter().filter_map(|path| match path.access {
+        Access::Opens(opening) => Some((path.path.clone(), opening)),
+        _ => None,
+    });
+    let mut files = match root {
+        None => opened
+            .map(|(path, opening)| Some(unseen(&path, opening)))
+            .collect(),
+        Some(root) => {
+            let question = |(path, opening): (String, Opening)| -> Question {
+                Box::new(move |root| Answer::Files(files(root, &path, opening)))
+            };
+            let answers = timed_look::ask(root, opened.map(question).collect());
+            let files = answers.into_iter().map(|answer| match answer {
+                Some(Answer::Files(files)) => Some(files),
+                _ => None,
+            });
+            files.collect::<Vec<_>>()
+        }
+    }
+    .into_iter();
+    let looked = |path: HostPath| {
+        let opens = matches!(path.access, Access::Opens(_));
+        let files = if opens { files.next().flatten() } else { None };
+        Looked { path, files }
+    };
+    paths.into_iter().map(looked).collect()
+}
+
+/// Whether a symbolic link was followed to one of them.
+pub fn has_links(looked: &[Looked]) -> bool {
+    let files = looked.iter().filter_map(|one| one.files.as_ref());
+    let mut files = files.flat_map(|files| files.files.iter().flatten());
+    files.any(|file| !file.links.is_empty())
+}
+
+/// Judges them: what is opened goes into `grants`, what is to be said is returned.
+pub fn judge_all(
+    looked: &[Looked],
+    domain: &Domain,
+    line: &CommandLine,
+    around: &Around,
+    grants: &mut Grants,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut left = 0;
+    for Looked { path, files } in looked {
+        let arg = match &path.place {
+            Place::Arg(index, _) => Some(*index),
+            _ => None,
+        };
+        let argument = arg.and_then(|index| domain.args.get(index));
+        let unclear = argument.is_some_and(|arg| arg.blanked);
+        let Judged {
+            rules,
+            findings: of,
+        } = judge(path, files.as_ref(), unclear, around);
+        for rule in rules {
+            if !grants.add_file(&rule.name, rule.any_end, rule.letters) {
+                left += 1;
+            }
+        }
+        // What is not understood is said already.
+        let is_said = arg.is_some_and(|index| {
+            let read = |(_, argument): &(usize, usize)| *argument == index;
+            line.strays.contains(&Stray::Image(index)) || line.unmodelled.iter().any(read)
+        });
+        if !is_said {
+            findings.extend(of);
+        }
+    }
+    if left > 0 {
+        let text = format!(
+            "{} that QEMU opens here are not opened to the guest: AppArmor would take too long to compile rules for \
+             more than {MOST_FILES} files, or {MOST_BYTES} bytes of names",
+            count(left, "file")
+        );
+        let finding = Finding::error(Code::TooManyPaths, Place::Domain, text);
+        findings.push(finding.help(
+            "put the files into fewer directories with shorter names, or name fewer of them",
+        ));
+    }
+    findings
+}
+
+/// Whether a rule that is not ours opens `name` to the guest: one in its own profile or in what every
+/// guest's profile includes.
+pub fn is_opened_elsewhere(root: &Root, domain: &Domain, name: &[u8], letters: &str) -> bool {
+    let own = domain.uuid.as_ref();
+    let own = own.map(|uuid| format!("{PROFILES}/libvirt-{uuid}"));
+    let shared =
+        ["", "local/"].map(|place| format!("/etc/apparmor.d/{place}abstractions/libvirt-qemu"));
+    own.into_iter().chain(shared).any(|file| {
+        let text = root.text(&file).unwrap_or_default();
+        let text = block::outside(&text);
+        policy::rules(&text).iter().any(|rule| {
+            let has = |letter| rule.permissions.contains(letter);
+            !rule.deny && letters.chars().all(has) && rule.pattern.matches(name)
+        })
+    })
+}
+
+/// The files that QEMU opens because of one path.
+fn files(root: &Root, path: &str, opening: Opening) -> Files {
+    let look = |name: &str| named_file::look(root, &absolute(name));
+    let lies = |name: &str| look(name).map_or(Lies::Unknown, |file| file.lies);
+    let names = opening.names(
+        path,
+        |name| lies(name) == Lies::Directory,
+        |name| lies(name).exists(),
+    );
+    // Of what QEMU ends as it likes the beginning is looked at.
+    let any_end = opening.kind == Kind::Memory && names.iter().any(|name| name != path);
+    let files = names.iter().map(|name| match any_end {
+        true => look(name.strip_suffix('*').unwrap_or(name)),
+        false => look(name),
+    });
+    Files {
+        files: files.collect(),
+        any_end,
+    }
+}
+
+/// The same where no host is asked.
+fn unseen(path: &str, opening: Opening) -> Files {
+    let names = opening.names(path, |_| false, |_| false).into_iter();
+    let file = |name: String| {
+        Ok(NamedFile {
+            name: without_looking(&absolute(&name).to_string_lossy()).name,
+            lies: Lies::Unknown,
+            owner: None,
+            links: Vec::new(),
+        })
+    };
+    Files {
+        files: names.map(file).collect(),
+        any_end: false,
+    }
+}
+
+/// QEMU's working directory is / under libvirt.
+fn absolute(name: &str) -> PathBuf {
+    Path::new("/").join(name)
+}
