@@ -43,8 +43,8 @@ pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
                 let why = "which devices a -global reaches is not followed";
                 found.unclear(&whole(index, arg), &arg.value, why);
             }
-            // Devices are read already, and -set carried out on them.
-            "device" => {}
+            // Devices are read already, and -set carried out on them; shares are not in the table.
+            "device" | "fsdev" | "virtfs" => {}
             name => {
                 let Some((option, key, grammar)) = grammar(name) else {
                     continue;

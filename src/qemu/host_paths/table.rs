@@ -269,6 +269,10 @@ pub fn is_single(option: &str) -> bool {
 /// for, the grammar. Nothing where no path can be in it.
 pub fn grammar(option: &str) -> Option<(&'static str, &'static str, Grammar)> {
     GRAMMARS.iter().find_map(|(name, grammar)| {
+        // Of most the first letters tell.
+        if !name.bytes.starts_with(option.as_bytes()) {
+            return None;
+        }
         let name = name.text();
         let (name, key) = name.split_once('/').unwrap_or((name, ""));
         (name == option).then_some((name, key, *grammar))
