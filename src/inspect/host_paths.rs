@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use crate::apparmor::files::PROFILES;
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_FILES};
 use crate::apparmor::{block, policy};
-use crate::domain::{Domain, Place};
+use crate::domain::{Domain, Located, Origin, Place, read_only_files};
 use crate::host::Root;
 use crate::host::named_file::{self, Lies, NamedFile};
 use crate::host::timed_look::{self, Answer, Files, Question};
 use crate::inspect::without_looking;
+use crate::lint;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::host_paths::{Around, Judged, judge};
@@ -17,7 +18,7 @@ use crate::qemu::argv::Stray;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::host_paths::table::Kind;
 use crate::qemu::host_paths::{self, Access, HostPath, Opening};
-use crate::text::count;
+use crate::text::{Span, count};
 
 /// More of them nobody looks at.
 const MOST_PATHS: usize = 1000;
@@ -72,16 +73,19 @@ pub fn has_links(looked: &[Looked]) -> bool {
     files.any(|file| !file.links.is_empty())
 }
 
-/// Judges them: what is opened goes into `grants`, what is to be said is returned.
+/// Judges them: what is opened goes into `grants`, what is to be said is returned. `read_only` are the
+/// names of files that libvirt keeps the guest from writing.
 pub fn judge_all(
     looked: &[Looked],
     domain: &Domain,
     line: &CommandLine,
     around: &Around,
+    read_only: impl Fn() -> Vec<(Vec<u8>, Span)>,
     grants: &mut Grants,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut left = 0;
+    let mut denied = None;
     for Looked { path, files } in looked {
         let arg = match &path.place {
             Place::Arg(index, _) => Some(*index),
@@ -94,6 +98,13 @@ pub fn judge_all(
             findings: of,
         } = judge(path, files.as_ref(), unclear, around);
         for rule in rules {
+            if rule.letters.contains('w') {
+                let denied = denied.get_or_insert_with(&read_only).iter();
+                if let Some((_, span)) = denied.clone().find(|(name, _)| *name == rule.name) {
+                    findings.push(lint::host_paths::denied(path, *span));
+                    continue;
+                }
+            }
             if !grants.add_file(&rule.name, rule.any_end, rule.letters) {
                 left += 1;
             }
@@ -119,6 +130,21 @@ pub fn judge_all(
         ));
     }
     findings
+}
+
+/// What libvirt keeps a guest from writing, by the names that its paths lead to.
+pub fn read_only(text: &str, root: Option<&Root>) -> Vec<(Vec<u8>, Span)> {
+    // Those of libvirt's own XML and of a file differ in white space alone, and none of it has any.
+    let files = read_only_files(text, Origin::Libvirt).into_iter();
+    let named = |file: Located<String>| {
+        let path = absolute(&file.value);
+        let name = match root {
+            Some(root) => named_file::look(root, &path).ok()?.name,
+            None => without_looking(&path.to_string_lossy()).name,
+        };
+        Some((name, file.span))
+    };
+    files.filter_map(named).collect()
 }
 
 /// Whether a rule that is not ours opens `name` to the guest: one in its own profile or in what every

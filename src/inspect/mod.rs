@@ -184,7 +184,14 @@ fn look(
                 .is_some_and(|root| host_paths::is_opened_elsewhere(root, &domain, name, letters))
         },
     };
-    let mut of_paths = host_paths::judge_all(&paths, &domain, &line, &around, &mut grants);
+    let mut of_paths = host_paths::judge_all(
+        &paths,
+        &domain,
+        &line,
+        &around,
+        || host_paths::read_only(text, root),
+        &mut grants,
+    );
     if most.is_some() {
         findings.append(&mut of_paths);
     }

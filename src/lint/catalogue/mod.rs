@@ -154,6 +154,7 @@ codes! {
         PathUnstable = UNSTABLE, "path-unstable";
         TooManyShares = TOO_MANY, "too-many-shares";
         HostPath = HOST_PATH, "host-path";
+        HostPathDenied = HOST_PATH_DENIED, "host-path-denied";
         HostPathKind = HOST_PATH_KIND, "host-path-kind";
         HostPathMissing = HOST_PATH_MISSING, "host-path-missing";
         HostPathRefused = HOST_PATH_REFUSED, "host-path-refused";

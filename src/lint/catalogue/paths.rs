@@ -207,6 +207,26 @@ pub static HOST_PATH: Entry = Entry {
     since: None,
 };
 
+pub static HOST_PATH_DENIED: Entry = Entry {
+    summary: "a file that libvirt keeps its guest from writing",
+    meaning: "The domain names the same file in one of libvirt's own elements, as a disk that is only \
+              read, a kernel or a table. libvirt then writes a `deny … w` for it, which beats every \
+              rule that opens it, so QEMU cannot write it for the raw argument either.",
+    fix: "Name the file once, or read it only: `readonly=on`.",
+    example: Example {
+        text: "<disk type='file' device='cdrom'>\n  <source file='/srv/cd.iso'/>\n  \
+               <target dev='sda' bus='sata'/>\n  <readonly/>\n</disk>\n\
+               -drive if=virtio,format=raw,file=/srv/cd.iso",
+        fixed: Some(
+            "<disk type='file' device='cdrom'>\n  <source file='/srv/cd.iso'/>\n  \
+             <target dev='sda' bus='sata'/>\n  <readonly/>\n</disk>\n\
+             -drive if=virtio,format=raw,readonly=on,file=/srv/cd.iso",
+        ),
+        options: "--no-host",
+    },
+    since: None,
+};
+
 pub static HOST_PATH_KIND: Entry = Entry {
     summary: "what lies at a path of the host is not what QEMU needs there",
     meaning: "A directory where QEMU opens a file, which it refuses; or anything but a socket where \

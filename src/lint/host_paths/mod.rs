@@ -2,6 +2,7 @@
 //! is to be said of the others. Judges what others have looked up.
 
 use crate::apparmor::guest_access::{self, GuestAccess};
+use crate::domain::Place;
 use crate::host::directory::NoDirectory;
 use crate::host::named_file::{Lies, NamedFile};
 use crate::host::timed_look::Files;
@@ -10,7 +11,7 @@ use crate::lint::finding::Finding;
 use crate::lint::paths::linked;
 use crate::qemu::host_paths::table::{Kind, Letters};
 use crate::qemu::host_paths::{Access, HostPath, Opening};
-use crate::text::quoted;
+use crate::text::{Span, quoted};
 
 /// What is known beside the path itself.
 pub struct Around<'a> {
@@ -213,6 +214,19 @@ fn unfit(opening: Opening, lies: Lies) -> Option<(Code, &'static str)> {
         (_, Lies::NoDirectory) => missing(ABOVE),
         _ => None,
     }
+}
+
+/// The finding about a file that is to be written, and that libvirt keeps the guest from writing,
+/// because it is named at `span` for reading only.
+pub fn denied(path: &HostPath, span: Span) -> Finding {
+    let text = format!(
+        "QEMU is to write {} here, and the domain names the same file for reading only in an element of libvirt's own: \
+         libvirt's `deny … w` for it beats every rule, so it stays closed",
+        quoted(&path.path)
+    );
+    Finding::error(Code::HostPathDenied, path.place.clone(), text)
+        .help("name the file once, or read it only here, too")
+        .with(Place::Xml(span), "named here")
 }
 
 /// What has no name gets no rule.
