@@ -593,6 +593,34 @@ fn largest_domain_that_is_granted_compiles() {
     }
 }
 
+/// The same of as many files as are granted beside one share, and of as many shares with them.
+#[test]
+#[ignore = "needs real apparmor_parser"]
+fn as_many_files_as_are_granted_compile() {
+    let mut rng = fastrand::Rng::with_seed(seed());
+    for (shares, length) in [(1, 120), (64, 96)] {
+        let mut grants = Grants::default();
+        let name = |rng: &mut fastrand::Rng| -> Vec<u8> {
+            let random = (0..length).map(|_| grant::random_byte(rng));
+            [b"/srv/".as_slice(), &random.collect::<Vec<u8>>()].concat()
+        };
+        for _ in 0..shares {
+            grants.add(&name(&mut rng), false);
+        }
+        while grants.add_file(&name(&mut rng), false, "rwk") {}
+        let start = std::time::Instant::now();
+        let rules = grants.render().unwrap();
+        let answer = Parser::new().compile(profile(&rules).as_bytes());
+        let seconds = start.elapsed().as_secs();
+        eprintln!(
+            "{} files beside {shares} shares: {seconds} s",
+            grants.files()
+        );
+        assert!(grants.files() > 200);
+        answer.unwrap_or_else(|error| panic!("{} files are granted: {error:#}", grants.files()));
+    }
+}
+
 /// As many shares of this length as are granted together, and the profile that grants them.
 fn largest_granted(
     letter: fn(&mut fastrand::Rng) -> char,
