@@ -1,9 +1,11 @@
 //! A file that QEMU opens, or creates: the kernel's name for it, and what lies there.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{self, FileType};
+use rustix::fs::{self, AtFlags, FileType, Stat};
+use rustix::io::Errno;
 
 use crate::host::Root;
 use crate::host::directory::{NoDirectory, named, no_directory, to_be};
@@ -59,13 +61,7 @@ pub fn look(root: &Root, path: &Path) -> Result<NamedFile, NoDirectory> {
     let (name, lies, owner) = match &walk.end {
         End::Directory(handle) | End::Node(handle) => {
             let stat = fs::fstat(handle).map_err(no_directory)?;
-            let lies = match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Directory => Lies::Directory,
-                FileType::Socket => Lies::Socket,
-                FileType::CharacterDevice | FileType::BlockDevice => Lies::Device,
-                _ => Lies::Other,
-            };
-            (found(handle)?.name, lies, Some(stat.st_uid))
+            (found(handle)?.name, kind(&stat), Some(stat.st_uid))
         }
         End::Missing(parent, rest) | End::Fuse(parent, rest, _) => {
             let missing = NoDirectory::Missing(None);
@@ -84,4 +80,44 @@ pub fn look(root: &Root, path: &Path) -> Result<NamedFile, NoDirectory> {
         owner,
         links: walk.links,
     })
+}
+
+/// The same for what is made anew at `path`, in the place of what lies there: a link that it is itself
+/// is not followed.
+///
+/// # Errors
+/// When its name cannot be known.
+pub fn look_at_itself(root: &Root, path: &Path) -> Result<NamedFile, NoDirectory> {
+    let slash = path.as_os_str().as_bytes().ends_with(b"/");
+    let (Some(above), Some(last), false) = (path.parent(), path.file_name(), slash) else {
+        return Err(NoDirectory::NotADirectory);
+    };
+    let walk = walk::walk(root, above).map_err(no_directory)?;
+    let End::Directory(directory) = &walk.end else {
+        // Nothing can be made there.
+        return look(root, path);
+    };
+    let missing = NoDirectory::Missing(None);
+    let name = named(root, directory)?.name;
+    let name = to_be(name, last.as_bytes()).ok_or(missing)?;
+    let stat = match fs::statat(directory, last, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Some(stat),
+        Err(Errno::NOENT) => None,
+        Err(error) => return Err(no_directory(error)),
+    };
+    Ok(NamedFile {
+        name,
+        lies: stat.as_ref().map_or(Lies::Nothing, kind),
+        owner: stat.map(|stat| stat.st_uid),
+        links: walk.links,
+    })
+}
+
+fn kind(stat: &Stat) -> Lies {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Lies::Directory,
+        FileType::Socket => Lies::Socket,
+        FileType::CharacterDevice | FileType::BlockDevice => Lies::Device,
+        _ => Lies::Other,
+    }
 }

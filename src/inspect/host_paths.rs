@@ -166,7 +166,11 @@ pub fn is_opened_elsewhere(root: &Root, domain: &Domain, name: &[u8], letters: &
 
 /// The files that QEMU opens because of one path.
 fn files(root: &Root, path: &str, opening: Opening) -> Files {
-    let look = |name: &str| named_file::look(root, &absolute(name));
+    let look = |name: &str| match opening.kind {
+        // What lies there is removed first (unix_listen_saddr), be it a link.
+        Kind::Listens => named_file::look_at_itself(root, &absolute(name)),
+        _ => named_file::look(root, &absolute(name)),
+    };
     let lies = |name: &str| look(name).map_or(Lies::Unknown, |file| file.lies);
     let names = opening.names(
         path,

@@ -12,6 +12,8 @@
 //! link PATH TARGET               a symbolic link
 //! hardlink PATH OTHER            another name for OTHER
 //! fifo PATH
+//! socket PATH
+//! node PATH c|b                  a device, 1:3 or 1:0 (needs root)
 //! owner UID PATH                 needs root
 //! remove PATH
 //! write-protected PATH           a read-only mount, for the following commands (needs root)
@@ -32,7 +34,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -89,7 +91,7 @@ pub fn needs_root(directory: &Path) -> bool {
         .unwrap()
         .lines()
         .any(|line| {
-            let needs = ["owner ", "write-protected ", "ramfs ", "caller "];
+            let needs = ["node ", "owner ", "write-protected ", "ramfs ", "caller "];
             needs.iter().any(|start| line.starts_with(start))
         })
 }
@@ -215,6 +217,17 @@ impl Scenario {
             ["fifo", path] => {
                 let status = Command::new("mkfifo").arg(self.at(path)).status().unwrap();
                 assert!(status.success());
+            }
+            ["socket", path] => drop(UnixListener::bind(self.at(path)).unwrap()),
+            ["node", path, kind] => {
+                let numbers = if kind == &"c" { ["1", "3"] } else { ["1", "0"] };
+                let node = self.at(path);
+                let status = Command::new("mknod")
+                    .arg(node)
+                    .arg(kind)
+                    .args(numbers)
+                    .status();
+                assert!(status.unwrap().success());
             }
             ["owner", uid, path] => {
                 std::os::unix::fs::lchown(self.at(path), Some(uid.parse().unwrap()), None).unwrap();
