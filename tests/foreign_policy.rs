@@ -18,7 +18,7 @@ use std::fs;
 use policy::{Parser, Perms};
 use virt_9p::apparmor::pattern::Pattern;
 use virt_9p::apparmor::policy::{Execution, execution, rules};
-use virt_9p::doctor::workaround::{self, Shared};
+use virt_9p::doctor::workaround::{self, Opened, What};
 
 const ABSTRACTION: &str = "/etc/apparmor.d/abstractions/libvirt-qemu";
 
@@ -26,9 +26,18 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+fn opened(what: What, names: &[&str]) -> Vec<Opened> {
+    let one = |name: &&str| Opened {
+        guest: "web".to_owned(),
+        name: name.as_bytes().to_vec(),
+        what,
+    };
+    names.iter().map(one).collect()
+}
+
 /// What a share can reasonably be, near what the abstraction is about.
-fn shares() -> Vec<Shared> {
-    [
+fn shares() -> Vec<Opened> {
+    let names = [
         "/srv/share",
         "/home/me",
         "/home",
@@ -38,23 +47,45 @@ fn shares() -> Vec<Shared> {
         "/opt",
         "/",
         "/data/a b",
-    ]
-    .iter()
-    .map(|directory| Shared {
-        guest: "web".to_owned(),
-        directory: directory.as_bytes().to_vec(),
-    })
-    .collect()
+    ];
+    opened(What::Share, &names)
+}
+
+/// What raw arguments can name beside shares, likewise.
+fn files() -> Vec<Opened> {
+    let names = [
+        "/dev/shm/looking-glass",
+        "/dev/shm/spice.1",
+        "/dev/shm/qemu_back_mem.XXXXXX",
+        "/dev/input/event4",
+        "/dev/kvm",
+        "/dev/kvmfr0",
+        "/dev/vfio/vfio",
+        "/dev/vfio/1",
+        "/dev/hwrng",
+        "/dev/sda",
+        "/home/me/.pulse-cookie",
+        "/home/me/x",
+        "/run/docker.sock",
+        "/run/user/1000/pulse/native",
+        "/srv/a.qcow2",
+        "/tmp/pulse-x/native",
+        "/tmp/x",
+        "/var/lib/libvirt/images/a.img",
+        "/var/tmp/x",
+    ];
+    opened(What::File(true), &names)
 }
 
 #[test]
 #[ignore = "needs libvirt's AppArmor policy"]
-fn what_libvirt_ships_opens_no_share() {
+fn what_libvirt_ships_opens_no_share_and_no_path() {
     let text = read(ABSTRACTION);
     // 9.0 has some 150 of them; that they are read at all is half of the test.
     assert!(rules(&text).len() > 100, "{}", rules(&text).len());
-    assert_eq!(workaround::lines_of_file(ABSTRACTION, &text, &shares()), []);
-    assert_eq!(workaround::lines_of_file(ABSTRACTION, &text, &[]), []);
+    for opened in [shares(), files(), Vec::new()] {
+        assert_eq!(workaround::lines_of_file(ABSTRACTION, &text, &opened), []);
+    }
 }
 
 #[test]

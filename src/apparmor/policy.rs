@@ -62,6 +62,19 @@ pub fn execution(rules: &[Rule], program: &[u8]) -> Execution {
     }
 }
 
+/// Whether these rules let `name` be opened by all of `letters`, none of which is about executing.
+pub fn allow(rules: &[Rule], name: &[u8], letters: &str) -> bool {
+    let matching = rules.iter().filter(|rule| rule.pattern.matches(name));
+    let matching: Vec<&Rule> = matching.collect();
+    letters.chars().all(|letter| {
+        let has = |deny| {
+            let mut rules = matching.iter().filter(|rule| rule.deny == deny);
+            rules.any(|rule| rule.permissions.contains(letter))
+        };
+        has(false) && !has(true)
+    })
+}
+
 /// The file rules of a text, in order.
 pub fn rules(text: &str) -> Vec<Rule> {
     statements(text)
@@ -229,6 +242,27 @@ mod tests {
             .collect();
         assert_eq!(texts, expected);
         assert!(rules(text)[3].deny && rules(text)[4].writes() && !rules(text)[5].writes());
+    }
+
+    #[test]
+    fn adds_up_what_is_allowed() {
+        let rules =
+            rules("/srv/** r,\n/srv/a w,\n\"/srv/a\\040b\" rwk,\ndeny /srv/c w,\n/srv/c rw,\n");
+        for (name, letters, allowed) in [
+            ("/srv/a", "rw", true),
+            ("/srv/a", "rwk", false),
+            ("/srv/a b", "kw", true),
+            ("/srv/b", "w", false),
+            ("/srv/c", "r", true),
+            ("/srv/c", "rw", false),
+            ("/etc/x", "r", false),
+        ] {
+            assert_eq!(
+                allow(&rules, name.as_bytes(), letters),
+                allowed,
+                "{name} {letters}"
+            );
+        }
     }
 
     #[test]

@@ -20,7 +20,8 @@ pub const COMMAND: Command = Command {
     about: "\
 A line for each thing looked at, PASS, WARN or FAIL, with what to do about it, and
 their sum at the end. Looks at the hook, the daemon, AppArmor, libvirt and QEMU, and
-at the guests of FILE, or else at all of /etc/libvirt/qemu that have raw 9p shares.
+at the guests of FILE, or else at all of /etc/libvirt/qemu whose raw arguments name
+paths; and at what the kernel's log says AppArmor denied to guests.
 Anybody may call it; what only root may see is a WARN. Ends with 0 without a FAIL, 1
 with one, 2 when a FILE cannot be read.
 ",
@@ -49,6 +50,7 @@ fn run(call: &Call) -> Result<ExitCode, Error> {
             Ok((input, inspected)) => given.push(Given {
                 file: input.name,
                 inspected,
+                changed: None,
             }),
             Err(error) => error.say(),
         }

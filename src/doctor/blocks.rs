@@ -29,8 +29,7 @@ pub fn lines(root: &Root) -> Vec<CheckLine> {
     let profiles: Vec<(Uuid, State)> = names
         .iter()
         .filter_map(|name| {
-            let text = name.strip_prefix("libvirt-")?;
-            let uuid = Uuid::parse(text).filter(|uuid| uuid.as_str() == text)?;
+            let uuid = Uuid::of_profile(name)?;
             let state = state(root, &uuid);
             Some((uuid, state))
         })
@@ -90,7 +89,7 @@ fn fit(profiles: &[(Uuid, State)]) -> Vec<CheckLine> {
     }
 }
 
-fn stale(profiles: &[(Uuid, State)], running: io::Result<Vec<Uuid>>) -> CheckLine {
+fn stale(profiles: &[(Uuid, State)], running: io::Result<Vec<(Uuid, u32)>>) -> CheckLine {
     let what = "that only running guests have shares in their profiles";
     let blocks: Vec<&Uuid> = profiles
         .iter()
@@ -105,7 +104,7 @@ fn stale(profiles: &[(Uuid, State)], running: io::Result<Vec<Uuid>>) -> CheckLin
         running => running.unwrap_or_default(),
     };
     let mut alive = BTreeSet::new();
-    alive.extend(running.iter().map(Uuid::as_str));
+    alive.extend(running.iter().map(|(uuid, _)| uuid.as_str()));
     let stale: Vec<String> = blocks
         .iter()
         .filter(|uuid| !alive.contains(uuid.as_str()))

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use crate::apparmor::{policy, system_paths};
 use crate::assumptions::Assumptions;
-use crate::doctor::workaround::Shared;
+use crate::doctor::denied;
+use crate::doctor::workaround::{Opened, What};
 use crate::doctor::{CheckLine, NEEDS_ROOT, Subject};
 use crate::domain::{Document, MOST_XML};
 use crate::host::directory::NoDirectory;
+use crate::host::kernel_log::Denied;
 use crate::host::{CONFIGURATION, Root, guests};
 use crate::inspect::{self, Inspection};
 use crate::lint::catalogue::Code;
@@ -28,6 +31,8 @@ pub struct Given {
     pub file: String,
     /// What is in it, or that it is none.
     pub inspected: Inspection,
+    /// When the file of a persistent guest was last written, in seconds since 1970.
+    pub changed: Option<i64>,
 }
 
 /// What was found of guests.
@@ -35,14 +40,14 @@ pub struct Given {
 pub struct Found {
     /// What was looked at.
     pub lines: Vec<CheckLine>,
-    /// The directories that their raw shares open, by the kernel's name.
-    pub shares: Vec<Shared>,
-    /// Whether there may be one with raw 9p arguments.
+    /// What their raw arguments open.
+    pub opened: Vec<Opened>,
+    /// Whether there may be one whose raw arguments name paths of the host.
     pub any: bool,
 }
 
 /// Looks at guests whose XML somebody names, running or not.
-pub fn given(root: &Root, given: &[Given]) -> Found {
+pub fn given(root: &Root, given: &[Given], denied: &[Denied]) -> Found {
     let mut found = Found::default();
     let mut named: BTreeMap<&str, usize> = BTreeMap::new();
     for guest in given {
@@ -54,15 +59,20 @@ pub fn given(root: &Root, given: &[Given]) -> Found {
         let file = file.then(|| guest.file.clone());
         let subject = Subject::Guest(name.clone(), file);
         found.lines.extend(guest_lines(root, guest, &subject));
-        found.shares.extend(shared(&guest.inspected));
+        let lines = denied::lines(root, &guest.inspected, guest.changed, &subject, denied);
+        found.lines.extend(lines);
+        found.opened.extend(opened(&guest.inspected));
         found.any |= is_ours(&guest.inspected);
     }
     found
 }
 
-/// The persistent guests of the host that have raw 9p arguments.
-pub fn defined(root: &Root) -> Found {
-    let what = format!("for guests with raw 9p shares in {}", guests::DEFINED);
+/// The persistent guests of the host whose raw arguments name paths of it, or that were denied one.
+pub fn defined(root: &Root, denied: &[Denied]) -> Found {
+    let what = format!(
+        "for guests with paths in raw arguments in {}",
+        guests::DEFINED
+    );
     let files = match guests::defined(root) {
         Ok(files) => files,
         Err(error) => {
@@ -79,6 +89,7 @@ pub fn defined(root: &Root) -> Found {
             Ok(inspected) => found.push(Given {
                 file: file.clone(),
                 inspected,
+                changed: denied::modified(root, file),
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => bad.push(CheckLine::not_looked_at(
@@ -88,9 +99,14 @@ pub fn defined(root: &Root) -> Found {
             )),
         }
     }
-    found.retain(|guest| is_ours(&guest.inspected));
-    let numbers = format!("{} of {}", found.len(), files.len());
-    let seen = if found.is_empty() && bad.is_empty() {
+    let ours = found.iter().filter(|guest| is_ours(&guest.inspected));
+    let ours = ours.count();
+    found.retain(|guest| {
+        let uuid = guest.inspected.domain.uuid.as_ref();
+        is_ours(&guest.inspected) || denied::of(denied, uuid).next().is_some()
+    });
+    let numbers = format!("{ours} of {}", files.len());
+    let seen = if ours == 0 && bad.is_empty() {
         format!("{numbers}, so what only they need is no failure here")
     } else {
         numbers
@@ -98,7 +114,7 @@ pub fn defined(root: &Root) -> Found {
     let mut lines = vec![CheckLine::pass(Subject::Libvirt, what).saying(seen)];
     let unseen = !bad.is_empty();
     lines.append(&mut bad);
-    let mut found = given(root, &found);
+    let mut found = given(root, &found, denied);
     found.lines.splice(0..0, lines);
     found.any |= unseen;
     found
@@ -111,23 +127,51 @@ fn read(root: &Root, file: &str) -> io::Result<Inspection> {
 }
 
 fn is_ours(inspected: &Inspection) -> bool {
-    inspected.line.has_9p() || !inspected.findings.is_empty()
+    inspected.line.has_9p() || !inspected.findings.is_empty() || !inspected.paths.is_empty()
 }
 
-fn shared(inspected: &Inspection) -> impl Iterator<Item = Shared> {
-    inspected.shares.iter().filter_map(|judged| {
-        Some(Shared {
-            guest: inspected.domain.name.clone(),
-            directory: judged.facts.directory.as_ref().ok()?.name.clone(),
-        })
-    })
+/// What it opens, by the kernel's names.
+fn opened(inspected: &Inspection) -> Vec<Opened> {
+    let one = |name: &[u8], what| Opened {
+        guest: inspected.domain.name.clone(),
+        name: name.to_vec(),
+        what,
+    };
+    let shares = inspected.shares.iter().filter_map(|judged| {
+        let directory = judged.facts.directory.as_ref().ok()?;
+        Some(one(&directory.name, What::Share))
+    });
+    let mut opened: Vec<Opened> = shares.collect();
+    let next = policy::rules(&inspected.grants.render().unwrap_or_default());
+    for files in inspected
+        .paths
+        .iter()
+        .filter_map(|path| path.files.as_ref())
+    {
+        for file in files.files.iter().flatten() {
+            let mut name = file.name.clone();
+            if files.any_end {
+                // One of those that QEMU may choose.
+                name.extend(b"XXXXXX");
+            }
+            let granted = next.iter().any(|rule| match files.any_end {
+                true => rule.pattern.matches(&name),
+                false => rule.pattern.is_exactly(&name),
+            });
+            // Of the system libvirt itself opens parts to every guest.
+            if granted || system_paths::system_path(&name, false).is_none() {
+                opened.push(one(&name, What::File(granted)));
+            }
+        }
+    }
+    opened
 }
 
 fn guest_lines(root: &Root, guest: &Given, subject: &Subject) -> Vec<CheckLine> {
     let inspected = &guest.inspected;
     let subject = || subject.clone();
     if !is_ours(inspected) {
-        return vec![CheckLine::pass(subject(), "its raw 9p arguments").saying("it has none")];
+        return vec![CheckLine::pass(subject(), "its raw arguments").saying("they name no path")];
     }
     // What a user that is not root cannot see of directories says nothing about QEMU.
     let blind = !rustix::process::geteuid().is_root();
@@ -158,7 +202,7 @@ fn key(finding: &Finding) -> (Code, (usize, usize, usize)) {
 }
 
 fn arguments(subject: Subject, file: &str, findings: &[&Finding]) -> CheckLine {
-    let what = "its raw 9p arguments";
+    let what = "its raw arguments";
     let of = |level: Level| {
         findings
             .iter()

@@ -7,6 +7,8 @@
 mod apparmor;
 mod blocks;
 mod daemon;
+mod denied;
+mod enforced;
 pub mod guests;
 mod hook_script;
 mod installed_hook;
@@ -128,9 +130,16 @@ pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<CheckLine> {
     let running = processes::running(root);
     let daemon = running.as_ref().map_or("libvirtd", |daemon| daemon.name);
     let entries = hooks_directory::entries(root);
+    let (denied, log) = match enabled {
+        true => {
+            let (denied, line) = denied::read(root);
+            (denied, Some(line))
+        }
+        false => (Vec::new(), None),
+    };
     let found = match given {
-        Some(given) => guests::given(root, given),
-        None => guests::defined(root),
+        Some(given) => guests::given(root, given, &denied),
+        None => guests::defined(root, &denied),
     };
 
     let policy = enabled.then(|| match profiles::of_daemon(root, daemon) {
@@ -152,9 +161,14 @@ pub fn run(root: &Root, given: Option<&[guests::Given]>) -> Vec<CheckLine> {
         log: &|unit, since, until| systemd::log(root, unit, since, until),
     }));
     lines.extend(apparmor::lines(root, enabled));
-    lines.extend(workaround::lines(root, &found.shares));
+    if enabled {
+        lines.push(enforced::driver(root));
+    }
+    lines.extend(workaround::lines(root, &found.opened));
+    lines.extend(log);
     lines.extend(libvirt::lines(libvirt, versions::emulators(root)));
     lines.extend(blocks::lines(root));
+    lines.extend(enforced::lines(root).filter(|_| enabled));
     lines.extend(lock::lines(root));
     lines.extend(found.lines);
     if !found.any {

@@ -1,5 +1,6 @@
-//! The global workaround: a share opened for every guest, in a file that all profiles include,
-//! as guides tell people to. Works, but takes away what the profiles are for.
+//! The global workaround: a share, or another path that raw arguments name, opened for every guest,
+//! in a file that all profiles include, as guides tell people to. Works, but takes away what the
+//! profiles are for.
 
 use std::io;
 
@@ -7,10 +8,10 @@ use crate::apparmor::files::TEMPLATE;
 use crate::apparmor::policy::{self, Rule};
 use crate::doctor::{CheckLine, Subject};
 use crate::host::Root;
-use crate::text::{quoted, visible};
+use crate::text::{find, quoted, visible};
 
 /// Files that the profile of every guest includes or is made from (facts L5.1).
-const FILES: [&str; 3] = [
+pub const FILES: [&str; 3] = [
     "/etc/apparmor.d/abstractions/libvirt-qemu",
     "/etc/apparmor.d/local/abstractions/libvirt-qemu",
     TEMPLATE,
@@ -26,17 +27,33 @@ const SYSTEM: [&str; 15] = [
     "tmp", "usr", "var",
 ];
 
-/// A shared directory of a guest that was looked at.
+/// Rules of libvirt's own, from 7.0 to 11.3, that let at what raw arguments may name
+/// (facts P3.1), with a line end around each.
+const LIBVIRTS: &str = "\n/dev/kvm rw\n/dev/vfio/vfio rw\nowner /tmp/pulse-*/* rw\n\
+    owner /{dev,run}/shm/spice.* rw\n@{HOME}/.pulse-cookie rwk\n";
+
+/// What the raw arguments of a guest that was looked at open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shared {
+pub struct Opened {
     /// The guest's name.
     pub guest: String,
-    /// The kernel's name for the directory.
-    pub directory: Vec<u8>,
+    /// The kernel's name.
+    pub name: Vec<u8>,
+    /// What it is to the guest.
+    pub what: What,
+}
+
+/// What a name is to a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A shared directory.
+    Share,
+    /// A file, and whether virt-9p opens it to the guest.
+    File(bool),
 }
 
 /// Reads the files and judges each rule in them.
-pub fn lines(root: &Root, shares: &[Shared]) -> Vec<CheckLine> {
+pub fn lines(root: &Root, opened: &[Opened]) -> Vec<CheckLine> {
     let mut files: Vec<String> = FILES.map(str::to_owned).into();
     let mut lines = Vec::new();
     match root.names(LIBVIRT_QEMU_D) {
@@ -45,7 +62,7 @@ pub fn lines(root: &Root, shares: &[Shared]) -> Vec<CheckLine> {
     }
     for file in files {
         match root.text(&file) {
-            Ok(text) => lines.extend(lines_of_file(&file, &text, shares)),
+            Ok(text) => lines.extend(lines_of_file(&file, &text, opened)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => lines.push(CheckLine::not_looked_at(
                 Subject::AppArmor,
@@ -60,38 +77,50 @@ pub fn lines(root: &Root, shares: &[Shared]) -> Vec<CheckLine> {
     lines
 }
 
-const WHAT: &str = "for directories opened to every guest";
+const WHAT: &str = "for paths opened to every guest";
 
-/// The rules of one file that open a share, or what looks like one, to every guest.
-pub fn lines_of_file(file: &str, text: &str, shares: &[Shared]) -> Vec<CheckLine> {
+/// The rules of one file that open a share, another path, or what looks like a share to every guest.
+pub fn lines_of_file(file: &str, text: &str, opened: &[Opened]) -> Vec<CheckLine> {
     policy::rules(text)
         .iter()
         .filter_map(|rule| {
-            let reason = opens_share(rule, shares).or_else(|| opens_data(rule))?;
+            let reason = opens_one(rule, opened).or_else(|| opens_data(rule))?;
             Some(CheckLine::warn(
                 Subject::AppArmor,
                 WHAT,
-                format!(
-                    "{file}:{}: {} {reason}: remove the rule, virt-9p opens each share to its own guest",
-                    rule.line,
-                    quoted(&rule.text)
-                ),
+                format!("{file}:{}: {} {reason}", rule.line, quoted(&rule.text)),
             ))
         })
         .collect()
 }
 
-/// Whether the rule reaches into one of the shares, and which.
-fn opens_share(rule: &Rule, shares: &[Shared]) -> Option<String> {
-    let share = shares
-        .iter()
-        .find(|share| rule.opens() && reaches(rule, &share.directory))?;
+/// Whether the rule opens one of them, and which.
+fn opens_one(rule: &Rule, opened: &[Opened]) -> Option<String> {
+    let line = format!("\n{}\n", rule.text);
+    if !rule.opens() || find(LIBVIRTS.as_bytes(), line.as_bytes()).is_some() {
+        return None;
+    }
+    let one = opened.iter().find(|one| match one.what {
+        What::Share => reaches(rule, &one.name),
+        What::File(_) => rule.pattern.matches(&one.name),
+    })?;
+    let (into, is, cure) = match one.what {
+        What::Share => ("into", "a share", REMOVE),
+        What::File(true) => ("at", "a path in raw arguments", REMOVE),
+        What::File(false) => (
+            "at",
+            "a path in raw arguments",
+            "virt-9p does not open it even to that guest, and virt-9p check says why; with that settled, remove the rule",
+        ),
+    };
     Some(format!(
-        "lets every guest into {}, a share of guest {}",
-        visible(&String::from_utf8_lossy(&share.directory)),
-        quoted(&share.guest)
+        "lets every guest {into} {}, {is} of guest {}: {cure}",
+        visible(&String::from_utf8_lossy(&one.name)),
+        quoted(&one.guest)
     ))
 }
+
+const REMOVE: &str = "remove the rule, virt-9p opens to each guest what its raw arguments need";
 
 /// Whether it lets in at any name in the directory, or at a directory below it. A rule for one file
 /// of a known name does not.
@@ -115,7 +144,7 @@ fn opens_data(rule: &Rule) -> Option<String> {
         .opened()
         .find(|prefix| rule.writes() && !is_system(prefix))?;
     Some(format!(
-        "lets every guest write below {}",
+        "lets every guest write below {}: {REMOVE}",
         visible(&String::from_utf8_lossy(&prefix))
     ))
 }
@@ -140,14 +169,56 @@ mod tests {
     use super::*;
 
     fn lines(rule: &str, shares: &[&str]) -> usize {
-        let shares: Vec<Shared> = shares
-            .iter()
-            .map(|directory| Shared {
-                guest: "web".into(),
-                directory: directory.as_bytes().to_vec(),
-            })
-            .collect();
-        lines_of_file("f", rule, &shares).len()
+        told(rule, What::Share, shares).len()
+    }
+
+    fn told(rule: &str, what: What, names: &[&str]) -> Vec<CheckLine> {
+        let opened = names.iter().map(|name| Opened {
+            guest: "web".into(),
+            name: name.as_bytes().to_vec(),
+            what,
+        });
+        lines_of_file("f", rule, &opened.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn finds_what_opens_another_path() {
+        for (rule, name) in [
+            ("/dev/shm/looking-glass rw,", "/dev/shm/looking-glass"),
+            ("/dev/input/* rw,", "/dev/input/event4"),
+            ("/dev/kvmfr0 rw,", "/dev/kvmfr0"),
+            ("/**.qcow2 rwk,", "/srv/a.qcow2"),
+            ("/run/user/** rw,", "/run/user/1000/pulse/native"),
+            ("/srv/x r,", "/srv/x"),
+            ("file,", "/srv/x"),
+        ] {
+            for granted in [true, false] {
+                let lines = told(rule, What::File(granted), &[name]);
+                let [
+                    CheckLine {
+                        hint: Some(hint), ..
+                    },
+                ] = lines.as_slice()
+                else {
+                    panic!("{rule}: {lines:?}");
+                };
+                assert!(
+                    hint.contains(name) && hint.contains("of guest `web`"),
+                    "{hint}"
+                );
+                assert_eq!(hint.contains("virt-9p check"), !granted, "{hint}");
+            }
+        }
+        for (rule, name) in [
+            ("/dev/shm/looking-glass rw,", "/dev/shm/other"),
+            ("deny /srv/x rw,", "/srv/x"),
+            ("/srv/x ix,", "/srv/x"),
+            ("/srv/x/** r,", "/srv/x"),
+            ("owner /{dev,run}/shm/spice.* rw,", "/dev/shm/spice.1"),
+            ("/dev/vfio/vfio rw,", "/dev/vfio/vfio"),
+        ] {
+            assert!(told(rule, What::File(true), &[name]).is_empty(), "{rule}");
+        }
     }
 
     #[test]

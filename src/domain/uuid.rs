@@ -29,6 +29,12 @@ impl Uuid {
         (count == 32).then_some(Uuid(digits))
     }
 
+    /// That of a guest whose profile, or its file, is called `name`.
+    pub fn of_profile(name: &str) -> Option<Uuid> {
+        let text = name.strip_prefix("libvirt-")?;
+        Uuid::parse(text).filter(|uuid| uuid.as_str() == text)
+    }
+
     /// The canonical text.
     pub fn as_str(&self) -> &str {
         &self.0

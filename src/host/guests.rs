@@ -21,11 +21,11 @@ pub fn defined(root: &Root) -> io::Result<Vec<String>> {
 }
 
 /// The guests that run: those with a status file whose process is there. A crash of the host
-/// leaves nothing, a crash of libvirt leaves the file (and QEMU).
+/// leaves nothing, a crash of libvirt leaves the file (and QEMU). With the process.
 ///
 /// # Errors
 /// When that cannot be told.
-pub fn running(root: &Root) -> io::Result<Vec<Uuid>> {
+pub fn running(root: &Root) -> io::Result<Vec<(Uuid, u32)>> {
     let mut running = Vec::new();
     for file in xml_files(root, RUNNING)? {
         let status = match root.text(&file) {
@@ -37,7 +37,7 @@ pub fn running(root: &Root) -> io::Result<Vec<Uuid>> {
         if let Ok((Some(pid), Some(uuid))) = read_status(&status)
             && root.path(format!("/proc/{pid}")).is_dir()
         {
-            running.push(uuid);
+            running.push((uuid, pid));
         }
     }
     Ok(running)

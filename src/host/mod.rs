@@ -12,6 +12,7 @@ pub mod directory;
 pub mod file_place;
 pub mod guests;
 pub mod hooks_directory;
+pub mod kernel_log;
 pub mod mounts;
 pub mod named_file;
 pub mod profiles;

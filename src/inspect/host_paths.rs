@@ -25,9 +25,12 @@ const MOST_PATHS: usize = 1000;
 
 /// A path, and the files that QEMU opens because of it; nothing where the host did not answer, or
 /// was not asked.
+#[derive(Debug)]
 pub struct Looked {
-    path: HostPath,
-    files: Option<Files>,
+    /// As it is written.
+    pub path: HostPath,
+    /// What lies there.
+    pub files: Option<Files>,
 }
 
 /// The paths of a domain, and what lies there. None where its metadata keeps us to shares.

@@ -1,7 +1,7 @@
 //! From the text of a domain to everything we have to say about it: the way all commands and
 //! the hook go.
 
-mod host_paths;
+pub mod host_paths;
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::host::qemu_user::{self, QemuUser};
 use crate::host::security_driver::{self, Setting};
 use crate::host::timed_look::{self, Seen};
 use crate::host::{Root, versions};
+use crate::inspect::host_paths::Looked;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Counts, Finding};
 use crate::lint::host_paths::Around;
@@ -40,6 +41,8 @@ pub struct Inspection {
     /// What was found about the other paths in its raw arguments, where a hook asks, which stops no
     /// start for them; of a file it is among the findings.
     pub of_paths: Vec<Finding>,
+    /// The other paths in its raw arguments, and what is known of them.
+    pub paths: Vec<Looked>,
     /// What AppArmor would have to grant.
     pub grants: Grants,
     /// Whether AppArmor rules matter to this domain on this host.
@@ -219,6 +222,7 @@ fn look(
         counts,
         shares: inspected,
         of_paths,
+        paths,
         grants,
         confinement,
     }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! # comment                      kept in `expected`, so that it reads alone
-//! host                           a host with AppArmor: template, /run, /dev/log, /srv/share
+//! host                           a host with AppArmor: template, /run, /dev/log, /dev/kmsg, /srv/share
 //! dir PATH [MODE]                a directory, parents included
 //! file PATH MODE FILE            a copy of FILE, which stands beside `scenario`
 //! text PATH MODE TEXT            a file of one line; \n \t and \\ are understood in TEXT
@@ -47,7 +47,7 @@ const TEMPLATE: &str = "#\n# This profile is for the domain whose UUID matches t
     #include <abstractions/libvirt-qemu>\n}\n";
 
 /// What comes and goes, or is the same everywhere.
-const PASSING: [&str; 4] = ["/run", "/run/virt-9p.lock", "/dev", "/dev/log"];
+const PASSING: [&str; 5] = ["/run", "/run/virt-9p.lock", "/dev", "/dev/log", "/dev/kmsg"];
 
 pub struct Scenario {
     directory: PathBuf,
@@ -293,6 +293,7 @@ impl Scenario {
         for dir in ["/run", "/dev", "/srv/share"] {
             self.dir(dir, "0755");
         }
+        self.file("/dev/kmsg", "0600", b"");
         let log = UnixDatagram::bind(self.at("/dev/log")).unwrap();
         log.set_read_timeout(Some(Duration::from_millis(1)))
             .unwrap();
