@@ -91,7 +91,15 @@ fn differences(case: &Case, dir: &Path) -> Vec<String> {
         let letters = seen.get(path).cloned().unwrap_or_default();
         // Of a directory with credentials only what is there, and is wanted, is read.
         let optional = case.some_of.iter().any(|name| path.ends_with(name));
-        if &letters != said && !optional {
+        // What 5.2 locks all the same, later versions do not.
+        let mut lockless = said.clone();
+        lockless.remove(&'k');
+        let own = &path[dir.as_os_str().len()..];
+        let unlocked = |word: &String| {
+            word.contains("file.locking=off") && word.replace(",,", ",").contains(own)
+        };
+        let is_unlocked = case.words.iter().any(unlocked) && letters == lockless;
+        if &letters != said && !optional && !is_unlocked {
             wrong.push(format!(
                 "the table says {path:?} {said:?}, and QEMU opens {letters:?}"
             ));
@@ -119,7 +127,16 @@ fn the_table_says_what_qemu_opens() {
     let store = path_words::Store::new(dir.path());
     // Forms that stop QEMU stand alone, the others go together, each at least twice.
     let mut runs: Vec<Vec<&Form>> = Vec::new();
-    let (alone, together): (Vec<&Form>, Vec<&Form>) = FORMS.iter().partition(|form| form.alone);
+    let version = opened::version();
+    let (known, newer): (Vec<&Form>, Vec<&Form>) = FORMS
+        .iter()
+        .partition(|form| form.since() <= version && version < form.until());
+    eprintln!(
+        "QEMU {version:?}: {} forms, {} of others and not run",
+        known.len(),
+        newer.len()
+    );
+    let (alone, together): (Vec<&Form>, Vec<&Form>) = known.iter().partition(|form| form.alone);
     let mut tried = 0;
     loop {
         runs.extend(alone.iter().map(|form| vec![*form]));
@@ -137,8 +154,8 @@ fn the_table_says_what_qemu_opens() {
             });
             runs.push(run);
         }
-        tried += FORMS.len();
-        if tried >= wanted.max(2 * FORMS.len()) {
+        tried += known.len();
+        if tried >= wanted.max(2 * known.len()) {
             break;
         }
     }

@@ -28,9 +28,22 @@ pub struct Ran {
     pub stderr: String,
 }
 
+/// The QEMU that is asked.
+fn qemu() -> String {
+    std::env::var("VIRT9P_QEMU").unwrap_or_else(|_| "qemu-system-x86_64".to_owned())
+}
+
+/// Its version.
+pub fn version() -> (u8, u8) {
+    let output = Command::new(qemu()).arg("--version").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let numbers = text.split_once("version ").unwrap().1;
+    let mut numbers = numbers.split('.').map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
 /// Starts QEMU with these words and ends it; `dir` is where paths of ours lie.
 pub fn run(words: &[String], dir: &Path) -> Ran {
-    let qemu = std::env::var("VIRT9P_QEMU").unwrap_or_else(|_| "qemu-system-x86_64".to_owned());
     let log = tempfile::Builder::new().prefix("strace").tempdir().unwrap();
     let calls = "trace=open,openat,openat2,creat,fcntl,bind,connect,unlink,unlinkat";
     let mut child = Command::new("timeout")
@@ -50,7 +63,7 @@ pub fn run(words: &[String], dir: &Path) -> Ran {
             "-o",
         ])
         .arg(log.path().join("s"))
-        .arg(qemu)
+        .arg(qemu())
         .args(STILL)
         .args(words)
         .current_dir(dir)
@@ -75,6 +88,12 @@ pub fn run(words: &[String], dir: &Path) -> Ran {
         opened.extend(text.lines().filter_map(call));
     }
     let ours = format!("{}/", dir.display());
+    // Of a QEMU in a root of its own strace names what is open by the host's names (-y).
+    for (path, _) in &mut opened {
+        if let Some(at) = path.find(&ours) {
+            path.replace_range(..at, "");
+        }
+    }
     opened.retain(|(path, _)| path.starts_with(&ours));
     Ran {
         opened,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fastrand::Rng;
+use virt_9p::qemu::host_paths::table::ROWS;
 
 /// What lies at the path before QEMU starts.
 #[derive(Clone, Copy)]
@@ -50,6 +51,40 @@ pub struct Form {
     pub alone: bool,
     /// Only one of a group goes into one run.
     pub group: &'static str,
+}
+
+impl Form {
+    /// The first QEMU that takes these words: the row's, or that of their JSON (-object 6.0,
+    /// -device 6.2).
+    pub fn since(&self) -> (u8, u8) {
+        let row = ROWS.iter().find(|row| row.words() == self.row);
+        let mut since = row.unwrap().since;
+        for pair in self.words.windows(2) {
+            let json = match pair[0] {
+                "-object" => (6, 0),
+                "-device" => (6, 2),
+                _ => continue,
+            };
+            if pair[1].starts_with('{') {
+                since = since.max(json);
+            }
+        }
+        // Read-only memory is newer than its option; of a trace 5.2 opens the file later.
+        let has = |word: &str| self.words.iter().any(|one| one.contains(word));
+        if has("readonly=on,mem-path") || has("'readonly':true,'mem-path'") {
+            since = since.max((6, 0));
+        }
+        if self.row == ("trace", "", "file") {
+            since = since.max((7, 0));
+        }
+        since
+    }
+
+    /// The first QEMU that does not take them any more.
+    pub fn until(&self) -> (u8, u8) {
+        let is_alias = matches!(self.row.1, "tty" | "parport");
+        if is_alias { (10, 0) } else { (u8::MAX, 0) }
+    }
 }
 
 const fn form(

@@ -15,18 +15,8 @@ const UNKNOWN: &str = "it is no driver, protocol or key that virt-9p knows";
 /// More steps in a key than any option of QEMU's has.
 const DEEPEST: usize = 32;
 
-/// How a drive opens its image.
-#[derive(Debug, Clone, Copy)]
-pub struct Drive {
-    /// Whether all of it is only read.
-    pub readonly: bool,
-    /// Whether it takes locks.
-    pub locks: bool,
-}
-
-/// What the image string of a drive opens.
-pub fn string(text: &str, property: &RawProperty, drive: Drive, found: &mut Found) {
-    let Drive { readonly, locks } = drive;
+/// What the image string of a drive opens; `readonly`: whether all of it is only read.
+pub fn string(text: &str, property: &RawProperty, readonly: bool, found: &mut Found) {
     if let Some(json) = text.strip_prefix("json:") {
         match flatten(json, property.arg) {
             Some(mut all) => {
@@ -36,19 +26,19 @@ pub fn string(text: &str, property: &RawProperty, drive: Drive, found: &mut Foun
                 }
                 // What the drive says of its own node comes before what the string says.
                 all.retain(|one| one.key != "read-only");
-                nodes(&all, readonly, found);
+                nodes(&all, readonly, true, found);
             }
             None => found.unclear(property, text, "it is no JSON that virt-9p can read"),
         }
         return;
     }
     let Some(protocol) = protocol(text) else {
-        return image(text, property, readonly, locks, found);
+        return image(text, property, readonly, true, found);
     };
     let rest = text.get(protocol.len() + 1..).unwrap_or("");
     match protocol {
-        "file" | "host_device" => image(rest, property, readonly, locks, found),
-        "host_cdrom" => image(rest, property, true, locks, found),
+        "file" | "host_device" => image(rest, property, readonly, true, found),
+        "host_cdrom" => image(rest, property, true, true, found),
         "nbd" => {
             if let Some(path) = rest.strip_prefix("unix:") {
                 let path = path.split(":exportname=").next().unwrap_or(path);
@@ -103,7 +93,9 @@ fn image(path: &str, property: &RawProperty, readonly: bool, locks: bool, found:
 
 /// What the block nodes of these flat properties open: each has its keys below a prefix of its own,
 /// `file.` for the child that is called so. `readonly` is what holds where nothing else is said.
-pub fn nodes(properties: &[RawProperty], readonly: bool, found: &mut Found) {
+/// `drive`: they are those of a `-drive`, which takes locks where it is told not to, too (5.2, when it
+/// opens an image again to write it).
+pub fn nodes(properties: &[RawProperty], readonly: bool, drive: bool, found: &mut Found) {
     let mut nodes = Nodes::default();
     for property in properties {
         // A list of nodes (quorum) has its keys by number.
@@ -157,7 +149,7 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, found: &mut Found) {
             match row.meaning {
                 Meaning::Opens(Kind::Image, letters) => {
                     let readonly = !letters.write() || is_readonly(&nodes, prefix, readonly);
-                    let locks = !nodes.get(prefix).is_some_and(|node| node.unlocked);
+                    let locks = drive || !nodes.get(prefix).is_some_and(|node| node.unlocked);
                     image(value, property, readonly, locks, found);
                 }
                 Meaning::Opens(kind, letters) => {

@@ -88,7 +88,7 @@ pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
         if let Stray::Image(index) = stray
             && let Some(arg) = domain.args.get(index)
         {
-            images::string(&arg.value, &whole(index, arg), plain(snapshot), &mut found);
+            images::string(&arg.value, &whole(index, arg), snapshot, &mut found);
         }
     }
     of_libvirts_devices(domain, line, &mut found);
@@ -153,17 +153,11 @@ fn properties(
         }]),
         Grammar::Character(monitor) => Some(character::options(arg, index, monitor)),
         Grammar::ImageWord(readonly) => {
-            let drive = plain(readonly || snapshot);
-            images::string(&arg.value, &whole(index, arg), drive, found);
+            let readonly = readonly || snapshot;
+            images::string(&arg.value, &whole(index, arg), readonly, found);
             None
         }
     }
-}
-
-/// A drive without options.
-fn plain(readonly: bool) -> images::Drive {
-    let locks = true;
-    images::Drive { readonly, locks }
 }
 
 /// A property that is the whole word.
@@ -212,7 +206,7 @@ fn set(
 /// What one option opens.
 fn options(option: &'static str, properties: &[RawProperty], snapshot: bool, found: &mut Found) {
     match option {
-        "blockdev" => return images::nodes(properties, false, found),
+        "blockdev" => return images::nodes(properties, false, false, found),
         "drive" => return drive(properties, snapshot, found),
         _ => {}
     }
@@ -354,11 +348,9 @@ fn drive(properties: &[RawProperty], snapshot: bool, found: &mut Found) {
     let is_cdrom = last("media").and_then(text) == Some("cdrom");
     let readonly = on("readonly") || on("read-only") || on("snapshot") || is_cdrom || snapshot;
     if let Some(file) = last("file").filter(|file| !file.flag) {
-        let locks = last("file.locking").and_then(text) != Some("off");
-        let drive = images::Drive { readonly, locks };
-        images::string(text(file).unwrap_or(""), file, drive, found);
+        images::string(text(file).unwrap_or(""), file, readonly, found);
     }
     let rest = properties.iter().filter(|one| one.key != "file");
     let rest: Vec<RawProperty> = rest.cloned().collect();
-    images::nodes(&rest, readonly, found);
+    images::nodes(&rest, readonly, true, found);
 }

@@ -392,7 +392,7 @@ pub static ROWS: [Row; 94] = [
     row("device//romfile", Firmware, R),
     row("device/loader/file", Firmware, R),
     row("device/virtio-input-host*/evdev", Node, Rw),
-    row("device/usb-*/pcap", Log, W),
+    since(6, 0, "device/usb-*/pcap", Log, W),
     row("device/ipmi-bmc-sim/frudatafile", Firmware, R),
     row("device/ipmi-bmc-sim/sdrfile", Firmware, R),
     never("object/sev-guest/qom-type", Why::Hostdev),
