@@ -23,7 +23,7 @@ const WITHOUT_STACK_END: &str = "--defsym=pthread_getattr_np=getpagesize";
 /// names are others, more is left.) Most of these weigh little alone: as long as one way leads to
 /// the streams, all of them are linked in, with `printf` for letters of two kinds, conversions and
 /// locales.
-const NEVER_CALLED: [&str; 34] = [
+const NEVER_CALLED: [&str; 35] = [
     // It prints which of its assertions failed.
     "__assert_fail",
     // It reads translations of its messages (no locale is ever set), and converts letters for
@@ -68,11 +68,12 @@ const NEVER_CALLED: [&str; 34] = [
     "__gcc_personality_v0",
     "rust_eh_personality",
     "_Unwind_GetIP",
+    "_Unwind_Resume",
 ];
 
 /// What is called, and has nothing to do here: instead stands a function that is there anyway, has
 /// no effect, takes what it is given and returns 0, or NULL (`NOTHING`).
-const NOTHING_TO_DO: [&str; 12] = [
+const NOTHING_TO_DO: [&str; 14] = [
     // Streams of C, which nobody opens: flushed at exit, locked for threads, gone through in fork.
     "_IO_cleanup",
     "_IO_enable_locks",
@@ -89,6 +90,10 @@ const NOTHING_TO_DO: [&str; 12] = [
     // Where libraries would be looked for, and where tables for unwinding would be.
     "_dl_init_paths",
     "_dl_find_object_init",
+    // It takes limits for malloc, and features of the processor, from the environment
+    // (GLIBC_TUNABLES, MALLOC_TOP_PAD_ and others), which must change nothing.
+    "__tunables_init",
+    "_dl_tunable_set_hwcaps",
     // RUST_BACKTRACE: no tables, no frames.
     "_Unwind_Backtrace",
 ];

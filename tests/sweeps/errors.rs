@@ -388,3 +388,25 @@ fn an_error_is_an_error_with_rust_backtrace_too() {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
 }
+
+/// A file system of somebody's own may answer with an error that the C library has no words for:
+/// the shipped binary has not even the code that would write its number there.
+#[test]
+#[ignore = "needs strace"]
+fn an_error_without_a_name_is_told_by_its_number() {
+    let mut command = Command::new("strace");
+    command.args([
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "inject=openat:error=300",
+    ]);
+    command.arg(rawshare::program());
+    command.args(["check", "/etc/hostname"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("(os error 300)"), "{told}");
+}
