@@ -63,6 +63,9 @@ fn host_of_examples() -> tempfile::TempDir {
         fs::create_dir_all(at(dir)).unwrap();
     }
     std::os::unix::fs::symlink("/srv/other", at("home/bob/link")).unwrap();
+    fs::create_dir_all(at("tmp")).unwrap();
+    fs::set_permissions(at("tmp"), PermissionsExt::from_mode(0o1777)).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(at("tmp/there.sock")).unwrap());
     for written in [
         "srv/share",
         "srv/other",
@@ -83,11 +86,13 @@ fn host_of_examples() -> tempfile::TempDir {
     fs::set_permissions(at("home/alice"), PermissionsExt::from_mode(0o700)).unwrap();
     for (path, text) in [
         ("srv/images/disk.raw", ""),
+        ("dev/kvmfr0", ""),
         ("etc/passwd", "libvirt-qemu:x:64055:108::/:/bin/false\n"),
         ("etc/group", "libvirt-qemu:x:108:\n"),
     ] {
         fs::write(at(path), text).unwrap();
     }
+    fs::set_permissions(at("dev/kvmfr0"), PermissionsExt::from_mode(0o666)).unwrap();
     root
 }
 

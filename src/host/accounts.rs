@@ -47,6 +47,17 @@ pub fn id(file: &str, name: &str) -> Option<u32> {
     entry(file, name)?.get(2)?.parse().ok()
 }
 
+/// The name of a group, where the file has one.
+pub fn group_name(file: &str, id: u32) -> Option<&str> {
+    let id = id.to_string();
+    let mut names = lines(file).filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then_some(name)
+    });
+    names.next()
+}
+
 /// libvirt takes `+0` and `0` for a number (virParseOwnershipIds).
 pub fn number(text: &str) -> Option<u32> {
     text.strip_prefix('+').unwrap_or(text).parse().ok()
@@ -163,6 +174,7 @@ mod tests {
             account(passwd, "+64055"),
             Some(("q".into(), 64055, Some(103)))
         );
+        assert_eq!(group_name("a:x:10:\nb:x:1:10\n", 1), Some("b"));
         assert_eq!(memberships("kvm:x:103:a,q\nb:x:5:qq\n", "q"), [103]);
     }
 

@@ -49,6 +49,11 @@ impl Conf {
             .map(|(_, value)| value)
     }
 
+    /// Whether `name` stands there more than once.
+    pub fn repeats(&self, name: &str) -> bool {
+        self.0.iter().filter(|(known, _)| known == name).count() > 1
+    }
+
     /// The value of `name`, where it is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_text()
@@ -179,6 +184,7 @@ mod tests {
         assert_eq!(conf.text("ab"), Some("w"));
         assert_eq!(conf.number("n"), Some(-7));
         assert_eq!(conf.get("b"), None);
+        assert_eq!((conf.repeats("a"), conf.repeats("ab")), (true, false));
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub fn resolve(root: &Root, path: &str) -> Result<Directory, NoDirectory> {
     Ok(Directory {
         name: found.name,
         user_xattr: user_xattr(&handle),
-        remote: fs::fstatfs(&handle).is_ok_and(|fs| is_remote(fs.f_type)),
+        remote: fs::fstatfs(&handle).is_ok_and(|fs| is_remote_kind(fs.f_type)),
         owner: fs::fstat(&handle).ok().map(|stat| stat.st_uid),
         path: found.path,
         links: walk.links,
@@ -188,9 +188,14 @@ fn user_xattr(handle: &OwnedFd) -> Option<bool> {
     }
 }
 
+/// Whether the file system of this place on the machine decides about permissions elsewhere.
+pub fn is_remote(path: &Path) -> bool {
+    fs::statfs(path).is_ok_and(|fs| is_remote_kind(fs.f_type))
+}
+
 /// File systems whose permission bits do not tell all (statfs(2)): 9p, NFS, CIFS, SMB2, FUSE,
 /// Ceph, AFS, GFS2.
-fn is_remote(kind: impl TryInto<i64>) -> bool {
+fn is_remote_kind(kind: impl TryInto<i64>) -> bool {
     matches!(
         kind.try_into().unwrap_or(0) & 0xffff_ffff,
         0x0102_1997

@@ -25,6 +25,8 @@ pub mod temporary;
 pub mod timed_look;
 pub mod versions;
 pub mod walk;
+pub mod walls;
+pub mod way;
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -16,6 +16,7 @@ use crate::host::directory::{self, Directory, NoDirectory};
 use crate::host::named_file::NamedFile;
 use crate::host::qemu_user::QemuUser;
 use crate::host::reach::{Reach, reach};
+use crate::host::walls::Before;
 use crate::host::{Root, mounts};
 
 /// How long one path is waited for.
@@ -43,6 +44,8 @@ pub struct Files {
     pub files: Vec<Result<NamedFile, NoDirectory>>,
     /// Whether QEMU ends their names as it likes.
     pub any_end: bool,
+    /// What stands before each beside AppArmor; none where nobody asked.
+    pub before: Vec<Before>,
 }
 
 /// What a question was answered with.

@@ -1,22 +1,26 @@
 //! The paths in raw arguments that are no shares: looks each up, and has it judged.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::apparmor::files::PROFILES;
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_FILES};
 use crate::apparmor::{block, policy};
 use crate::domain::{Domain, Located, Origin, Place, read_only_files};
 use crate::host::Root;
+use crate::host::directory::NoDirectory;
 use crate::host::named_file::{self, Lies, NamedFile};
 use crate::host::timed_look::{self, Answer, Files, Question};
+use crate::host::walls::{Before, Walls};
 use crate::inspect::without_looking;
 use crate::lint;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
+use crate::lint::host_paths::walls::{self, act};
 use crate::lint::host_paths::{Around, Judged, judge};
 use crate::qemu::argv::Stray;
 use crate::qemu::command_line::CommandLine;
-use crate::qemu::host_paths::table::Kind;
+use crate::qemu::host_paths::table::{Kind, Why};
 use crate::qemu::host_paths::{self, Access, HostPath, Opening};
 use crate::text::{Span, count};
 
@@ -33,13 +37,27 @@ pub struct Looked {
     pub files: Option<Files>,
 }
 
-/// The paths of a domain, and what lies there. None where its metadata keeps us to shares.
-pub fn look(domain: &Domain, line: &CommandLine, root: Option<&Root>) -> Vec<Looked> {
-    if domain.only_shares {
-        return Vec::new();
+/// The paths of a domain, what lies there, and what stands before them. None where its metadata keeps
+/// us to shares.
+pub fn look(
+    domain: &Domain,
+    line: &CommandLine,
+    root: Option<&Root>,
+    walls: impl FnOnce() -> Walls,
+) -> (Vec<Looked>, Arc<Walls>) {
+    let mut paths = match domain.only_shares {
+        true => Vec::new(),
+        false => host_paths::read(domain, line),
+    };
+    if paths.is_empty() {
+        return Default::default();
     }
-    let mut paths = host_paths::read(domain, line);
     paths.truncate(MOST_PATHS);
+    let walls = Arc::new(walls());
+    let is_program = |path: &HostPath| path.access == Access::Never(Why::Exec);
+    if let Some(root) = root.filter(|_| paths.iter().any(is_program)) {
+        walls.settings(root);
+    }
     let opened = paths.iter().filter_map(|path| match path.access {
         Access::Opens(opening) => Some((path.path.clone(), opening)),
         _ => None,
@@ -50,7 +68,8 @@ pub fn look(domain: &Domain, line: &CommandLine, root: Option<&Root>) -> Vec<Loo
             .collect(),
         Some(root) => {
             let question = |(path, opening): (String, Opening)| -> Question {
-                Box::new(move |root| Answer::Files(files(root, &path, opening)))
+                let walls = Arc::clone(&walls);
+                Box::new(move |root| Answer::Files(files(root, &path, opening, &walls)))
             };
             let answers = timed_look::ask(root, opened.map(question).collect());
             let files = answers.into_iter().map(|answer| match answer {
@@ -66,7 +85,8 @@ pub fn look(domain: &Domain, line: &CommandLine, root: Option<&Root>) -> Vec<Loo
         let files = if opens { files.next().flatten() } else { None };
         Looked { path, files }
     };
-    paths.into_iter().map(looked).collect()
+    let all = paths.into_iter().map(looked).collect();
+    (all, walls)
 }
 
 /// Whether a symbolic link was followed to one of them.
@@ -117,9 +137,15 @@ pub fn judge_all(
             let read = |(_, argument): &(usize, usize)| *argument == index;
             line.strays.contains(&Stray::Image(index)) || line.unmodelled.iter().any(read)
         });
-        if !is_said {
+        if is_said {
+            continue;
+        }
+        let walls = walls::check(path, files.as_ref().filter(|_| !unclear), around);
+        // Why there is no rule for a program.
+        if walls.is_empty() || !matches!(path.access, Access::Never(_)) {
             findings.extend(of);
         }
+        findings.extend(walls);
     }
     if left > 0 {
         let text = format!(
@@ -168,7 +194,7 @@ pub fn is_opened_elsewhere(root: &Root, domain: &Domain, name: &[u8], letters: &
 }
 
 /// The files that QEMU opens because of one path.
-fn files(root: &Root, path: &str, opening: Opening) -> Files {
+fn files(root: &Root, path: &str, opening: Opening, walls: &Walls) -> Files {
     let look = |name: &str| match opening.kind {
         // What lies there is removed first (unix_listen_saddr), be it a link.
         Kind::Listens => named_file::look_at_itself(root, &absolute(name)),
@@ -186,9 +212,31 @@ fn files(root: &Root, path: &str, opening: Opening) -> Files {
         true => look(name.strip_suffix('*').unwrap_or(name)),
         false => look(name),
     });
+    let files: Vec<_> = files.collect();
+    let before = |name: &str, file: &Result<NamedFile, NoDirectory>| match file {
+        // Into the file system of a user nobody looks.
+        Ok(file)
+            if file.lies != Lies::Unknown
+                && (walls.user.is_some() || file.name.starts_with(b"/dev/")) =>
+        {
+            walls.before(root, &absolute(name), act(opening))
+        }
+        _ => Before::default(),
+    };
+    let mut all: Vec<_> = names
+        .iter()
+        .zip(&files)
+        .map(|(name, file)| before(name, file))
+        .collect();
+    // Where either is closed, QEMU takes the bare name for both.
+    let is_closed = |before: &Before| !before.obstacles.is_empty();
+    if opening.kind == Kind::Pipe && all.iter().any(is_closed) && lies(path).exists() {
+        all = vec![before(path, &look(path))];
+    }
     Files {
-        files: files.collect(),
+        files,
         any_end,
+        before: all,
     }
 }
 
@@ -206,6 +254,7 @@ fn unseen(path: &str, opening: Opening) -> Files {
     Files {
         files: names.map(file).collect(),
         any_end: false,
+        before: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::host::directory::{Directory, NoDirectory};
 use crate::host::qemu_user::{self, QemuUser};
 use crate::host::security_driver::{self, Setting};
 use crate::host::timed_look::{self, Seen};
+use crate::host::walls::Walls;
 use crate::host::{Root, versions};
 use crate::inspect::host_paths::Looked;
 use crate::lint::catalogue::Code;
@@ -156,7 +157,22 @@ fn look(
         .and_then(|root| qemu_user::find(root, &domain));
     let user = user.map(Arc::new);
     let facts = facts(root, &shares, user.as_ref());
-    let paths = host_paths::look(&domain, &line, root);
+    let walls = || {
+        // A session daemon has none of them.
+        let Some(root) = root.filter(|_| !assume.session) else {
+            return Walls::unknown();
+        };
+        // The hook says nothing of permissions, which may be other ones a moment later.
+        let user = most.and_then(|_| match &user {
+            Some(user) => Some(QemuUser::clone(user)),
+            None => qemu_user::find(root, &domain),
+        });
+        Walls::new(root, user, natives(text, &domain))
+    };
+    let (paths, walls) = host_paths::look(&domain, &line, root, walls);
+    if let Some(root) = root.filter(|_| most.is_some()) {
+        walls.ask_for_reader(root);
+    }
     let links = host_paths::has_links(&paths);
     let open = open_to_links(root, &domain, &shares, &facts, links);
     let mut inspected = Vec::with_capacity(shares.len());
@@ -178,6 +194,7 @@ fn look(
         });
     }
     let around = Around {
+        walls: &walls,
         name: &domain.name,
         confined: confinement == Confinement::Confined,
         open: &open,
@@ -226,6 +243,13 @@ fn look(
         grants,
         confinement,
     }
+}
+
+/// What looks like a path in libvirt's own devices.
+fn natives<'t>(text: &'t str, domain: &'t Domain) -> impl Iterator<Item = &'t str> {
+    let devices = domain.devices.iter();
+    let values = devices.flat_map(move |device| device.span.of(text).split(['\'', '"']));
+    values.filter(|value| value.starts_with('/'))
 }
 
 /// Whether a look at the host could change its level.

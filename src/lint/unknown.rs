@@ -19,6 +19,10 @@ pub enum Unknown {
     Server,
     /// What sources of groups other than /etc/group say.
     Groups,
+    /// What qemu.conf said when libvirt's daemon read it.
+    Configuration,
+    /// Whether libvirt has the controller of devices.
+    Controller,
 }
 
 impl Unknown {
@@ -44,6 +48,11 @@ impl Unknown {
                 "which groups QEMU's user is in is not known for certain",
                 "",
             ),
+            Unknown::Configuration => (
+                "qemu.conf was changed after libvirt's daemon had read it",
+                ": a restart of the daemon decides",
+            ),
+            Unknown::Controller => ("whether libvirt has that controller is not known here", ""),
         }
     }
 }

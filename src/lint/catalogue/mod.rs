@@ -160,6 +160,9 @@ codes! {
         HostPathRefused = HOST_PATH_REFUSED, "host-path-refused";
         HostPathUnknown = HOST_PATH_UNKNOWN, "host-path-unknown";
         TooManyPaths = TOO_MANY_PATHS, "too-many-paths";
+        DeviceNotAllowed = DEVICE_NOT_ALLOWED, "device-not-allowed";
+        StickyDirectory = STICKY_DIRECTORY, "sticky-directory";
+        ProgramSandboxed = PROGRAM_SANDBOXED, "program-sandboxed";
     }
 }
 

@@ -80,15 +80,18 @@ pub static LINK: Entry = Entry {
 };
 
 pub static UNREACHABLE: Entry = Entry {
-    summary: "the user QEMU runs as cannot get at the directory",
+    summary: "the user QEMU runs as cannot get at the directory or file",
     meaning: "AppArmor rules do not replace file permissions: QEMU needs read and search \
-              permission on the directory and search permission on every directory above it, as the \
-              user and groups that qemu.conf or the domain's dac label say. It refuses to start: \
+              permission on the directory of a share, what it does with any other file on that, and \
+              search permission on every directory above, as the user and groups that qemu.conf or \
+              the domain's dac label say. libvirt gives files away only where an element of its own \
+              names them. QEMU refuses to start: \
               \"Permission denied\", or, misleadingly, \"share path … does not exist\". A \
               warning where a group would do and /etc/nsswitch.conf has groups from elsewhere, \
               and where the file system does not answer, or is one of FUSE that a user mounted, \
               into which nobody looks.",
-    fix: "chmod o+x the directory that stops it, or use setfacl to let only that user through.",
+    fix: "chmod o+x the directory that stops it, or use setfacl to let only that user through. What \
+          a device node has is set by rules of udev; groups of the user count, too.",
     example: Example {
         text: "-fsdev local,id=share0,path=/home/alice/share,security_model=mapped,fmode=0644,dmode=0755",
         fixed: None,
@@ -293,6 +296,54 @@ pub static TOO_MANY_PATHS: Entry = Entry {
         text: "-fw_cfg name=opt/a,file=/srv/{1..257}\n",
         fixed: None,
         options: "--no-host",
+    },
+    since: None,
+};
+
+pub static DEVICE_NOT_ALLOWED: Entry = Entry {
+    summary: "a device that libvirt does not let QEMU at",
+    meaning: "libvirt gives QEMU a /dev of its own (namespaces in qemu.conf) and puts it under the \
+              controller of devices. What is in either is in cgroup_device_acl of qemu.conf, or in \
+              an element of libvirt's own, never in a raw argument. Such a node is not there for \
+              QEMU (\"No such file or directory\"), or closed (\"Operation not permitted\"), \
+              whatever its mode and the rules of AppArmor. A link in the list brings the node that \
+              it leads to, not the reverse. What is mounted below /dev, as /dev/shm, is free.",
+    fix: "Add it to the list as it stands in the argument, keep the default entries, and restart \
+          libvirt's daemon: reloading does not read the file again. Better is libvirt's own element, \
+          as <input type='evdev'>.",
+    example: Example {
+        text: "-object memory-backend-file,id=lg,size=32M,share=on,mem-path=/dev/kvmfr0",
+        fixed: None,
+        options: "",
+    },
+    since: None,
+};
+
+pub static STICKY_DIRECTORY: Entry = Entry {
+    summary: "a file of somebody else's in a sticky directory",
+    meaning: "In /tmp, /var/tmp and /dev/shm nobody removes what is another user's, as QEMU does \
+              with what lies where it is to listen. With fs.protected_regular, which most systems \
+              set, it may not open it to write a log either, whatever the mode; shared memory it \
+              may. With fs.protected_symlinks it follows no link of somebody else's there.",
+    fix: "Remove the file, so that QEMU makes its own, or use a directory of its user's.",
+    example: Example {
+        text: "-chardev socket,id=a,path=/tmp/there.sock,server=on,wait=off",
+        fixed: None,
+        options: "",
+    },
+    since: None,
+};
+
+pub static PROGRAM_SANDBOXED: Entry = Entry {
+    summary: "a program that QEMU is to execute",
+    meaning: "libvirt starts QEMU with a sandbox (seccomp_sandbox in qemu.conf) that denies it to \
+              make processes: QEMU is killed with SIGSYS, or refuses to start. This goes for script=, \
+              downscript=, helper=, smb=, guestfwd= with cmd: and -incoming exec:.",
+    fix: "Have libvirt do it, by its own <interface>, or a hook.",
+    example: Example {
+        text: "-netdev tap,id=n,ifname=tap7,script=/etc/qemu-ifup,downscript=no",
+        fixed: None,
+        options: "",
     },
     since: None,
 };

@@ -1,11 +1,14 @@
 //! The paths in raw arguments that are no shares: which of them the hook opens to the guest, and what
 //! is to be said of the others. Judges what others have looked up.
 
+pub mod walls;
+
 use crate::apparmor::guest_access::{self, GuestAccess};
 use crate::domain::Place;
 use crate::host::directory::NoDirectory;
 use crate::host::named_file::{Lies, NamedFile};
 use crate::host::timed_look::Files;
+use crate::host::walls::{Before, DeviceWay, Walls};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::paths::linked;
@@ -23,6 +26,8 @@ pub struct Around<'a> {
     pub open: &'a [Vec<u8>],
     /// Whether a rule of somebody else's opens a name to this guest, with these letters.
     pub opened_elsewhere: &'a dyn Fn(&[u8], &str) -> bool,
+    /// What stands between QEMU and the path besides.
+    pub walls: &'a Walls,
 }
 
 /// A file that the guest is let at.
@@ -90,9 +95,10 @@ pub fn judge(path: &HostPath, files: Option<&Files>, unclear: bool, around: &Aro
         return judged;
     };
     let mut whole = true;
-    for file in &files.files {
+    for (number, file) in files.files.iter().enumerate() {
+        let before = files.before.get(number);
         let (rule, finding) = match file {
-            Ok(file) => one(path, opening, file, files.any_end, &opens, around),
+            Ok(file) => one(path, opening, file, before, files.any_end, &opens, around),
             Err(why) => (None, Some(unknown(path, &opens, why))),
         };
         // What does not work as a whole is not opened in part.
@@ -114,6 +120,7 @@ fn one(
     path: &HostPath,
     opening: Opening,
     file: &NamedFile,
+    before: Option<&Before>,
     any_end: bool,
     opens: &str,
     around: &Around,
@@ -159,7 +166,13 @@ fn one(
         return (None, unfit);
     }
     let shown = quoted(&path.path);
-    if access == GuestAccess::Device {
+    let is_device = access == GuestAccess::Device;
+    let way = before.filter(|_| is_device).map(|before| before.way);
+    // That is said already, and a rule would be dead text; or libvirt writes it.
+    if matches!(way, Some(DeviceWay::Closed | DeviceWay::Native)) {
+        return (None, unfit);
+    }
+    if is_device && way != Some(DeviceWay::Open) {
         let text = format!(
             "{opens}: libvirt gives QEMU a /dev of its own, which has of the devices only those in cgroup_device_acl of \
              /etc/libvirt/qemu.conf, so a rule alone opens nothing, and there is none"
@@ -173,7 +186,7 @@ fn one(
             Some(Finding::note(Code::HostPath, place(), text).help(help)),
         );
     }
-    if file.lies == Lies::Device {
+    if file.lies == Lies::Device && !is_device {
         return refused("it is a device outside of /dev");
     }
     let (links, owner) = (&file.links, file.owner);

@@ -72,6 +72,7 @@ fn socket(path: &str, property: &RawProperty, found: &mut Found) {
         kind: Kind::Connects,
         letters: Letters::Rw,
         since: (5, 2),
+        needed: true,
     };
     found.opens(property, path, opening);
 }
@@ -87,6 +88,7 @@ fn image(path: &str, property: &RawProperty, readonly: bool, locks: bool, found:
         kind: Kind::Image,
         letters,
         since: (5, 2),
+        needed: true,
     };
     found.opens(property, path, opening);
 }
@@ -153,13 +155,7 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, drive: bool, found: &mu
                     image(value, property, readonly, locks, found);
                 }
                 Meaning::Opens(kind, letters) => {
-                    let since = row.since;
-                    let opening = Opening {
-                        kind,
-                        letters,
-                        since,
-                    };
-                    found.opens(property, value, opening);
+                    found.opens(property, value, row.opening(kind, letters));
                 }
                 Meaning::Never(why) => {
                     found.push(property, value, Access::Never(why));

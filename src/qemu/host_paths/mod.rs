@@ -45,6 +45,8 @@ pub struct Opening {
     pub letters: Letters,
     /// The first QEMU that does.
     pub since: (u8, u8),
+    /// Whether it refuses to start without.
+    pub needed: bool,
 }
 
 impl Opening {

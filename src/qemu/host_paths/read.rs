@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::found::{Found, Keys, is_on, text};
-use super::table::{Credentials, Grammar, Kind, Letters, Meaning, Row, grammar, is_single, rows};
-use super::{Access, HostPath, Opening, character, flatten, images};
+use super::table::{
+    Credentials, Grammar, Kind, Letters, Meaning, Row, Why, grammar, is_single, rows,
+};
+use super::{Access, HostPath, character, flatten, images};
 use crate::domain::{Arg, Domain, Place};
 use crate::qemu::argv::{self, Stray};
 use crate::qemu::command_line::{CommandLine, LONGEST_ARG, RawProperty};
@@ -113,11 +115,7 @@ fn of_libvirts_devices(domain: &Domain, line: &CommandLine, found: &mut Found) {
                 found.paths.push(HostPath {
                     path: value.clone(),
                     place: Place::Xml(property.span),
-                    access: Access::Opens(Opening {
-                        kind,
-                        letters,
-                        since: row.since,
-                    }),
+                    access: Access::Opens(row.opening(kind, letters)),
                 });
             }
         }
@@ -250,9 +248,13 @@ fn one(option: &str, of: &str, property: &RawProperty, beside: &Keys, found: &mu
             Meaning::Opens(kind, letters) => {
                 opens(row, kind, letters, value, property, beside, found);
             }
+            Meaning::Never(_) if option == "incoming" && value.starts_with("exec:") => {
+                found.push(property, value, Access::Never(Why::Exec));
+            }
             Meaning::Never(_)
                 if matches!(value, "no" | "off" | "")
-                    || (option == "incoming" && !value.contains('/')) => {}
+                    || (option == "incoming" && !value.contains('/'))
+                    || (property.key == "guestfwd" && !value.contains("-cmd:")) => {}
             Meaning::Never(why) => found.push(property, value, Access::Never(why)),
         }
     }
@@ -282,11 +284,7 @@ fn opens(
 ) {
     let on = |key: &str| beside.get(key).and_then(is_on) == Some(true);
     let is = |key: &str, text: &str| beside.get(key).and_then(self::text) == Some(text);
-    let mut opening = Opening {
-        kind,
-        letters,
-        since: row.since,
-    };
+    let mut opening = row.opening(kind, letters);
     let mut path = value;
     let words = row.words();
     match words {
@@ -307,6 +305,9 @@ fn opens(
             }
             if !on("server") {
                 opening.kind = Kind::Connects;
+                // It tries again.
+                let again = ["reconnect", "reconnect-ms"];
+                opening.needed &= !again.iter().any(|key| beside.get(key).is_some());
             }
         }
         ("acpitable", ..) => {

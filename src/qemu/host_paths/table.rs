@@ -3,6 +3,8 @@
 //! Read from the sources of 5.2, 7.2 and 10.0; `tests/qemu_paths.rs` holds each row that opens
 //! something against the system calls of a real QEMU.
 
+use super::Opening;
+
 /// What QEMU takes a path for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -152,7 +154,7 @@ impl Why {
     pub fn text(self) -> &'static str {
         match self {
             Why::Exec => {
-                "QEMU runs it as a program, which libvirt's sandbox (seccomp) stops whatever AppArmor grants"
+                "QEMU runs it as a program, for which there is no rule, and which libvirt's sandbox (seccomp_sandbox in qemu.conf) stops unless it is off"
             }
             Why::Config => {
                 "what is in that file is more options, and virt-9p does not read it as root for a guest"
@@ -223,6 +225,8 @@ pub struct Row {
     pub meaning: Meaning,
     /// The first QEMU that has it; 5.2 stands for all before, too.
     pub since: (u8, u8),
+    /// Whether QEMU refuses to start where it cannot open it.
+    pub needed: bool,
 }
 
 impl Row {
@@ -232,6 +236,16 @@ impl Row {
         let (option, rest) = name.split_once('/').unwrap_or((name, ""));
         let (of, key) = rest.split_once('/').unwrap_or((rest, ""));
         (option, of, key)
+    }
+
+    /// How QEMU opens what stands there.
+    pub fn opening(&self, kind: Kind, letters: Letters) -> Opening {
+        Opening {
+            kind,
+            letters,
+            since: self.since,
+            needed: self.needed,
+        }
     }
 
     /// Whether it is about this option and this value of its implied key.
@@ -353,6 +367,15 @@ const fn since(major: u8, minor: u8, name: &'static str, kind: Kind, letters: Le
         name: Name::new(name),
         meaning: Meaning::Opens(kind, letters),
         since: (major, minor),
+        needed: true,
+    }
+}
+
+/// What QEMU starts without, or opens later.
+const fn spare(name: &'static str, kind: Kind, letters: Letters) -> Row {
+    Row {
+        needed: false,
+        ..row(name, kind, letters)
     }
 }
 
@@ -361,11 +384,12 @@ const fn never(name: &'static str, why: Why) -> Row {
         name: Name::new(name),
         meaning: Meaning::Never(why),
         since: (5, 2),
+        needed: false,
     }
 }
 
 /// All rows. What a row needs besides (`readonly=on`, `server=on`, …) is in `read`.
-pub static ROWS: [Row; 94] = [
+pub static ROWS: [Row; 95] = [
     row("object/memory-backend-file/mem-path", Memory, Rw),
     row("object/input-linux/evdev", Node, Rw),
     row("object/rng-random/filename", File, R),
@@ -382,8 +406,8 @@ pub static ROWS: [Row; 94] = [
     row("acpitable//data", File, R),
     row("smbios//file", File, R),
     row("smbios//path", File, R),
-    row("boot//splash", Firmware, R),
-    row("option-rom//romfile", Firmware, R),
+    spare("boot//splash", Firmware, R),
+    spare("option-rom//romfile", Firmware, R),
     row("machine//kernel", File, R),
     row("machine//initrd", File, R),
     row("machine//dtb", File, R),
@@ -393,8 +417,8 @@ pub static ROWS: [Row; 94] = [
     row("device/loader/file", Firmware, R),
     row("device/virtio-input-host*/evdev", Node, Rw),
     since(6, 0, "device/usb-*/pcap", Log, W),
-    row("device/ipmi-bmc-sim/frudatafile", Firmware, R),
-    row("device/ipmi-bmc-sim/sdrfile", Firmware, R),
+    spare("device/ipmi-bmc-sim/frudatafile", Firmware, R),
+    spare("device/ipmi-bmc-sim/sdrfile", Firmware, R),
     never("object/sev-guest/qom-type", Why::Hostdev),
     never("device/vfio-pci*/driver", Why::Hostdev),
     never("device/vfio-user-pci/socket", Why::Hostdev),
@@ -425,7 +449,11 @@ pub static ROWS: [Row; 94] = [
     row("blockdev/nbd/path", Connects, Rw),
     row("blockdev/blkdebug/config", File, R),
     never("blockdev/vvfat/dir", Why::Tree),
-    since(7, 2, "netdev/stream/addr.path", Listens, Rw),
+    Row {
+        // It connects and listens in a thread of its own.
+        needed: false,
+        ..since(7, 2, "netdev/stream/addr.path", Listens, Rw)
+    },
     since(7, 2, "netdev/dgram/local.path", Listens, Rw),
     since(7, 2, "netdev/dgram/remote.path", Connects, Rw),
     never("netdev/vde/sock", Why::Tree),
@@ -433,10 +461,11 @@ pub static ROWS: [Row; 94] = [
     never("netdev//downscript", Why::Exec),
     never("netdev//helper", Why::Exec),
     never("netdev/user/smb", Why::Exec),
+    never("netdev/user/guestfwd", Why::Exec),
     never("netdev/user/tftp", Why::Tree),
     row("tpmdev/passthrough/path", Node, Rw),
-    row("audiodev/pa/server", Connects, Rw),
-    row("audiodev/wav/path", Log, W),
+    spare("audiodev/pa/server", Connects, Rw),
+    spare("audiodev/wav/path", Log, W),
     row("vnc//vnc", Listens, Rw),
     row("display//vnc", Listens, Rw),
     row("spice//addr", Listens, Rw),
