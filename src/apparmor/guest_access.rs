@@ -80,11 +80,16 @@ pub fn judge(name: &[u8], guest: &str, letters: &str, image: bool) -> GuestAcces
         _ => name,
     };
     let starts = |prefix: &str| name.starts_with(prefix.as_bytes());
-    let open = OPEN.iter().any(|(open, names)| {
-        let here =
-            |place: &str| starts(place) && (place.ends_with('/') || name == place.as_bytes());
-        letters.chars().all(|letter| open.contains(letter)) && names.split(' ').any(here)
-    });
+    // What is in none of these is in no list below.
+    let is_listed = ["/dev/", "/usr/", "/etc/", "/run/", "/var/"]
+        .into_iter()
+        .any(starts);
+    let open = is_listed
+        && OPEN.iter().any(|(open, names)| {
+            let here =
+                |place: &str| starts(place) && (place.ends_with('/') || name == place.as_bytes());
+            letters.chars().all(|letter| open.contains(letter)) && names.split(' ').any(here)
+        });
     // Its own log is in every guest's profile (virt-aa-helper.c, get_files).
     let is_log = || {
         let end = name.strip_prefix(b"/var/log/libvirt/qemu/");
@@ -102,7 +107,7 @@ pub fn judge(name: &[u8], guest: &str, letters: &str, image: bool) -> GuestAcces
     }
     if let Some((_, why)) = REFUSED
         .iter()
-        .find(|(names, _)| names.split(' ').any(starts))
+        .find(|(names, _)| is_listed && names.split(' ').any(starts))
     {
         return GuestAccess::Refused(why);
     }

@@ -63,7 +63,9 @@ pub struct Domain {
     pub seclabels: Vec<Seclabel>,
     /// Our own element in `<metadata>`: errors only warn.
     pub errors_only_warn: bool,
-    /// The same: of all host paths in raw arguments only those of shares are granted.
+    /// Whether it may have files that libvirt keeps QEMU from writing ([`read_only_files`]).
+    pub may_have_read_only: bool,
+    /// As `errors_only_warn`: of all host paths in raw arguments only those of shares are granted.
     pub only_shares: bool,
     /// Devices in document order.
     pub devices: Vec<Device>,

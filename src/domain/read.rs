@@ -55,7 +55,10 @@ fn top_level<'i>(
         (Ns::None, "uuid") if domain.uuid.is_none() => {
             domain.uuid = Uuid::parse(&xml.text()?.0);
         }
+        (Ns::None, "sysinfo") => domain.may_have_read_only = true,
         (Ns::None, "os") => xml.children(|xml, child| {
+            domain.may_have_read_only |=
+                matches!(child.name, "kernel" | "initrd" | "dtb" | "loader" | "acpi");
             if child.is("type") {
                 let attributes = xml.attributes(child)?;
                 domain.arch = owned(attributes, "arch").unwrap_or_default();
@@ -83,7 +86,8 @@ fn top_level<'i>(
                 domain.emulator = Some(xml.text()?.0.trim().to_owned());
                 return Ok(());
             }
-            let device = device(xml, child, words)?;
+            let (device, is_read_only) = device(xml, child, words)?;
+            domain.may_have_read_only |= is_read_only;
             domain.devices.push(device);
             Ok(())
         })?,
@@ -212,8 +216,10 @@ fn device<'i>(
     xml: &mut Xml<'i>,
     element: &Element<'i>,
     words: &mut Interner,
-) -> Result<Device, XmlError> {
+) -> Result<(Device, bool), XmlError> {
     let attributes = xml.attributes(element)?;
+    let is_disk = element.name == "disk";
+    let mut is_read_only = is_disk && attributes.value("device") == Some("cdrom");
     let mut device = Device {
         element: words.word(element.name),
         tag: element.tag,
@@ -231,20 +237,25 @@ fn device<'i>(
         ..Device::default()
     };
     let is_filesystem = device.filesystem.is_some();
-    xml.children_called(&|name| is_read(name, is_filesystem), |xml, child| {
-        if child.ns == Ns::None {
-            device_child(child.name, xml.attributes(child)?, &mut device, words);
-        }
-        Ok(())
-    })?;
+    xml.children_called(
+        &|name| is_read(name, is_filesystem, is_disk),
+        |xml, child| {
+            is_read_only |= is_disk && child.name == "readonly";
+            if child.ns == Ns::None {
+                device_child(child.name, xml.attributes(child)?, &mut device, words);
+            }
+            Ok(())
+        },
+    )?;
     device.span = Span::new(element.tag.start, xml.position());
-    Ok(device)
+    Ok((device, is_read_only))
 }
 
 /// Whether anything is read of a device's child: most of a disk is nothing to us.
-fn is_read(child: &str, of_filesystem: bool) -> bool {
+fn is_read(child: &str, of_filesystem: bool, of_disk: bool) -> bool {
     match child {
         "address" | "alias" | "target" | "model" => true,
+        "readonly" if of_disk => true,
         "driver" | "source" | "readonly" => of_filesystem,
         _ => false,
     }

@@ -98,9 +98,12 @@ pub fn fuse_user(device: (u32, u32)) -> Option<u32> {
 fn users_fuse(line: &str, (major, minor): (u32, u32)) -> Option<u32> {
     let (before, after) = line.split_once(" - ")?;
     let mut after = after.split(' ');
-    let is_fuse = matches!(after.next()?.split('.').next()?, "fuse" | "fuseblk");
+    // Most are none, and nothing else of theirs is looked at.
+    if !matches!(after.next()?.split('.').next()?, "fuse" | "fuseblk") {
+        return None;
+    }
     let here = before.split(' ').nth(2)? == format!("{major}:{minor}");
-    let options = after.nth(1).filter(|_| is_fuse && here)?;
+    let options = after.nth(1).filter(|_| here)?;
     let mut options = options.split(',');
     let user = options.find_map(|option| option.strip_prefix("user_id="))?;
     user.parse().ok().filter(|user| *user != 0)

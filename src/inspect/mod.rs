@@ -209,7 +209,10 @@ fn look(
         &domain,
         &line,
         &around,
-        || host_paths::read_only(text, root),
+        || match domain.may_have_read_only {
+            true => host_paths::read_only(text, root),
+            false => Vec::new(),
+        },
         &mut grants,
     );
     if most.is_some() {

@@ -56,7 +56,7 @@ type Outcome = (Option<FileRule>, Option<Finding>);
 /// Judges one path. `files` are those that QEMU opens because of it; nothing where the host did not
 /// answer. `unclear`: the word that it stands in may be another (white-space-unclear).
 pub fn judge(path: &HostPath, files: Option<&Files>, unclear: bool, around: &Around) -> Judged {
-    let shown = quoted(&path.path);
+    let shown = || quoted(&path.path);
     let mut judged = Judged::default();
     let mut note = |text: String| {
         let note = Finding::note(Code::HostPath, path.place.clone(), text);
@@ -65,14 +65,16 @@ pub fn judge(path: &HostPath, files: Option<&Files>, unclear: bool, around: &Aro
     let opening = match path.access {
         Access::Never(why) => {
             note(format!(
-                "nothing can be granted for {shown}: {}",
+                "nothing can be granted for {}: {}",
+                shown(),
                 why.text()
             ));
             return judged;
         }
         Access::Unclear(why) => {
             note(format!(
-                "what QEMU opens on the host by {shown} is not known here, so nothing is granted for it: {why}"
+                "what QEMU opens on the host by {} is not known here, so nothing is granted for it: {why}",
+                shown()
             ));
             return judged;
         }
@@ -82,15 +84,16 @@ pub fn judge(path: &HostPath, files: Option<&Files>, unclear: bool, around: &Aro
         }
         Access::Opens(opening) => opening,
     };
-    let opens = opens(opening, &shown);
+    let opens = || opens(opening, &shown());
     if unclear {
         note(format!(
-            "{opens}, but what the name is depends on who reads the white space in it: no rule opens it"
+            "{}, but what the name is depends on who reads the white space in it: no rule opens it",
+            opens()
         ));
         return judged;
     }
     let Some(files) = files else {
-        let unknown = unknown(path, &opens, &NoDirectory::Silent);
+        let unknown = unknown(path, &opens(), &NoDirectory::Silent);
         judged.findings.push(unknown);
         return judged;
     };
@@ -99,7 +102,7 @@ pub fn judge(path: &HostPath, files: Option<&Files>, unclear: bool, around: &Aro
         let before = files.before.get(number);
         let (rule, finding) = match file {
             Ok(file) => one(path, opening, file, before, files.any_end, &opens, around),
-            Err(why) => (None, Some(unknown(path, &opens, why))),
+            Err(why) => (None, Some(unknown(path, &opens(), why))),
         };
         // What does not work as a whole is not opened in part.
         whole &= rule.is_some() || finding.is_none();
@@ -122,16 +125,21 @@ fn one(
     file: &NamedFile,
     before: Option<&Before>,
     any_end: bool,
-    opens: &str,
+    opens: &dyn Fn() -> String,
     around: &Around,
 ) -> Outcome {
     let place = || path.place.clone();
-    let target = quoted(&String::from_utf8_lossy(&file.name));
-    let opens = match file.name == path.path.as_bytes() {
-        true => opens.to_owned(),
-        false => format!("{opens}, by the name of {target}"),
+    let opens = || {
+        let mut opens = opens();
+        if file.name != path.path.as_bytes() {
+            let target = quoted(&String::from_utf8_lossy(&file.name));
+            opens.push_str(", by the name of ");
+            opens.push_str(&target);
+        }
+        opens
     };
     let refused = |why: &str| {
+        let opens = opens();
         let text = format!("{opens}: it is not opened to a guest under AppArmor, because {why}");
         let finding = Finding::error(Code::HostPathRefused, place(), text);
         (None, Some(finding))
@@ -147,7 +155,7 @@ fn one(
     }
     let (unfit, is_open) = match unfit(opening, file.lies) {
         Some((code, why)) => {
-            let text = format!("{opens}, but {why}");
+            let text = format!("{}, but {why}", opens());
             let (finding, is_open) = match code {
                 Code::HostPathKind => (Finding::error(code, place(), text), false),
                 _ => (
@@ -165,7 +173,6 @@ fn one(
     if !is_open || is_absent || !around.confined || access == GuestAccess::Open {
         return (None, unfit);
     }
-    let shown = quoted(&path.path);
     let is_device = access == GuestAccess::Device;
     let way = before.filter(|_| is_device).map(|before| before.way);
     // That is said already, and a rule would be dead text; or libvirt writes it.
@@ -173,9 +180,11 @@ fn one(
         return (None, unfit);
     }
     if is_device && way != Some(DeviceWay::Open) {
+        let shown = quoted(&path.path);
         let text = format!(
-            "{opens}: libvirt gives QEMU a /dev of its own, which has of the devices only those in cgroup_device_acl of \
-             /etc/libvirt/qemu.conf, so a rule alone opens nothing, and there is none"
+            "{}: libvirt gives QEMU a /dev of its own, which has of the devices only those in cgroup_device_acl of \
+             /etc/libvirt/qemu.conf, so a rule alone opens nothing, and there is none",
+            opens()
         );
         let help = format!(
             "name {shown} in cgroup_device_acl (which replaces the default list: keep those entries), restart \
@@ -190,7 +199,11 @@ fn one(
         return refused("it is a device outside of /dev");
     }
     let (links, owner) = (&file.links, file.owner);
-    match linked(&place(), &shown, &file.name, links, owner, around.open) {
+    let linked = || {
+        let shown = quoted(&path.path);
+        linked(&place(), &shown, &file.name, links, owner, around.open)
+    };
+    match (!links.is_empty()).then(linked).flatten() {
         Some((finding, false)) => (None, Some(finding)),
         _ => {
             let name = file.name.clone();

@@ -193,19 +193,47 @@ pub enum Meaning {
 /// and the hook is the same program.
 #[derive(Debug, Clone, Copy)]
 pub struct Name {
-    bytes: [u8; 39],
+    bytes: [u8; 37],
     length: u8,
+    /// Where its first two slashes are; behind its end, where there are none.
+    slashes: [u8; 2],
 }
 
 impl Name {
     const fn new(text: &str) -> Self {
-        let mut bytes = [0; 39];
+        let mut bytes = [0; 37];
         let (own, _) = bytes.split_at_mut(text.len());
         own.copy_from_slice(text.as_bytes());
+        let length = text.len() as u8;
+        let mut slashes = [length; 2];
+        let mut left = text.as_bytes();
+        while let [before @ .., last] = left {
+            if *last == b'/' {
+                slashes = [before.len() as u8, slashes[0]];
+            }
+            left = before;
+        }
         Name {
             bytes,
-            length: text.len() as u8,
+            length,
+            slashes,
         }
+    }
+
+    /// What stands from one place to another.
+    fn part(&self, from: usize, to: u8) -> &[u8] {
+        self.bytes.get(from..usize::from(to)).unwrap_or_default()
+    }
+
+    /// The words between the slashes.
+    fn parts(&self) -> [&[u8]; 3] {
+        let [first, second] = self.slashes;
+        let behind = |slash: u8| usize::from(slash) + 1;
+        [
+            self.part(0, first),
+            self.part(behind(first), second),
+            self.part(behind(second), self.length),
+        ]
     }
 
     /// As a text.
@@ -232,10 +260,9 @@ pub struct Row {
 impl Row {
     /// Option, value of the implied key, key.
     pub fn words(&self) -> (&str, &str, &str) {
-        let name = self.name.text();
-        let (option, rest) = name.split_once('/').unwrap_or((name, ""));
-        let (of, key) = rest.split_once('/').unwrap_or((rest, ""));
-        (option, of, key)
+        let [option, of, key] = self.name.parts();
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or("");
+        (text(option), text(of), text(key))
     }
 
     /// How QEMU opens what stands there.
@@ -250,9 +277,10 @@ impl Row {
 
     /// Whether it is about this option and this value of its implied key.
     pub fn is_of(&self, option: &str, of: &str) -> bool {
-        let (own, only, _) = self.words();
-        own == option
-            && match only.strip_suffix('*') {
+        let [own, only, _] = self.name.parts();
+        let of = of.as_bytes();
+        own == option.as_bytes()
+            && match only.strip_suffix(b"*") {
                 Some(begin) => of.starts_with(begin),
                 None => only.is_empty() || only == of,
             }
@@ -262,7 +290,7 @@ impl Row {
 /// The rows about this key.
 pub fn rows<'k>(option: &'k str, of: &'k str, key: &'k str) -> impl Iterator<Item = &'static Row> {
     ROWS.iter()
-        .filter(move |row| row.words().2 == key && row.is_of(option, of))
+        .filter(move |row| row.name.parts()[2] == key.as_bytes() && row.is_of(option, of))
 }
 
 /// Whether QEMU has one of this option, however often it is given: a later key takes the place of
