@@ -16,6 +16,7 @@ use crate::domain::{Place, Uuid};
 use crate::host::kernel_log::{self, Denied};
 use crate::host::{Root, guests};
 use crate::inspect::Inspection;
+use crate::qemu::host_paths;
 use crate::text::{count, visible};
 
 /// Reads the log, with the line about that.
@@ -122,7 +123,7 @@ fn judge(
     hint: &mut String,
 ) -> Grade {
     let place = asks(inspected, &one.name);
-    match place {
+    match &place {
         Some(Place::Arg(index, _)) => *hint += &format!("raw argument {}", index + 1),
         Some(_) => *hint += "<qemu:override>",
         None => *hint += "no raw argument",
@@ -140,17 +141,23 @@ fn judge(
             "virt-9p opens it, but not for that, which QEMU is not known to need",
         )
     } else if let Some(place) = place {
-        let mut findings = inspected.findings.iter();
-        if let Some(finding) = findings.find(|finding| finding.place == *place) {
-            for part in [
-                &finding.message,
-                "; ",
-                finding.help.as_deref().unwrap_or(""),
-            ] {
-                *hint += part;
+        let findings = inspected.findings.iter();
+        let findings = findings.filter(|finding| finding.place == place);
+        match findings.max_by_key(|finding| finding.level) {
+            Some(finding) => {
+                let parts = [Some(&finding.message), finding.help.as_ref()];
+                for part in parts.into_iter().flatten() {
+                    *hint += part;
+                    *hint += "; ";
+                }
+                (Grade::Fail, "virt-9p check tells more")
             }
+            None if inspected.domain.only_shares => (
+                Grade::Warn,
+                "the policy in the domain's metadata keeps virt-9p to shares (paths='9p')",
+            ),
+            None => (Grade::Fail, "virt-9p check tells more"),
         }
-        (Grade::Fail, "virt-9p check tells more")
     } else if starts("/var/tmp/vl.") || starts("/tmp/vl.") {
         (
             Grade::Warn,
@@ -183,28 +190,32 @@ fn judge(
 }
 
 /// Where the name stands in the raw arguments, or the directory of a share that it lies in.
-fn asks<'i>(inspected: &'i Inspection, name: &[u8]) -> Option<&'i Place> {
+fn asks(inspected: &Inspection, name: &[u8]) -> Option<Place> {
     let below = |directory: &[u8]| {
         let rest = name.strip_prefix(directory);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/") || directory == b"/")
     };
     for one in &inspected.shares {
-        if one
-            .facts
-            .directory
-            .as_ref()
-            .is_ok_and(|directory| below(&directory.name))
-        {
-            return Some(&one.share.place);
+        let directory = one.facts.directory.as_ref();
+        if directory.is_ok_and(|directory| below(&directory.name)) {
+            return Some(one.share.place.clone());
         }
     }
     for path in &inspected.paths {
         let Some(files) = &path.files else { continue };
         for file in files.files.iter().flatten() {
             if name == file.name || (files.any_end && name.starts_with(&file.name)) {
-                return Some(&path.path.place);
+                return Some(path.path.place.clone());
             }
         }
     }
-    None
+    if !inspected.domain.only_shares {
+        return None;
+    }
+    // Nobody looked at them.
+    let paths = host_paths::read(&inspected.domain, &inspected.line);
+    let path = paths
+        .into_iter()
+        .find(|path| path.path.as_bytes() == name)?;
+    Some(path.place)
 }
