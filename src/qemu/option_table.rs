@@ -17,175 +17,193 @@
 /// `Some(true)`: it swallows the next word, whatever that is. `Some(false)`: it stands alone.
 /// `None`: none of the sources above has it; QEMU says `invalid option` and does not start.
 pub fn takes_argument(name: &str) -> Option<bool> {
+    let mut padded = [0; LONGEST];
+    padded
+        .get_mut(..name.len())?
+        .copy_from_slice(name.as_bytes());
     OPTIONS
-        .binary_search_by(|(known, _)| (*known).cmp(name))
+        .binary_search_by(|(known, _)| known.cmp(&padded))
         .ok()
         .and_then(|position| OPTIONS.get(position))
         .map(|(_, takes)| *takes)
 }
 
+/// The length of the longest name.
+const LONGEST: usize = 22;
+
+/// An option with its name filled up with zeros, which no word of an XML has: a pointer for each
+/// name would be one more to relocate at every start.
+const fn option(name: &str, takes: bool) -> ([u8; LONGEST], bool) {
+    let mut padded = [0; LONGEST];
+    padded
+        .split_at_mut(name.len())
+        .0
+        .copy_from_slice(name.as_bytes());
+    (padded, takes)
+}
+
 /// Sorted by byte, so capitals come first.
-static OPTIONS: &[(&str, bool)] = &[
-    ("D", true),
-    ("L", true),
-    ("M", true),
-    ("S", false),
-    ("accel", true),
-    ("acpitable", true),
-    ("action", true), // new between 5.2 and 7.2
-    ("add-fd", true),
-    ("alt-grab", false), // removed in 7.1
-    ("append", true),
-    ("async-teardown", false), // new between 5.2 and 7.2, removed in 9.0
-    ("audio", true),           // new between 5.2 and 7.2
-    ("audio-help", false),     // removed in 8.2
-    ("audiodev", true),
-    ("balloon", true), // removed in 3.1
-    ("bios", true),
-    ("blockdev", true),
-    ("boot", true),
-    ("bootp", true), // removed in 3.1
-    ("bt", true),    // gone by 5.2
-    ("cdrom", true),
-    ("chardev", true),
-    ("chroot", true), // removed in 9.0
-    ("clock", true),  // gone by 5.2
-    ("compat", true), // new between 5.2 and 7.2
-    ("cpu", true),
-    ("ctrl-grab", false), // removed in 7.1
-    ("curses", false),    // removed in 7.1
-    ("d", true),
-    ("daemonize", false),
-    ("debugcon", true),
-    ("device", true),
-    ("dfilter", true),
-    ("display", true),
-    ("drive", true),
-    ("dtb", true),
-    ("dump-vmstate", true),
-    ("echr", true),
-    ("enable-fips", false), // removed in 7.1
-    ("enable-hax", false),  // gone by 5.2
-    ("enable-kvm", false),
-    ("enable-sync-profile", false),
-    ("fda", true),
-    ("fdb", true),
-    ("fsdev", true),
-    ("full-screen", false),
-    ("fw_cfg", true),
-    ("g", true),
-    ("gdb", true),
-    ("global", true),
-    ("h", false),
-    ("hda", true),
-    ("hdachs", true), // removed in 2.12
-    ("hdb", true),
-    ("hdc", true),
-    ("hdd", true),
-    ("help", false),
-    ("icount", true),
-    ("incoming", true),
-    ("initrd", true),
-    ("iscsi", true),
-    ("jitdump", false), // new between 7.2 and 10.0
-    ("k", true),
-    ("kernel", true),
-    ("loadvm", true),
-    ("localtime", false), // removed in 3.1
-    ("m", true),
-    ("machine", true),
-    ("mem-path", true),
-    ("mem-prealloc", false),
-    ("mon", true),
-    ("monitor", true),
-    ("msg", true),
-    ("mtdblock", true),
-    ("name", true),
-    ("net", true),
-    ("netdev", true),
-    ("nic", true),
-    ("no-acpi", false), // removed in 9.0
-    ("no-fd-bootchk", false),
-    ("no-frame", false),               // gone by 5.2
-    ("no-hpet", false),                // removed in 9.0
-    ("no-kvm", false),                 // removed in 5.2
-    ("no-kvm-irqchip", false),         // removed in 3.0
-    ("no-kvm-pit", false),             // removed in 2.12
-    ("no-kvm-pit-reinjection", false), // removed in 3.0
-    ("no-quit", false),                // removed in 7.0
-    ("no-reboot", false),
-    ("no-shutdown", false),
-    ("no-user-config", false),
-    ("nodefaults", false),
-    ("nodefconfig", false), // removed in 3.1
-    ("nographic", false),
-    ("numa", true),
-    ("object", true),
-    ("old-param", false), // gone by 11.1
-    ("only-migratable", false),
-    ("option-rom", true),
-    ("overcommit", true),
-    ("parallel", true),
-    ("perfmap", false), // new between 7.2 and 10.0
-    ("pflash", true),
-    ("pidfile", true),
-    ("plugin", true),
-    ("portrait", false), // removed in 9.2
-    ("preconfig", false),
-    ("prom-env", true),
-    ("qmp", true),
-    ("qmp-pretty", true),
-    ("qtest", true),
-    ("qtest-log", true),
-    ("readconfig", true),
-    ("realtime", true), // removed in 6.0
-    ("redir", true),    // removed in 3.1
-    ("rotate", true),   // removed in 9.2
-    ("rtc", true),
-    ("rtc-td-hack", false), // removed in 3.1
-    ("run-with", true),     // new between 7.2 and 10.0
-    ("runas", true),        // removed in 10.0
-    ("s", false),
-    ("sandbox", true),
-    ("sd", true),
-    ("sdl", false), // removed in 7.1
-    ("seed", true),
-    ("semihosting", false),
-    ("semihosting-config", true),
-    ("serial", true),
-    ("set", true),
-    ("shim", true),         // new between 7.2 and 10.0
-    ("show-cursor", false), // removed in 6.0
-    ("singlestep", false),  // removed in 9.0
-    ("smb", true),          // removed in 3.1
-    ("smbios", true),
-    ("smp", true),
-    ("snapshot", false),
-    ("soundhw", true), // gone by 7.2
-    ("spice", true),
-    ("startdate", true), // removed in 3.1
-    ("tb-size", true),   // removed in 6.0
-    ("tdf", false),      // removed in 2.12
-    ("tftp", true),      // removed in 3.1
-    ("tpmdev", true),
-    ("trace", true),
-    ("usb", false),
-    ("usbdevice", true),
-    ("uuid", true),
-    ("version", false),
-    ("vga", true),
-    ("virtfs", true),
-    ("virtfs_synth", false), // gone by 5.2
-    ("virtioconsole", true), // gone by 5.2
-    ("vnc", true),
-    ("watchdog", true), // removed in 7.2
-    ("watchdog-action", true),
-    ("win2k-hack", false),
-    ("writeconfig", true), // removed in 7.1
-    ("xen-attach", false),
-    ("xen-create", false), // gone by 5.2
-    ("xen-domid", true),
-    ("xen-domid-restrict", false),
+static OPTIONS: &[([u8; LONGEST], bool)] = &[
+    option("D", true),
+    option("L", true),
+    option("M", true),
+    option("S", false),
+    option("accel", true),
+    option("acpitable", true),
+    option("action", true), // new between 5.2 and 7.2
+    option("add-fd", true),
+    option("alt-grab", false), // removed in 7.1
+    option("append", true),
+    option("async-teardown", false), // new between 5.2 and 7.2, removed in 9.0
+    option("audio", true),           // new between 5.2 and 7.2
+    option("audio-help", false),     // removed in 8.2
+    option("audiodev", true),
+    option("balloon", true), // removed in 3.1
+    option("bios", true),
+    option("blockdev", true),
+    option("boot", true),
+    option("bootp", true), // removed in 3.1
+    option("bt", true),    // gone by 5.2
+    option("cdrom", true),
+    option("chardev", true),
+    option("chroot", true), // removed in 9.0
+    option("clock", true),  // gone by 5.2
+    option("compat", true), // new between 5.2 and 7.2
+    option("cpu", true),
+    option("ctrl-grab", false), // removed in 7.1
+    option("curses", false),    // removed in 7.1
+    option("d", true),
+    option("daemonize", false),
+    option("debugcon", true),
+    option("device", true),
+    option("dfilter", true),
+    option("display", true),
+    option("drive", true),
+    option("dtb", true),
+    option("dump-vmstate", true),
+    option("echr", true),
+    option("enable-fips", false), // removed in 7.1
+    option("enable-hax", false),  // gone by 5.2
+    option("enable-kvm", false),
+    option("enable-sync-profile", false),
+    option("fda", true),
+    option("fdb", true),
+    option("fsdev", true),
+    option("full-screen", false),
+    option("fw_cfg", true),
+    option("g", true),
+    option("gdb", true),
+    option("global", true),
+    option("h", false),
+    option("hda", true),
+    option("hdachs", true), // removed in 2.12
+    option("hdb", true),
+    option("hdc", true),
+    option("hdd", true),
+    option("help", false),
+    option("icount", true),
+    option("incoming", true),
+    option("initrd", true),
+    option("iscsi", true),
+    option("jitdump", false), // new between 7.2 and 10.0
+    option("k", true),
+    option("kernel", true),
+    option("loadvm", true),
+    option("localtime", false), // removed in 3.1
+    option("m", true),
+    option("machine", true),
+    option("mem-path", true),
+    option("mem-prealloc", false),
+    option("mon", true),
+    option("monitor", true),
+    option("msg", true),
+    option("mtdblock", true),
+    option("name", true),
+    option("net", true),
+    option("netdev", true),
+    option("nic", true),
+    option("no-acpi", false), // removed in 9.0
+    option("no-fd-bootchk", false),
+    option("no-frame", false),               // gone by 5.2
+    option("no-hpet", false),                // removed in 9.0
+    option("no-kvm", false),                 // removed in 5.2
+    option("no-kvm-irqchip", false),         // removed in 3.0
+    option("no-kvm-pit", false),             // removed in 2.12
+    option("no-kvm-pit-reinjection", false), // removed in 3.0
+    option("no-quit", false),                // removed in 7.0
+    option("no-reboot", false),
+    option("no-shutdown", false),
+    option("no-user-config", false),
+    option("nodefaults", false),
+    option("nodefconfig", false), // removed in 3.1
+    option("nographic", false),
+    option("numa", true),
+    option("object", true),
+    option("old-param", false), // gone by 11.1
+    option("only-migratable", false),
+    option("option-rom", true),
+    option("overcommit", true),
+    option("parallel", true),
+    option("perfmap", false), // new between 7.2 and 10.0
+    option("pflash", true),
+    option("pidfile", true),
+    option("plugin", true),
+    option("portrait", false), // removed in 9.2
+    option("preconfig", false),
+    option("prom-env", true),
+    option("qmp", true),
+    option("qmp-pretty", true),
+    option("qtest", true),
+    option("qtest-log", true),
+    option("readconfig", true),
+    option("realtime", true), // removed in 6.0
+    option("redir", true),    // removed in 3.1
+    option("rotate", true),   // removed in 9.2
+    option("rtc", true),
+    option("rtc-td-hack", false), // removed in 3.1
+    option("run-with", true),     // new between 7.2 and 10.0
+    option("runas", true),        // removed in 10.0
+    option("s", false),
+    option("sandbox", true),
+    option("sd", true),
+    option("sdl", false), // removed in 7.1
+    option("seed", true),
+    option("semihosting", false),
+    option("semihosting-config", true),
+    option("serial", true),
+    option("set", true),
+    option("shim", true),         // new between 7.2 and 10.0
+    option("show-cursor", false), // removed in 6.0
+    option("singlestep", false),  // removed in 9.0
+    option("smb", true),          // removed in 3.1
+    option("smbios", true),
+    option("smp", true),
+    option("snapshot", false),
+    option("soundhw", true), // gone by 7.2
+    option("spice", true),
+    option("startdate", true), // removed in 3.1
+    option("tb-size", true),   // removed in 6.0
+    option("tdf", false),      // removed in 2.12
+    option("tftp", true),      // removed in 3.1
+    option("tpmdev", true),
+    option("trace", true),
+    option("usb", false),
+    option("usbdevice", true),
+    option("uuid", true),
+    option("version", false),
+    option("vga", true),
+    option("virtfs", true),
+    option("virtfs_synth", false), // gone by 5.2
+    option("virtioconsole", true), // gone by 5.2
+    option("vnc", true),
+    option("watchdog", true), // removed in 7.2
+    option("watchdog-action", true),
+    option("win2k-hack", false),
+    option("writeconfig", true), // removed in 7.1
+    option("xen-attach", false),
+    option("xen-create", false), // gone by 5.2
+    option("xen-domid", true),
+    option("xen-domid-restrict", false),
 ];
 
 #[cfg(test)]
@@ -221,8 +239,10 @@ mod tests {
     #[test]
     fn finds_every_option_and_nothing_else() {
         for (name, takes) in OPTIONS {
+            let name = std::str::from_utf8(name).unwrap().trim_end_matches('\0');
             assert_eq!(takes_argument(name), Some(*takes), "{name}");
         }
+        assert!(OPTIONS.is_sorted());
         for name in ["", "-fsdev", "Fsdev", "fsde", "fsdev=x", "zzz", "smp-cache"] {
             assert_eq!(takes_argument(name), None, "{name}");
         }
