@@ -71,6 +71,12 @@ const REFUSED: [(&str, &str); 4] = [
 /// Mounts below /dev that are the host's own in a guest's private /dev, too.
 const SHARED: [&str; 3] = ["/dev/shm/", "/dev/hugepages/", "/dev/mqueue/"];
 
+/// Whether it lies where a guest has a /dev of its own.
+pub fn is_in_dev(name: &[u8]) -> bool {
+    let is_below = |shared: &str| name.starts_with(shared.as_bytes());
+    name.starts_with(b"/dev/") && !SHARED.into_iter().any(is_below)
+}
+
 /// Judges `name`, the kernel's own, which QEMU opens with these letters for the guest of this name.
 /// `image`: it is a disk.
 pub fn judge(name: &[u8], guest: &str, letters: &str, image: bool) -> GuestAccess {
@@ -115,11 +121,7 @@ pub fn judge(name: &[u8], guest: &str, letters: &str, image: bool) -> GuestAcces
     if system_paths::system_path(name, !writes).is_some_and(|judged| !judged.granted) {
         return GuestAccess::Refused(SYSTEM);
     }
-    let is_device = name.starts_with(b"/dev/")
-        && !SHARED
-            .iter()
-            .any(|shared| name.starts_with(shared.as_bytes()));
-    match (is_device, image) {
+    match (is_in_dev(name), image) {
         (true, true) => GuestAccess::Refused(BLOCK),
         (true, false) => GuestAccess::Device,
         (false, _) => GuestAccess::Rule,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::apparmor::files::PROFILES;
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_FILES};
-use crate::apparmor::{block, policy};
+use crate::apparmor::{block, guest_access, policy};
 use crate::domain::{Domain, Located, Origin, Place, read_only_files};
 use crate::host::Root;
 use crate::host::directory::NoDirectory;
@@ -38,12 +38,12 @@ pub struct Looked {
 }
 
 /// The paths of a domain, what lies there, and what stands before them. None where its metadata keeps
-/// us to shares.
+/// us to shares. `walls` is asked once; it is told whether there may be devices among them.
 pub fn look(
     domain: &Domain,
     line: &CommandLine,
     root: Option<&Root>,
-    walls: impl FnOnce() -> Walls,
+    walls: impl FnOnce(bool) -> Walls,
 ) -> (Vec<Looked>, Arc<Walls>) {
     let mut paths = match domain.only_shares {
         true => Vec::new(),
@@ -53,7 +53,8 @@ pub fn look(
         return Default::default();
     }
     paths.truncate(MOST_PATHS);
-    let walls = Arc::new(walls());
+    let is_device = |path: &HostPath| guest_access::is_in_dev(path.path.as_bytes());
+    let walls = Arc::new(walls(paths.iter().any(is_device)));
     let is_program = |path: &HostPath| path.access == Access::Never(Why::Exec);
     if let Some(root) = root.filter(|_| paths.iter().any(is_program)) {
         walls.settings(root);
@@ -217,7 +218,7 @@ fn files(root: &Root, path: &str, opening: Opening, walls: &Walls) -> Files {
         // Into the file system of a user nobody looks.
         Ok(file)
             if file.lies != Lies::Unknown
-                && (walls.user.is_some() || file.name.starts_with(b"/dev/")) =>
+                && (walls.user.is_some() || guest_access::is_in_dev(&file.name)) =>
         {
             walls.before(root, &absolute(name), act(opening))
         }

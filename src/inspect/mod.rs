@@ -157,7 +157,7 @@ fn look(
         .and_then(|root| qemu_user::find(root, &domain));
     let user = user.map(Arc::new);
     let facts = facts(root, &shares, user.as_ref());
-    let walls = || {
+    let walls = |with_devices: bool| {
         // A session daemon has none of them.
         let Some(root) = root.filter(|_| !assume.session) else {
             return Walls::unknown();
@@ -167,7 +167,9 @@ fn look(
             Some(user) => Some(QemuUser::clone(user)),
             None => qemu_user::find(root, &domain),
         });
-        Walls::new(root, user, natives(text, &domain))
+        // What libvirt's elements name matters for devices, and for permissions.
+        let natives = (with_devices || user.is_some()).then(|| natives(text, &domain));
+        Walls::new(root, user, natives.into_iter().flatten())
     };
     let (paths, walls) = host_paths::look(&domain, &line, root, walls);
     if let Some(root) = root.filter(|_| most.is_some()) {
