@@ -21,6 +21,7 @@ pub mod hook;
 pub mod host;
 pub mod inspect;
 pub mod lint;
+pub mod native;
 pub mod ordered;
 pub mod output;
 pub mod pci;

@@ -19,6 +19,12 @@ fuzz_target!(|text: &str| {
             Direction::CommandLine => Direction::Native,
             Direction::Native => Direction::CommandLine,
         };
+        // What stays would stay again.
+        if to == Direction::Native
+            && let Some(again) = self::converted(&converted.text, to)
+        {
+            assert_eq!(again.text, converted.text);
+        }
         if let Some(back) = self::converted(&converted.text, back) {
             kept(&converted.text, &back);
         }

@@ -31,8 +31,11 @@ pub const COMMAND: Command = Command {
     summary: "turn <filesystem> into raw arguments, or back",
     about: "\
 Changes the shares of a domain and no other byte of its XML. What has no equal on
-the other side is refused with its place, and then nothing is converted. The
-result goes to standard output unless --diff, --output or --in-place is given.
+the other side is refused with its place, and then nothing is converted. The way
+to native also takes input-linux, fw_cfg, acpitable and ivshmem-plain on memory in
+/dev/shm, unless --target names shares; those without an equal stay, and a warning
+says why. The result goes to standard output unless --diff, --output or --in-place
+is given.
 Ends with 0 when it is done or there was nothing to do, 1 when it is refused, 2
 when the input cannot be read.
 ",
@@ -92,15 +95,20 @@ fn run(call: &Call) -> Result<ExitCode, Error> {
     for note in &converted.notes {
         complain(&format!("note: {note}"));
     }
-    if converted.shares == 0 {
+    refuse(&input, &before, &converted.stays, Level::Warning);
+    if converted.shares + converted.others == 0 {
         complain("note: there is nothing to convert");
+    }
+    let mut done = count(converted.shares, "share");
+    if converted.others > 0 {
+        done = format!("{done} and {} more", count(converted.others, "element"));
     }
     let changed = Changed {
         input: &input,
         original: original.as_ref(),
         text: &converted.text,
         edits: &converted.edits,
-        done: format!("{} converted", count(converted.shares, "share")),
+        done: format!("{done} converted"),
     };
     destination.write(&changed, &around)?;
     Ok(ExitCode::SUCCESS)
@@ -191,7 +199,7 @@ fn convert(
     let converted = match converted {
         Ok(converted) => converted,
         Err(refusals) => {
-            refuse(input, before, &refusals);
+            refuse(input, before, &refusals, Level::Error);
             return Ok(None);
         }
     };
@@ -210,7 +218,7 @@ fn convert(
 const MOST_REFUSALS: usize = 1000;
 
 /// Shows what stands in the way of a conversion, in the order of the document.
-fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
+fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal], level: Level) {
     let lines = input.document.lines();
     let colour = output::colours_messages();
     let places = refusals.iter().enumerate().map(|(number, refusal)| {
@@ -229,7 +237,7 @@ fn refuse(input: &Input, before: &Inspection, refusals: &[Refusal]) {
             continue;
         }
         let about = About {
-            level: Level::Error,
+            level,
             code: None,
             span,
             message: &refusal.message,

@@ -1,11 +1,12 @@
 //! `<filesystem>` and [`PortableShare`], both ways.
 
 use crate::convert::named_buses::NamedBuses;
-use crate::convert::portable::{Access, Address, Model, PortableShare, user_alias};
+use crate::convert::portable::{Access, Address, Model, PortableShare};
 use crate::convert::tree::XmlNode;
 use crate::convert::{Refusal, Refusals};
 use crate::domain::xml::attribute;
 use crate::domain::{Device, number};
+use crate::qemu::libvirt_ids::user_alias;
 use crate::qemu::numbers::SlotFunction;
 use crate::text::{Span, quoted};
 
@@ -273,15 +274,7 @@ pub fn write(share: &PortableShare, step: &str) -> Vec<String> {
         child(format!("<alias name={}/>", attribute(alias)));
     }
     if let Some(address) = &share.address {
-        let multifunction = if address.multifunction {
-            " multifunction='on'"
-        } else {
-            ""
-        };
-        child(format!(
-            "<address type='pci' domain='0x0000' bus='0x{:02x}' slot='0x{:02x}' function='0x{:x}'{multifunction}/>",
-            address.index, address.at.slot, address.at.function
-        ));
+        child(address.xml());
     }
     lines.push("</filesystem>".to_owned());
     lines

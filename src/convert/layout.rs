@@ -111,6 +111,19 @@ impl<'t> Style<'t> {
         ))
     }
 
+    /// These lines in an element.
+    pub fn wrapped(
+        &self,
+        open: &str,
+        lines: impl Iterator<Item = String>,
+        close: &str,
+    ) -> Vec<String> {
+        let mut wrapped = vec![open.to_owned()];
+        wrapped.extend(lines.map(|line| format!("{}{line}", self.step)));
+        wrapped.push(close.to_owned());
+        wrapped
+    }
+
     fn indented(&self, inner: &str, lines: &[String]) -> String {
         let line = |line: &String| format!("{inner}{line}{}", self.newline);
         lines.iter().map(line).collect()

@@ -4,7 +4,9 @@
 //! out of either form into a [`portable::PortableShare`], which is what both forms can say, and
 //! refuse what only one can; [`to_commandline`] and [`to_native`] decide ids, addresses and places,
 //! and give edits, in which [`write_arguments`] and [`filesystem`] write the share; [`edit`]
-//! carries them out. If any share that was asked for is refused, none is converted.
+//! carries them out. If any share that was asked for is refused, none is converted. What
+//! [`crate::native`] reads of other arguments goes to libvirt with the shares, one by one: what of
+//! them has no equal stays as it is, and why is said.
 
 pub mod diff;
 pub mod edit;
@@ -97,6 +99,10 @@ pub struct Plan {
     pub edits: Vec<Edit>,
     /// How many shares they convert.
     pub shares: usize,
+    /// How much else.
+    pub others: usize,
+    /// What else stays as it is, and why.
+    pub stays: Vec<Refusal>,
     /// What else is worth knowing, a sentence each.
     pub notes: Vec<String>,
 }
@@ -110,6 +116,10 @@ pub struct Converted {
     pub edits: Vec<Edit>,
     /// How many shares were converted.
     pub shares: usize,
+    /// How much else was.
+    pub others: usize,
+    /// What else stays as it is, and why.
+    pub stays: Vec<Refusal>,
     /// What else is worth knowing, a sentence each.
     pub notes: Vec<String>,
 }
@@ -134,6 +144,8 @@ pub fn convert(context: &Conversion) -> Result<Converted, Vec<Refusal>> {
         text,
         edits: plan.edits,
         shares: plan.shares,
+        others: plan.others,
+        stays: plan.stays,
         notes: plan.notes,
     })
 }

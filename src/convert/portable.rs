@@ -31,13 +31,6 @@ pub struct PortableShare {
     pub address: Option<Address>,
 }
 
-/// An alias that is the user's own: libvirt keeps `ua-` with letters, digits, `-` and `_` behind
-/// it, and forgets any other (virDomainDeviceInfoParseXML).
-pub fn user_alias(alias: &str) -> Option<String> {
-    let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    (alias.starts_with("ua-") && alias.bytes().all(known)).then(|| alias.to_owned())
-}
-
 /// A place on a bus that libvirt knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
@@ -49,6 +42,21 @@ pub struct Address {
     pub at: SlotFunction,
     /// Whether others may be beside it.
     pub multifunction: bool,
+}
+
+impl Address {
+    /// The element, as libvirt itself writes it.
+    pub fn xml(&self) -> String {
+        let multifunction = if self.multifunction {
+            " multifunction='on'"
+        } else {
+            ""
+        };
+        format!(
+            "<address type='pci' domain='0x0000' bus='0x{:02x}' slot='0x{:02x}' function='0x{:x}'{multifunction}/>",
+            self.index, self.at.slot, self.at.function
+        )
+    }
 }
 
 /// libvirt's `accessmode`, QEMU's `security_model`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::convert::named_buses::NamedBuses;
-use crate::convert::portable::{Access, Address, Model, PortableShare, user_alias};
+use crate::convert::portable::{Access, Address, Model, PortableShare};
 use crate::convert::{Conversion, Refusal, Refusals, undefined};
 use crate::domain::Place;
 use crate::lint::catalogue::Code;
@@ -14,6 +14,7 @@ use crate::pci::build::{Wish, wish};
 use crate::qemu::command_line::{Fsdev, RawDevice, RawProperty};
 use crate::qemu::fsdev_keys::{InFilesystem, fsdev_key};
 use crate::qemu::index::Index;
+use crate::qemu::libvirt_ids::user_alias;
 use crate::qemu::numbers::{OptionNumber, option_number};
 use crate::qemu::option_string::Opt;
 use crate::text::quoted;
@@ -205,7 +206,10 @@ impl<'a> RawShares<'a> {
 
     /// Where the device is; none where it does not say, where QEMU refuses it, and where libvirt
     /// would. libvirt then assigns an address, and the caller looks at what else there is.
-    fn address(&self, device: &RawDevice, model: Model) -> Result<Option<Address>, Refusal> {
+    ///
+    /// # Errors
+    /// Where libvirt has no name for the bus.
+    pub fn address(&self, device: &RawDevice, model: Model) -> Result<Option<Address>, Refusal> {
         let Wish::Pci {
             bus,
             at: Some(function),

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use crate::apparmor::files::PROFILES;
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_FILES};
 use crate::apparmor::{block, guest_access, policy};
+use crate::assumptions::Assumptions;
 use crate::domain::{Domain, Located, Origin, Place, read_only_files};
-use crate::host::Root;
 use crate::host::directory::NoDirectory;
 use crate::host::named_file::{self, Lies, NamedFile};
 use crate::host::timed_look::{self, Answer, Files, Question};
 use crate::host::walls::{Before, Walls};
+use crate::host::{Root, versions};
 use crate::inspect::without_looking;
 use crate::lint;
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::host_paths::walls::{self, act};
-use crate::lint::host_paths::{Around, Judged, judge};
+use crate::lint::host_paths::{Around, Judged, judge, native};
 use crate::qemu::argv::Stray;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::host_paths::table::{Kind, Why};
@@ -88,6 +89,23 @@ pub fn look(
     };
     let all = paths.into_iter().map(looked).collect();
     (all, walls)
+}
+
+/// What libvirt has elements for.
+pub fn natives(
+    looked: &[Looked],
+    domain: &Domain,
+    line: &CommandLine,
+    root: Option<&Root>,
+    mut assume: Assumptions,
+) -> Vec<Finding> {
+    if looked.is_empty() || assume.session {
+        return Vec::new();
+    }
+    if let Some(root) = root {
+        versions::complete(root, domain, &mut assume);
+    }
+    native::notes(domain, line, looked.iter().map(|one| &one.path), &assume)
 }
 
 /// Whether a symbolic link was followed to one of them.

@@ -219,6 +219,7 @@ fn look(
     );
     if most.is_some() {
         findings.append(&mut of_paths);
+        findings.extend(host_paths::natives(&paths, &domain, &line, root, assume));
     }
     if let (Confinement::Confined, Err(much)) = (confinement, grants.render()) {
         findings.push(

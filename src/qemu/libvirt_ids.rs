@@ -10,6 +10,13 @@ use std::fmt;
 
 use crate::domain::{Device, Domain, Interned};
 
+/// An alias that is the user's own: libvirt keeps `ua-` with letters, digits, `-` and `_` behind
+/// it, and forgets any other (virDomainDeviceInfoParseXML).
+pub fn user_alias(alias: &str) -> Option<String> {
+    let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (alias.starts_with("ua-") && alias.bytes().all(known)).then(|| alias.to_owned())
+}
+
 /// An `id=` on QEMU's command line. Put together only where somebody reads it: a large domain has
 /// hundreds, and hardly one is ever asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -163,6 +163,7 @@ codes! {
         DeviceNotAllowed = DEVICE_NOT_ALLOWED, "device-not-allowed";
         StickyDirectory = STICKY_DIRECTORY, "sticky-directory";
         ProgramSandboxed = PROGRAM_SANDBOXED, "program-sandboxed";
+        NativeEquivalent = NATIVE_EQUIVALENT, "native-equivalent";
     }
 }
 

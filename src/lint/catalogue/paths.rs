@@ -347,3 +347,23 @@ pub static PROGRAM_SANDBOXED: Entry = Entry {
     },
     since: None,
 };
+
+pub static NATIVE_EQUIVALENT: Entry = Entry {
+    summary: "a path of the host for which libvirt has an element",
+    meaning: "What its own XML names, libvirt opens to the guest: it puts a node into the guest's \
+              private /dev and its device controller, gives it to QEMU's user, and writes the \
+              AppArmor rule. Of raw arguments it knows nothing. Where its element gets no rule \
+              either (ROM files, hardware entropy and TPM devices, sockets of virtiofs and of \
+              vhost-user disks), nothing is said.",
+    fix: "Write libvirt's element; `virt-9p convert --to native` does so for input-linux, fw_cfg, \
+          acpitable and shared memory in /dev/shm, where nothing gets lost.",
+    example: Example {
+        text: "-fw_cfg name=opt/com.coreos/config,file=/srv/config.ign",
+        fixed: None,
+        options: "--no-host",
+    },
+    since: Some(
+        "libvirt 7.4 has <input type='evdev'>, 6.5 <sysinfo type='fwcfg'>, 11.2 any ACPI \
+                 table",
+    ),
+};

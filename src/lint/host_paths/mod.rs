@@ -1,6 +1,7 @@
 //! The paths in raw arguments that are no shares: which of them the hook opens to the guest, and what
 //! is to be said of the others. Judges what others have looked up.
 
+pub mod native;
 pub mod walls;
 
 use crate::apparmor::guest_access::{self, GuestAccess};

@@ -3,7 +3,7 @@
 //! ([`crate::qemu::shares`]).
 
 mod character;
-mod flatten;
+pub mod flatten;
 mod found;
 mod images;
 mod read;
