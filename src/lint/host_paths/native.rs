@@ -141,6 +141,10 @@ pub fn notes<'p>(
                 let Some((since, element)) = row(name) else {
                     continue;
                 };
+                // Of what no rule opens only devices of the host have an element.
+                if kind.is_empty() && !element.starts_with("<hostdev") && element != "<vsock>" {
+                    continue;
+                }
                 (since, filled(element, path, kind), false)
             }
         };
