@@ -214,6 +214,11 @@ fn what_is_not_granted_is_said() {
         (["-readconfig", "/etc/x"], true),
         (["-plugin", "file=/x.so"], true),
         (["-netdev", "tap,id=n,script=/etc/up"], true),
+        (
+            ["-netdev", "user,id=n,guestfwd=tcp:10.0.2.9:80-cmd:/bin/x"],
+            true,
+        ),
+        (["-incoming", "exec:cat"], true),
         (["-drive", "file=fat:rw:/srv/dir"], true),
         (["-drive", "file=json:{'driver':"], false),
         (["-drive", "file=foo:/srv/x"], false),
@@ -248,6 +253,7 @@ fn what_is_not_granted_is_said() {
         ["-drive", "file=nbd:localhost:10809"],
         ["-drive", "file=https://host/file"],
         ["-netdev", "tap,id=n,script=no,downscript=no"],
+        ["-netdev", "user,id=n,guestfwd=tcp:10.0.2.9:80-chardev:/x"],
         ["-spice", "addr=/x"],
         ["-audiodev", "pa,id=a,server=host"],
     ] {

@@ -33,7 +33,9 @@ pub struct Walls {
     /// The user QEMU runs as, where that is known and matters.
     pub user: Option<QemuUser>,
     /// What libvirt's own elements name: it sees to owner, node and rule.
-    natives: BTreeSet<String>,
+    natives: Vec<String>,
+    /// The same, and what that leads to, once somebody has asked.
+    known_natives: OnceLock<BTreeSet<String>>,
     /// What qemu.conf says, where it may be read, once somebody has asked.
     settings: OnceLock<Option<Settings>>,
     /// Who reads that, and whether it was changed after; likewise.
@@ -89,14 +91,10 @@ pub struct Before {
 impl Walls {
     /// For paths that are looked at as this user. `natives` are paths that libvirt's own elements
     /// name.
-    pub fn new<'n>(
-        root: &Root,
-        user: Option<QemuUser>,
-        natives: impl IntoIterator<Item = &'n str>,
-    ) -> Walls {
+    pub fn new(user: Option<QemuUser>, natives: Vec<String>) -> Walls {
         Walls {
             user,
-            natives: names(root, natives),
+            natives,
             ..Walls::default()
         }
     }
@@ -142,7 +140,12 @@ impl Walls {
         if let Some(user) = &self.user {
             before.obstacles = obstacles(root, user, &way, act);
         }
-        let is_native = |name: &String| self.natives.contains(name);
+        // Not before: this is where nobody waits for ever.
+        let natives = self.known_natives.get_or_init(|| {
+            let natives = self.natives.iter().map(String::as_str);
+            names(root, natives)
+        });
+        let is_native = |name: &String| natives.contains(name);
         // libvirt gives QEMU's user what its own elements name.
         if way.names().any(|name| is_native(&name)) {
             let own = |one: &Obstacle| matches!(one.what, Hindrance::File(..));

@@ -101,3 +101,68 @@ pub fn way(root: &Root, path: &Path, follows: bool) -> Option<Way> {
 fn push(left: &mut Vec<OsString>, path: &Path) {
     left.extend(path.iter().rev().map(OsString::from));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn says_what_is_searched_and_followed() {
+        let host = tempfile::tempdir().unwrap();
+        let at = |path: &str| host.path().join(path);
+        fs::create_dir_all(at("a/b")).unwrap();
+        fs::write(at("a/b/file"), "").unwrap();
+        for (target, link) in [
+            ("b/file", "a/link"),
+            ("/a/b", "a/up"),
+            ("loop", "a/loop"),
+            ("gone", "a/dangling"),
+        ] {
+            symlink(target, at(link)).unwrap();
+        }
+        let root = Root::below(host.path().to_owned());
+        let shown = |path: &str, follows: bool| {
+            let way = way(&root, Path::new(path), follows)?;
+            let searched = way.searched.iter().map(|one| one.to_str().unwrap());
+            let searched: Vec<_> = searched.collect();
+            let names: Vec<_> = way.names().collect();
+            Some(format!(
+                "{} | {} | {}",
+                searched.join(" "),
+                names.join(" "),
+                way.is.is_some()
+            ))
+        };
+        for (path, follows, expected) in [
+            ("/a/b/file", true, Some("/ /a /a/b | /a/b/file | true")),
+            (
+                "//a/./b/../b/new",
+                true,
+                Some("/ /a /a/b /a /a/b | /a/b/new | false"),
+            ),
+            (
+                "/a/link",
+                true,
+                Some("/ /a /a /a/b | /a/link /a/b/file | true"),
+            ),
+            ("/a/link", false, Some("/ /a | /a/link | true")),
+            (
+                "/a/up/file",
+                false,
+                Some("/ /a / /a /a/b | /a/up /a/b/file | true"),
+            ),
+            (
+                "/a/dangling",
+                true,
+                Some("/ /a /a | /a/dangling /a/gone | false"),
+            ),
+            ("/", true, Some(" | / | true")),
+            ("/a/loop", true, None),
+            ("/a/none/x", true, None),
+            ("/a/b/file/x", true, None),
+        ] {
+            assert_eq!(shown(path, follows).as_deref(), expected, "{path}");
+        }
+    }
+}

@@ -168,8 +168,11 @@ fn look(
             None => qemu_user::find(root, &domain),
         });
         // What libvirt's elements name matters for devices, and for permissions.
-        let natives = (with_devices || user.is_some()).then(|| natives(text, &domain));
-        Walls::new(root, user, natives.into_iter().flatten())
+        let natives = match with_devices || user.is_some() {
+            true => natives(text, &domain),
+            false => Vec::new(),
+        };
+        Walls::new(user, natives)
     };
     let (paths, walls) = host_paths::look(&domain, &line, root, walls);
     if let Some(root) = root.filter(|_| most.is_some()) {
@@ -252,10 +255,11 @@ fn look(
 }
 
 /// What looks like a path in libvirt's own devices.
-fn natives<'t>(text: &'t str, domain: &'t Domain) -> impl Iterator<Item = &'t str> {
+fn natives(text: &str, domain: &Domain) -> Vec<String> {
     let devices = domain.devices.iter();
-    let values = devices.flat_map(move |device| device.span.of(text).split(['\'', '"']));
-    values.filter(|value| value.starts_with('/'))
+    let values = devices.flat_map(|device| device.span.of(text).split(['\'', '"']));
+    let paths = values.filter(|value| value.starts_with('/'));
+    paths.map(str::to_owned).collect()
 }
 
 /// Whether a look at the host could change its level.
