@@ -232,6 +232,10 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
         ..Assumptions::default()
     };
     let inspection = inspect::inspect_domain(document.text(), domain, line, Some(root), assume);
+    // Nothing of the host is named.
+    if !has_9p && inspection.of_paths.is_empty() && inspection.grants.files() == 0 {
+        return not_ours(root, content);
+    }
     let ending = decide(root, &inspection, has_9p);
     // The process ends: nobody needs the memory back.
     std::mem::forget(inspection);

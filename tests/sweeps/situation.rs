@@ -25,16 +25,19 @@ pub struct Situation {
     pub operation: (&'static str, &'static str),
     /// Shares in the XML.
     shares: &'static [&'static str],
+    /// Whether its raw arguments name a file as well.
+    file: bool,
 }
 
 /// First start, change, no change, release; and domains that have no raw shares, or none any more.
-pub const SITUATIONS: [Situation; 8] = [
+pub const SITUATIONS: [Situation; 9] = [
     Situation {
         name: "first start",
         before: None,
         leftover: false,
         operation: PREPARE,
         shares: &[SHARE],
+        file: false,
     },
     Situation {
         name: "changed share",
@@ -42,6 +45,7 @@ pub const SITUATIONS: [Situation; 8] = [
         leftover: false,
         operation: PREPARE,
         shares: &[OTHER],
+        file: false,
     },
     Situation {
         name: "unchanged share",
@@ -49,6 +53,7 @@ pub const SITUATIONS: [Situation; 8] = [
         leftover: false,
         operation: PREPARE,
         shares: &[SHARE],
+        file: false,
     },
     Situation {
         name: "start after a crash",
@@ -56,6 +61,7 @@ pub const SITUATIONS: [Situation; 8] = [
         leftover: true,
         operation: PREPARE,
         shares: &[SHARE, OTHER],
+        file: false,
     },
     Situation {
         name: "release",
@@ -63,6 +69,7 @@ pub const SITUATIONS: [Situation; 8] = [
         leftover: false,
         operation: RELEASE,
         shares: &[SHARE],
+        file: false,
     },
     Situation {
         name: "release after a crash",
@@ -70,6 +77,7 @@ pub const SITUATIONS: [Situation; 8] = [
         leftover: true,
         operation: RELEASE,
         shares: &[SHARE],
+        file: false,
     },
     Situation {
         name: "stale block of a domain without shares",
@@ -77,6 +85,15 @@ pub const SITUATIONS: [Situation; 8] = [
         leftover: false,
         operation: PREPARE,
         shares: &[],
+        file: false,
+    },
+    Situation {
+        name: "a file of a domain without shares",
+        before: None,
+        leftover: false,
+        operation: PREPARE,
+        shares: &[],
+        file: true,
     },
     Situation {
         name: "domain without shares",
@@ -84,6 +101,7 @@ pub const SITUATIONS: [Situation; 8] = [
         leftover: false,
         operation: PREPARE,
         shares: &[],
+        file: false,
     },
 ];
 
@@ -95,12 +113,21 @@ impl Situation {
 
     /// Whether there is something to tell: rules come or go.
     pub fn logs(&self) -> bool {
-        self.before.is_some() || !self.shares.is_empty()
+        self.before.is_some() || !self.shares.is_empty() || self.file
     }
 
     /// The XML that libvirt passes.
     pub fn xml(&self) -> String {
-        domain_xml("", &raw(self.shares))
+        let xml = domain_xml("", &raw(self.shares));
+        if !self.file {
+            return xml;
+        }
+        let words = ["-fw_cfg", "name=opt/a,file=/srv/file"];
+        let words = words
+            .map(|word| format!("<qemu:arg value='{word}'/>"))
+            .concat();
+        let own = format!("<qemu:commandline>{words}</qemu:commandline></domain>");
+        xml.replace("</domain>", &own)
     }
 
     /// The profile before, and after a call that nothing disturbs.
@@ -149,6 +176,7 @@ pub fn host() -> Host {
     )
     .unwrap();
     fs::write(host.path("/etc/group"), "kvm:x:106:\n").unwrap();
+    fs::write(host.path("/srv/file"), "{}\n").unwrap();
     fs::write(host.path("/etc/libvirt/qemu.conf"), "# nothing\n").unwrap();
     // Never read: a few lines fit, and nobody waits for it. Open as long as the process.
     std::mem::forget(UnixDatagram::bind(host.path("/dev/log")).unwrap());
