@@ -570,7 +570,8 @@ fn sets<F: Fn(usize) -> String>(size: usize, one: F) -> impl Iterator<Item = (St
 /// The example of a finding in a domain of about so many bytes: all that is its own, repeated.
 fn repeated(code: Code, size: usize) -> String {
     let text = example::domain(code.entry().example.text);
-    let times = (size / text.len()).max(1);
+    // Exactly twice as often in twice the size.
+    let times = (SIZE / text.len()).max(1) * size.div_ceil(SIZE);
     let twice = |text: String, from: &str, to: &str| match (text.find(from), text.rfind(to)) {
         (Some(start), Some(end)) => {
             let inside = start + from.len()..end;
