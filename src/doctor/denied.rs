@@ -16,6 +16,7 @@ use crate::domain::{Place, Uuid};
 use crate::host::kernel_log::{self, Denied};
 use crate::host::{Root, guests};
 use crate::inspect::Inspection;
+use crate::lint::finding::Level;
 use crate::qemu::host_paths;
 use crate::text::{count, visible};
 
@@ -130,7 +131,23 @@ fn judge(
     }
     *hint += " names it: ";
     let starts = |begin: &str| one.name.starts_with(begin.as_bytes());
+    let findings = inspected.findings.iter();
+    let findings = findings.filter(|finding| Some(&finding.place) == place.as_ref());
+    let worst = findings.clone().map(|finding| finding.level).max();
+    let add = |hint: &mut String| {
+        for finding in findings.filter(|finding| Some(finding.level) == worst) {
+            let parts = [Some(&finding.message), finding.help.as_ref()];
+            for part in parts.into_iter().flatten() {
+                *hint += part;
+                *hint += "; ";
+            }
+        }
+    };
     let (grade, text) = if letters.is_some_and(|all| policy::allow(next, &one.name, all)) {
+        // Another wall behind this one.
+        if worst > Some(Level::Note) {
+            add(hint);
+        }
         (
             Grade::Warn,
             "virt-9p opens it at the next start of the guest",
@@ -140,23 +157,14 @@ fn judge(
             Grade::Warn,
             "virt-9p opens it, but not for that, which QEMU is not known to need",
         )
-    } else if let Some(place) = place {
-        let findings = inspected.findings.iter();
-        let findings = findings.filter(|finding| finding.place == place);
-        match findings.max_by_key(|finding| finding.level) {
-            Some(finding) => {
-                let parts = [Some(&finding.message), finding.help.as_ref()];
-                for part in parts.into_iter().flatten() {
-                    *hint += part;
-                    *hint += "; ";
-                }
-                (Grade::Fail, "virt-9p check tells more")
-            }
+    } else if place.is_some() {
+        add(hint);
+        match worst {
             None if inspected.domain.only_shares => (
                 Grade::Warn,
                 "the policy in the domain's metadata keeps virt-9p to shares (paths='9p')",
             ),
-            None => (Grade::Fail, "virt-9p check tells more"),
+            _ => (Grade::Fail, "virt-9p check tells more"),
         }
     } else if starts("/var/tmp/vl.") || starts("/tmp/vl.") {
         (
