@@ -185,6 +185,7 @@ fn libvirts_side_alone_is_accepted() {
     for number in 0..total() / 42 {
         let mut case = cases::topology::case(&mut random(seed, number), &shares);
         case.raw.clear();
+        case.overrides.clear();
         let verdict = judge::verdict(&case.argv());
         assert!(
             verdict.accepted,

@@ -180,10 +180,10 @@ pub struct Filesystem {
 }
 
 impl Domain {
-    /// Whether `<qemu:override>` moves devices: sets `bus`, `addr` or `multifunction` of any.
+    /// Whether `<qemu:override>` may move devices, or make others of them.
     pub fn moves_devices(&self) -> bool {
         let mut names = self.overrides.iter().map(|property| property.name.as_str());
-        names.any(|name| matches!(name, "bus" | "addr" | "multifunction"))
+        names.any(|name| matches!(name, "bus" | "addr" | "multifunction" | "driver" | "id"))
     }
 }
 

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assumptions::{Assumptions, DeviceForm};
-use crate::domain::{Device, Domain, Interned};
+use crate::domain::{Device, Domain, Interned, Override};
 use crate::ordered;
 use crate::pci::machine::{self, Family};
+use crate::pci::overrides::{self, Overrides};
 use crate::pci::topology::{BusKind, Party, PciRefusal, PciRequest, Placement, Topology, User};
 use crate::qemu::command_line::{CommandLine, RawDevice};
 use crate::qemu::device_json::JsonValue;
@@ -28,6 +29,12 @@ pub struct Placed {
     pub placed: Vec<(usize, Placement)>,
     /// Raw devices that did not, or that were in the way of a device of libvirt's; each once.
     pub refused: Vec<Refused>,
+    /// The devices of libvirt's that `<qemu:override>` moves.
+    pub moved: BTreeSet<usize>,
+    /// Those of them that meet the machine or another of libvirt's, or find no place; each once.
+    pub moved_refused: Vec<MovedRefused>,
+    /// Whether a device of libvirt's is moved that we cannot follow.
+    pub moves_are_uncertain: bool,
     /// What other options make, where QEMU does not create it or where it is in the way of a device
     /// of libvirt's; each once.
     pub implied_refused: Vec<ImpliedRefused>,
@@ -48,6 +55,17 @@ pub struct Refused {
     pub why: PciRefusal,
     /// Whether the raw device had no address of its own.
     pub automatic: bool,
+}
+
+/// A device of libvirt's that `<qemu:override>` moves to where QEMU refuses it, or another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MovedRefused {
+    /// Index into `Domain::devices`.
+    pub device: usize,
+    /// The other one of libvirt's, where that came second.
+    pub victim: Option<usize>,
+    /// What QEMU would say.
+    pub why: PciRefusal,
 }
 
 /// A device that another option makes and that is in the way, or that QEMU refuses.
@@ -169,19 +187,12 @@ pub fn wish(device: &RawDevice) -> Wish {
         None if bus.is_some() && device.last("addr").is_some() => {}
         None => return Wish::Unknown,
     }
-    let Some(at) = address(device) else {
+    let value = |key: &str| device.last(key).map(|property| &property.value);
+    let (Some(at), Some(multifunction)) = (
+        address(value("addr")),
+        switch(value("multifunction"), device.form),
+    ) else {
         return Wish::Unreadable;
-    };
-    let multifunction = match device.last("multifunction").map(|p| &p.value) {
-        None => false,
-        Some(JsonValue::Bool(on)) => *on,
-        Some(JsonValue::String(text)) if device.form == DeviceForm::Text => {
-            match option_string::boolean(text) {
-                Some(on) => on,
-                None => return Wish::Unreadable,
-            }
-        }
-        Some(_) => return Wish::Unreadable,
     };
     Wish::Pci {
         bus,
@@ -190,10 +201,20 @@ pub fn wish(device: &RawDevice) -> Wish {
     }
 }
 
-/// The `addr` of a raw device: `Some(None)` is automatic, `None` cannot be read. In JSON a
-/// number is a devfn, and -1 is automatic.
-fn address(device: &RawDevice) -> Option<Option<SlotFunction>> {
-    match device.last("addr").map(|p| &p.value) {
+/// A `multifunction`; `None` cannot be read.
+fn switch(value: Option<&JsonValue>, form: DeviceForm) -> Option<bool> {
+    match value {
+        None => Some(false),
+        Some(JsonValue::Bool(on)) => Some(*on),
+        Some(JsonValue::String(text)) if form == DeviceForm::Text => option_string::boolean(text),
+        Some(_) => None,
+    }
+}
+
+/// An `addr`: `Some(None)` is automatic, `None` cannot be read. In JSON a number is a devfn, and -1
+/// is automatic.
+fn address(value: Option<&JsonValue>) -> Option<Option<SlotFunction>> {
+    match value {
         None => Some(None),
         Some(JsonValue::String(text)) => numbers::pci_address(text).map(Some),
         Some(JsonValue::Integer(-1)) => Some(None),
@@ -244,14 +265,19 @@ pub fn build(
 ) -> Option<Placed> {
     let (name, express) =
         machine::root_bus(domain).filter(|_| !machine::without_pci(domain, line))?;
+    let overrides = Overrides::of(domain, line);
     let mut builder = Builder {
         domain,
         line,
         gone,
+        form,
         outcome: Placed {
             topology: Topology::new(machine::bridge_slot_zero_refused(domain, qemu)),
             placed: Vec::new(),
             refused: Vec::new(),
+            moved: ordered::set(overrides.moved.keys().copied()),
+            moved_refused: Vec::new(),
+            moves_are_uncertain: overrides.uncertain,
             implied_refused: Vec::new(),
             automatic_is_uncertain: !line.unmodelled.is_empty(),
             controllers: BTreeMap::new(),
@@ -260,6 +286,7 @@ pub fn build(
         behind_expander: behind_expander(domain),
         blamed: BTreeSet::new(),
         implied: 0,
+        overrides,
     };
     builder.machine(name, express);
     builder.implied_before(When::Text(0));
@@ -313,6 +340,10 @@ struct Builder<'d> {
     blamed: BTreeSet<usize>,
     /// How many of what other options make are there.
     implied: usize,
+    /// How libvirt writes its devices.
+    form: DeviceForm,
+    /// Where they are not where their addresses say.
+    overrides: Overrides<'d>,
 }
 
 impl Builder<'_> {
@@ -353,13 +384,21 @@ impl Builder<'_> {
                     comes_late == late
                 })
         };
-        for (_, device) in devices() {
+        for (own, device) in devices() {
             if let Some((name, kind)) = controller_bus(device) {
                 let bus = if is_expander(device.model.as_deref().unwrap_or("")) {
                     self.outcome.topology.add_expander(name, kind)
                 } else {
                     let parent = device.pci.map(|address| address.bus);
-                    let expander = parent.is_some_and(|bus| self.behind_expander.contains(&bus));
+                    let expander = match self.overrides.moved.get(&own).and_then(|one| one.bus) {
+                        Some(by) => {
+                            let topology = &self.outcome.topology;
+                            let bus = topology.wanted(by.value.as_deref());
+                            let bus = bus.and_then(|bus| topology.buses.get(bus));
+                            bus.is_some_and(|bus| bus.expander)
+                        }
+                        None => parent.is_some_and(|bus| self.behind_expander.contains(&bus)),
+                    };
                     self.outcome.topology.add_bus(name, kind, expander)
                 };
                 if let Some(index) = device.index {
@@ -378,34 +417,82 @@ impl Builder<'_> {
         if &*device.element == "console" {
             return;
         }
-        let at = SlotFunction {
-            slot: address.slot,
-            function: address.function,
-        };
-        let bus = self.outcome.controllers.get(&address.bus).copied();
-        if bus.is_none() {
-            return;
-        }
-        let request = PciRequest {
+        let mut bus = self.outcome.controllers.get(&address.bus).copied();
+        let mut request = PciRequest {
             party: Party::Libvirt(index),
-            at: Some(at),
+            at: Some(SlotFunction {
+                slot: address.slot,
+                function: address.function,
+            }),
             multifunction: address.multifunction,
             bridge: bus_behind(device).is_some(),
         };
+        let moved = self.overrides.moved.get(&index);
+        if let Some(moved) = moved {
+            let written = |by: &Override| overrides::written(by, self.form);
+            if let Some(by) = moved.addr {
+                match self::address(written(by).as_ref()) {
+                    Some(at) => request.at = at,
+                    // Said elsewhere.
+                    None => return,
+                }
+            }
+            if let Some(by) = moved.multifunction {
+                match switch(written(by).as_ref(), self.form) {
+                    Some(on) => request.multifunction = on,
+                    None => return,
+                }
+            }
+            if let Some(by) = moved.bus {
+                let name = written(by);
+                let name = name.as_ref().and_then(|name| match name {
+                    JsonValue::String(name) => Some(name.as_str()),
+                    _ => None,
+                });
+                // One of a controller that comes later, or its own, is not there yet.
+                let own = device.index.filter(|_| request.bridge);
+                let own = own.and_then(|own| self.outcome.controllers.get(&own));
+                bus = self.outcome.topology.wanted(name);
+                bus = bus.filter(|bus| own.is_none_or(|own| bus < own));
+            }
+        }
+        // What has a place of libvirt's choice has a bus there.
+        if bus.is_none() && moved.is_none_or(|moved| moved.bus.is_none()) {
+            return;
+        }
+        let moved = moved.is_some();
         let Err(why) = self.outcome.topology.place(bus, &request) else {
             return;
         };
-        match why {
+        let party = match why {
             PciRefusal::Taken(_, party)
             | PciRefusal::BesideSingle(_, party)
-            | PciRefusal::SingleBeside(_, party) => match party {
-                Party::Raw(raw) => self.refuse(raw, Party::Libvirt(index), why),
-                Party::Implied(implied) => self.refuse_implied(implied, Some(index), why),
-                // Among libvirt's own devices, and with the machine's (the first IDE controller
-                // is the machine's, and in the XML too), libvirt sees to it itself.
-                Party::Machine(_) | Party::Libvirt(_) => {}
-            },
+            | PciRefusal::SingleBeside(_, party) => Some(party),
+            _ => None,
+        };
+        match party {
+            Some(Party::Raw(raw)) => self.refuse(raw, Party::Libvirt(index), why),
+            Some(Party::Implied(implied)) => self.refuse_implied(implied, Some(index), why),
+            _ if moved => self.refuse_moved(index, None, why),
+            Some(Party::Libvirt(other)) if self.outcome.moved.contains(&other) => {
+                self.refuse_moved(other, Some(index), why);
+            }
+            // Among libvirt's own devices, and with the machine's (the first IDE controller
+            // is the machine's, and in the XML too), libvirt sees to it itself.
             _ => {}
+        }
+    }
+
+    /// However many devices one is in the way of, it is one to move.
+    fn refuse_moved(&mut self, device: usize, victim: Option<usize>, why: PciRefusal) {
+        // Behind raw devices and what other options make.
+        let number = self.line.devices.len() + self.line.implied.len() + device;
+        if self.blamed.insert(number) {
+            self.outcome.moved_refused.push(MovedRefused {
+                device,
+                victim,
+                why,
+            });
         }
     }
 

@@ -7,6 +7,7 @@
 mod chassis;
 mod implied;
 mod implied_refused;
+mod moved;
 mod no_pci;
 mod placed;
 mod refused;
@@ -25,6 +26,7 @@ use crate::ordered;
 use crate::pci::build::{self, Placed, Refused, Wish};
 use crate::pci::machine;
 use crate::pci::next::NextDevices;
+use crate::pci::overrides::Overrides;
 use crate::pci::proposals::{Proposal, Proposals};
 use crate::pci::topology::{Placement, Topology};
 use crate::qemu::command_line::RawDevice;
@@ -32,7 +34,8 @@ use crate::text::brief;
 
 /// Finds collisions and places that no guest looks at.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
-    if context.line.devices.is_empty() && context.line.implied.is_empty() {
+    let moves = context.domain.moves_devices();
+    if context.line.devices.is_empty() && context.line.implied.is_empty() && !moves {
         return;
     }
     if machine::without_pci(context.domain, context.line) {
@@ -45,6 +48,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         findings.extend(undefined(context));
         return;
     };
+    let uncertain = outcomes.iter().any(|outcome| outcome.moves_are_uncertain);
     // The same devices in both.
     let last = outcomes.iter().map(last_judged).min().unwrap_or(usize::MAX);
     let mut worlds = outcomes
@@ -56,9 +60,8 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         Some(second) => merge(first, second),
     };
     let found = found.into_iter().chain(implied::unknown(context));
-    // With <qemu:override> a device need not be where its <address> says, nor an address free.
-    let moved = context.domain.moves_devices();
-    findings.extend(found.map(|finding| match moved {
+    // Where that is so, a device need not be where its <address> says, nor an address free.
+    findings.extend(found.map(|finding| match uncertain {
         true => Finding {
             fix: Vec::new(),
             ..finding.doubtful(Unknown::Override)
@@ -179,6 +182,16 @@ fn world(
         findings.extend(implied_refused::explain(
             context, outcome, one, explainer, proposals,
         ));
+    }
+    if !outcome.moved_refused.is_empty() {
+        let overrides = Overrides::of(context.domain, context.line);
+        let explainer =
+            explainer.get_or_insert_with(|| refused::RefusalExplainer::new(context, outcome));
+        for one in outcome.moved_refused.iter().take(ENOUGH) {
+            findings.extend(moved::explain(
+                context, outcome, one, &overrides, explainer, proposals,
+            ));
+        }
     }
     for (raw, place) in outcome.placed.iter().filter(|(raw, _)| *raw <= last) {
         let wrong = placed::check(context, outcome, *raw, *place, proposals);

@@ -79,7 +79,11 @@ impl<'a> RefusalExplainer<'a> {
                     let model = target.or(device.model.as_deref());
                     let model = model.or(device.kind.as_deref());
                     let model = model.map_or(String::new(), |m| format!(" {}", quoted(m)));
-                    format!("libvirt's <{}>{model}", brief(&device.element))
+                    let moved = match self.outcome.moved.contains(&index) {
+                        true => ", which <qemu:override> puts there",
+                        false => "",
+                    };
+                    format!("libvirt's <{}>{model}{moved}", brief(&device.element))
                 }
                 None => "a device of libvirt's".to_owned(),
             },

@@ -8,6 +8,7 @@ use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::{Context, enough};
 use crate::ordered;
+use crate::pci::overrides;
 use crate::qemu::command_line::RawProperty;
 use crate::qemu::device_json::JsonValue;
 use crate::qemu::native_fsdevs::{By, NativeFsdev};
@@ -60,8 +61,8 @@ pub fn native_sets(context: Context, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What `<qemu:override>` does to libvirt's own 9p devices. libvirt writes what it says, and QEMU
-/// refuses what it does not know.
+/// What `<qemu:override>` does to libvirt's own 9p devices, and to the addresses of others. libvirt
+/// writes what it says, and QEMU refuses what it does not know.
 pub fn native_overrides(context: Context, findings: &mut Vec<Finding>) {
     let overrides = context.domain.overrides.iter();
     // The last of each counts.
@@ -74,9 +75,13 @@ pub fn native_overrides(context: Context, findings: &mut Vec<Finding>) {
         if enough(findings) {
             return;
         }
-        if !device.is_some_and(|device| device.is_9p())
-            || matches!(name, "driver" | "id" | "bus" | "fsdev")
-        {
+        let judged = device.is_some_and(|device| match name {
+            "driver" | "id" | "bus" | "fsdev" => false,
+            // Every PCI device has these.
+            "addr" | "multifunction" => device.is_9p() || device.pci.is_some(),
+            _ => device.is_9p(),
+        });
+        if !judged {
             continue;
         }
         // Where the form is not known, what is wrong in one of them may be right in the other.
@@ -96,21 +101,8 @@ pub fn native_overrides(context: Context, findings: &mut Vec<Finding>) {
 /// What is wrong with a property of `<qemu:override>`, as libvirt writes it.
 fn overridden(context: Context, form: DeviceForm, by: &Override) -> Option<Finding> {
     let place = Place::Xml(by.span);
-    let Some(value) = &by.value else {
+    let Some(value) = overrides::written(by, form) else {
         return (by.name == "mount_tag").then(|| tag_missing(place));
-    };
-    let text = || JsonValue::String(value.clone());
-    let value = match (by.kind.as_str(), form) {
-        ("string", _) => text(),
-        ("bool", DeviceForm::Json) => JsonValue::Bool(value == "true"),
-        ("bool", DeviceForm::Text) => {
-            JsonValue::String(if value == "true" { "on" } else { "off" }.to_owned())
-        }
-        (_, DeviceForm::Json) => value
-            .trim()
-            .parse()
-            .map_or(JsonValue::Other, JsonValue::Integer),
-        (_, DeviceForm::Text) => text(),
     };
     let changed = RawProperty {
         key: by.name.clone(),

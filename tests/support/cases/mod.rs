@@ -58,7 +58,7 @@ pub struct Case {
     pub raw: Vec<String>,
     /// Properties of libvirt's devices that `<qemu:override>` sets: alias, name and value, or
     /// nothing where it removes one.
-    pub overrides: Vec<(&'static str, &'static str, Option<Value>)>,
+    pub overrides: Vec<(String, &'static str, Option<Value>)>,
 }
 
 impl Case {
@@ -172,7 +172,7 @@ impl Case {
     fn overridden(&self, device: &Map<String, Value>) -> Map<String, Value> {
         let mut device = device.clone();
         for (alias, name, value) in &self.overrides {
-            if device.get("id").and_then(Value::as_str) == Some(alias) {
+            if device.get("id").and_then(Value::as_str) == Some(&**alias) {
                 device.remove(*name);
                 if let Some(value) = value {
                     device.insert((*name).to_owned(), value.clone());

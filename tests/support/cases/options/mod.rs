@@ -131,7 +131,8 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
             case.raw.extend(clash);
         }
         if chance(rng, 20) {
-            case.overrides.push(native::overridden(rng, id));
+            let (alias, name, value) = native::overridden(rng, id);
+            case.overrides.push((alias.to_owned(), name, value));
         }
     }
     case

@@ -4,6 +4,7 @@
 //! on free and on taken places, on its buses and on buses of their own.
 
 mod endpoints;
+mod overrides;
 mod own;
 mod raw;
 mod shares;
@@ -142,7 +143,40 @@ pub fn with(
         drawing.file_system(rng, shares);
     }
     drawing.own.sort_by_key(order);
-    let raw = raw(&mut drawing, rng, shares, dialect);
+    let overrides = drawing.overrides(rng, dialect);
+    let mut raw = raw(&mut drawing, rng, shares, dialect);
+    // Beside one that is moved, where it is or where it would have been.
+    if !overrides.is_empty() && chance(rng, 50) {
+        let own = pick(rng, &overrides.iter().collect::<Vec<_>>());
+        let moved = drawing.own.iter().find(|one| one.device["id"] == own.0);
+        let place = |name: &str| {
+            let new = overrides.iter().find(|one| one.0 == own.0 && one.1 == name);
+            let new = new.and_then(|one| one.2.as_ref());
+            let old = moved.and_then(|one| one.device.get(name));
+            new.or(old)
+                .and_then(|value| value.as_str())
+                .map(str::to_owned)
+        };
+        let old = moved
+            .and_then(|one| one.device["addr"].as_str())
+            .map(str::to_owned);
+        let addr = if chance(rng, 60) { place("addr") } else { old };
+        if let (Some(bus), Some(addr)) = (place("bus"), addr) {
+            let mut device = serde_json::Map::new();
+            for (key, value) in [
+                ("driver", "virtio-rng-pci"),
+                ("bus", &*bus),
+                ("addr", &*addr),
+            ] {
+                device.insert(key.to_owned(), value.into());
+            }
+            raw.push("-device".to_owned());
+            raw.push(match chance(rng, 50) && dialect != Dialect::OldText {
+                true => serde_json::Value::Object(device).to_string(),
+                false => super::as_text(&device),
+            });
+        }
+    }
     Case {
         machine,
         acpi,
@@ -150,7 +184,7 @@ pub fn with(
         decoy: chance(rng, 10),
         own: drawing.own,
         raw,
-        overrides: Vec::new(),
+        overrides,
     }
 }
 
