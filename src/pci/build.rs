@@ -250,6 +250,12 @@ fn made(domain: &Domain, implied: &Implied) -> Made {
     }
 }
 
+/// Whether an igb brings its virtual functions along: older versions create them when the guest asks
+/// (facts Q4.10).
+pub fn virtual_functions(qemu: Option<Version>) -> bool {
+    qemu.is_some_and(|qemu| qemu >= Version(10, 0, 0))
+}
+
 /// Whether it is not known what the option makes.
 pub fn is_unknown(domain: &Domain, implied: &Implied) -> bool {
     made(domain, implied) == Made::Unknown
@@ -271,6 +277,7 @@ pub fn build(
         line,
         gone,
         form,
+        virtual_functions: virtual_functions(qemu),
         outcome: Placed {
             topology: Topology::new(machine::bridge_slot_zero_refused(domain, qemu)),
             placed: Vec::new(),
@@ -342,6 +349,8 @@ struct Builder<'d> {
     implied: usize,
     /// How libvirt writes its devices.
     form: DeviceForm,
+    /// Whether an igb brings its virtual functions along.
+    virtual_functions: bool,
     /// Where they are not where their addresses say.
     overrides: Overrides<'d>,
 }
@@ -461,7 +470,8 @@ impl Builder<'_> {
             return;
         }
         let moved = moved.is_some();
-        let Err(why) = self.outcome.topology.place(bus, &request) else {
+        let igb = &*device.element == "interface" && device.model.as_deref() == Some("igb");
+        let Err(why) = self.place(bus, &request, igb) else {
             return;
         };
         let party = match why {
@@ -494,6 +504,21 @@ impl Builder<'_> {
                 why,
             });
         }
+    }
+
+    /// A device, and its virtual functions if it is an igb.
+    fn place(
+        &mut self,
+        bus: Option<usize>,
+        request: &PciRequest,
+        igb: bool,
+    ) -> Result<Placement, PciRefusal> {
+        let topology = &mut self.outcome.topology;
+        let place = topology.place(bus, request)?;
+        if igb && self.virtual_functions {
+            topology.place_virtual(place, request.party)?;
+        }
+        Ok(place)
     }
 
     /// What other options make before this time.
@@ -532,7 +557,9 @@ impl Builder<'_> {
             bridge: false,
         };
         let bus = self.outcome.topology.wanted(None);
-        if let Err(why) = self.outcome.topology.place(bus, &request) {
+        let makes = self.line.implied.get(number).map(|one| &one.makes);
+        let igb = matches!(makes, Some(Makes::Card(Some(model))) if &**model == "igb");
+        if let Err(why) = self.place(bus, &request, igb) {
             self.refuse_implied(number, None, why);
         }
     }
@@ -595,7 +622,7 @@ impl Builder<'_> {
         };
         let parent = bus.and_then(|index| topology.buses.get(index));
         let expander = named && parent.is_some_and(|bus| bus.expander);
-        match self.outcome.topology.place(bus, &request) {
+        match self.place(bus, &request, device.driver() == "igb") {
             Ok(place) => self.outcome.placed.push((index, place)),
             Err(why) => self.refuse(index, Party::Raw(index), why),
         }

@@ -134,6 +134,8 @@ pub enum PciRefusal {
     Full(usize),
     /// `Unsupported PCI slot 0 for standard hotplug controller`
     SlotZero(Placement),
+    /// `VF addr overflows`
+    VirtualBeyond(Placement),
 }
 
 /// All buses so far.
@@ -232,6 +234,35 @@ impl Topology {
             bus.users.insert(place.at, user);
         }
         judged
+    }
+
+    /// Puts the virtual functions of an igb on its bus: each second of eight from 16 slots above its own
+    /// (pcie_sriov_pf_init; IGB_VF_OFFSET, IGB_VF_STRIDE). Whether they are multifunction devices
+    /// nobody asks when they come.
+    ///
+    /// # Errors
+    /// With QEMU's reason.
+    pub fn place_virtual(&mut self, own: Placement, party: Party) -> Result<(), PciRefusal> {
+        let first = u16::from(own.at.slot) * 8 + u16::from(own.at.function) + 0x80;
+        let Some(bus) = self.buses.get_mut(own.bus) else {
+            return Ok(());
+        };
+        let at = |number: u16| u8::try_from(first + 2 * number).map(SlotFunction::from_devfn);
+        if at(7).is_err() {
+            return Err(PciRefusal::VirtualBeyond(own));
+        }
+        let all = || (0..8).flat_map(at);
+        if let Some((at, user)) = all().find_map(|at| Some((at, bus.users.get(at)?))) {
+            return Err(PciRefusal::Taken(Placement { at, ..own }, user.party));
+        }
+        for at in all() {
+            let user = User {
+                party,
+                multifunction: false,
+            };
+            bus.users.insert(at, user);
+        }
+        Ok(())
     }
 
     /// Where a device would go, or why QEMU would refuse it.

@@ -1,11 +1,12 @@
 //! Which fsdev each of libvirt's own 9p devices uses: `fsdev-` and its id, unless
-//! `<qemu:override>` (libvirt >= 8.2) or `-set device.ID.fsdev=` gives it another.
+//! `<qemu:override>` (libvirt >= 8.2) or `-set device.ID.fsdev=` gives it another. One that
+//! `<qemu:override>` makes a 9p device of is one of them, and has only what that gives it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::domain::{Device, Domain};
-use crate::qemu::command_line::CommandLine;
+use crate::domain::{Device, Domain, Override};
+use crate::qemu::command_line::{CommandLine, DRIVERS_9P};
 use crate::text::Span;
 
 /// The fsdev of one of libvirt's 9p devices.
@@ -33,12 +34,23 @@ pub enum By {
 /// All of them, in document order.
 pub fn native_fsdevs(domain: &Domain, line: &CommandLine) -> Vec<NativeFsdev> {
     // Most domains have none, and numbering all devices of a large one takes a while.
-    if !domain.devices.iter().any(Device::is_9p) {
+    let made = |property: &&Override| {
+        let driver = property
+            .value
+            .as_deref()
+            .filter(|_| property.name == "driver");
+        driver.is_some_and(|driver| DRIVERS_9P.contains(&driver))
+    };
+    if !domain.devices.iter().any(Device::is_9p) && !domain.overrides.iter().any(|p| made(&p)) {
         return Vec::new();
     }
-    let mut overrides = BTreeMap::new();
-    for property in domain.overrides.iter().filter(|p| p.name == "fsdev") {
-        overrides.insert(property.alias.as_str(), property);
+    let (mut overrides, mut drivers) = (BTreeMap::new(), BTreeMap::new());
+    for property in &domain.overrides {
+        match property.name.as_str() {
+            "fsdev" => drop(overrides.insert(property.alias.as_str(), property)),
+            "driver" => drop(drivers.insert(property.alias.as_str(), property)),
+            _ => {}
+        }
     }
     let mut sets = BTreeMap::new();
     for set in &line.sets {
@@ -48,23 +60,33 @@ pub fn native_fsdevs(domain: &Domain, line: &CommandLine) -> Vec<NativeFsdev> {
     }
     let is_9p = |device: usize| domain.devices.get(device).is_some_and(|d| d.is_9p());
     let ids = line.libvirt_ids(domain).iter();
-    ids.filter(|(_, device)| is_9p(*device))
-        .map(|(id, device)| {
-            let id = id.to_string();
-            // QEMU carries -set out on what libvirt wrote, with the override in it.
-            let (fsdev, by) = match (sets.get(&*id), overrides.get(&*id)) {
-                (Some(opt), _) => (
-                    Some(opt.value.clone()),
-                    By::Set(opt.arg, opt.value_range.clone()),
-                ),
-                (None, Some(property)) => (property.value.clone(), By::Override(property.span)),
-                (None, None) => (Some(format!("fsdev-{id}")), By::Libvirt),
-            };
-            NativeFsdev {
-                device: *device,
-                fsdev,
-                by,
-            }
+    ids.filter_map(|(id, device)| {
+        let own = is_9p(*device);
+        if !own && drivers.is_empty() {
+            return None;
+        }
+        let id = id.to_string();
+        let driver = drivers.get(&*id).filter(|_| !own);
+        if !own && !driver.is_some_and(made) {
+            return None;
+        }
+        // QEMU carries -set out on what libvirt wrote, with the override in it.
+        let (fsdev, by) = match (sets.get(&*id), overrides.get(&*id)) {
+            (Some(opt), _) => (
+                Some(opt.value.clone()),
+                By::Set(opt.arg, opt.value_range.clone()),
+            ),
+            (None, Some(property)) => (property.value.clone(), By::Override(property.span)),
+            (None, None) => match driver {
+                Some(driver) => (None, By::Override(driver.span)),
+                None => (Some(format!("fsdev-{id}")), By::Libvirt),
+            },
+        };
+        Some(NativeFsdev {
+            device: *device,
+            fsdev,
+            by,
         })
-        .collect()
+    })
+    .collect()
 }

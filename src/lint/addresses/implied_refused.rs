@@ -36,7 +36,9 @@ pub fn explain(
         }
         PciRefusal::SlotZero(at) => (Code::SlotZero, Some(at), None),
         PciRefusal::Full(_) => (Code::BusFull, None, None),
-        PciRefusal::NoBus | PciRefusal::BridgesOnly => (Code::BusUnsuitable, None, None),
+        PciRefusal::NoBus | PciRefusal::BridgesOnly | PciRefusal::VirtualBeyond(_) => {
+            (Code::BusUnsuitable, None, None)
+        }
     };
     let message = match at {
         Some(at) => {

@@ -238,6 +238,12 @@ fn propose(
     raw: usize,
     device: &RawDevice,
 ) -> Finding {
+    if device.driver() == "igb" && build::virtual_functions(context.assume.qemu) {
+        return finding.help(
+            "put it on a port of its own, or at a slot up to 0xe where the slots 16 and 17 above are \
+             free",
+        );
+    }
     let Some(Proposal { at: free, spare }) = proposals.get(raw, device.is_9p()) else {
         return finding.help("add a pcie-root-port or pci-bridge controller; the root bus is full");
     };

@@ -35,6 +35,7 @@ pub fn explain(
         PciRefusal::Full(_) => (Code::BusFull, moved.bus),
         PciRefusal::NoBus => (Code::BusUnknown, moved.bus),
         PciRefusal::BridgesOnly => (Code::BusUnsuitable, moved.bus),
+        PciRefusal::VirtualBeyond(_) => (Code::AddressInvalid, moved.addr),
     };
     let by = by.or(moved.bus).or(moved.addr).or(moved.multifunction)?;
     let what = format!("<{}>", brief(&device.element));
@@ -58,6 +59,10 @@ pub fn explain(
         }
         PciRefusal::SlotZero(at) => format!(
             "to {}, which the bridge's hot-plug controller refuses",
+            where_at(&outcome.topology, at)
+        ),
+        PciRefusal::VirtualBeyond(at) => format!(
+            "to {}, too high for its virtual functions",
             where_at(&outcome.topology, at)
         ),
         PciRefusal::Full(_) => "to a bus that is full".to_owned(),

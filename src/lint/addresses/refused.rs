@@ -13,7 +13,7 @@ use crate::ordered;
 use crate::pci::build::{self, Placed, Refused, Wish};
 use crate::pci::machine::{self, Family};
 use crate::pci::proposals::Proposals;
-use crate::pci::topology::{BusKind, Party, PciRefusal, PciRequest, Topology, User};
+use crate::pci::topology::{BusKind, Party, PciRefusal, PciRequest, Placement, Topology, User};
 use crate::qemu::command_line::RawDevice;
 use crate::qemu::device_spelling;
 use crate::text::{brief, count, quoted};
@@ -113,6 +113,34 @@ impl<'a> RefusalExplainer<'a> {
         }
     }
 
+    /// What is to be said where one of the two is an igb's virtual function.
+    fn of_igb(&self, refused: &Refused, place: Placement, by: Party) -> &'static str {
+        let context = self.context;
+        let raw = |index: usize| {
+            let device = context.line.devices.get(index);
+            device.filter(|device| device.driver() == "igb")
+        };
+        let asks = raw(refused.raw).is_some_and(
+            |device| matches!(build::wish(device), Wish::Pci { at, .. } if at != Some(place.at)),
+        );
+        // One that is there is in the lower half.
+        let native = |party: Party| match party {
+            Party::Libvirt(index) => {
+                let device = context.domain.devices.get(index);
+                device.is_some_and(|device| device.model.as_deref() == Some("igb"))
+            }
+            _ => false,
+        };
+        let has = matches!(by, Party::Raw(index) if raw(index).is_some())
+            || native(by)
+            || native(refused.victim);
+        let known = build::virtual_functions(context.assume.qemu);
+        match known && (asks || has && place.at.slot > 15) {
+            true => " (an igb has eight virtual functions from 16 slots above its own)",
+            false => "",
+        }
+    }
+
     /// What QEMU says of the first of these devices, which are refused for one and the same slot, and
     /// where to move them all. Only a warning where somebody else may have taken the free slot
     /// before.
@@ -145,9 +173,10 @@ impl<'a> RefusalExplainer<'a> {
                     Code::AddressTaken,
                     address,
                     format!(
-                        "address {}{automatic} belongs to {}: QEMU refuses to start",
+                        "address {}{automatic} belongs to {}{}: QEMU refuses to start",
                         where_at(topology, place),
-                        self.other(refused, by)
+                        self.other(refused, by),
+                        self.of_igb(refused, place, by)
                     ),
                 );
                 let finding = propose(finding, context, proposals, refused.raw, device);
@@ -163,10 +192,11 @@ impl<'a> RefusalExplainer<'a> {
                     Code::FunctionConflict,
                     address,
                     format!(
-                        "address {}{automatic} shares its slot with {}, and {zero} has no multifunction: QEMU \
+                        "address {}{automatic} shares its slot with {}{}, and {zero} has no multifunction: QEMU \
                          refuses to start",
                         where_at(topology, place),
-                        self.other(refused, by)
+                        self.other(refused, by),
+                        self.of_igb(refused, place, by)
                     ),
                 );
                 let finding = propose(finding, context, proposals, refused.raw, device);
@@ -179,6 +209,18 @@ impl<'a> RefusalExplainer<'a> {
                     format!(
                         "bus {} has no free slot left for this device: QEMU refuses to start",
                         brief(topology.buses.get(bus).map_or("", |bus| &bus.name))
+                    ),
+                );
+                propose(finding, context, proposals, refused.raw, device)
+            }
+            PciRefusal::VirtualBeyond(place) => {
+                let finding = Finding::error(
+                    Code::AddressInvalid,
+                    address,
+                    format!(
+                        "an igb at {} has no room for its virtual functions, which go up to 17 slots \
+                         above its own: QEMU refuses to start with \"VF addr overflows\"",
+                        where_at(topology, place)
                     ),
                 );
                 propose(finding, context, proposals, refused.raw, device)
