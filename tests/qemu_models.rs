@@ -59,6 +59,10 @@ fn the_table_says_what_qemu_prints() {
         let is = match bus.as_str() {
             "PCI" => ModelBus::Pci,
             "virtio-bus" => ModelBus::Virtio,
+            "usb-bus" => ModelBus::Usb,
+            "SCSI" => ModelBus::Scsi,
+            "virtio-serial-bus" => ModelBus::Serial,
+            "HDA" => ModelBus::Hda,
             _ => ModelBus::Other,
         };
         match device_models::model(name) {

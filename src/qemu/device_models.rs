@@ -15,6 +15,14 @@ pub enum ModelBus {
     Pci,
     /// The bus of virtio-mmio, which has a machine such as microvm.
     Virtio,
+    /// USB.
+    Usb,
+    /// SCSI.
+    Scsi,
+    /// virtio-serial's.
+    Serial,
+    /// Intel's for sound.
+    Hda,
     /// A bus of another kind, or none.
     Other,
 }
@@ -83,6 +91,10 @@ fn read(kind: &'static str) -> Model {
     let bus = match letter {
         "p" => ModelBus::Pci,
         "v" => ModelBus::Virtio,
+        "u" => ModelBus::Usb,
+        "s" => ModelBus::Scsi,
+        "c" => ModelBus::Serial,
+        "h" => ModelBus::Hda,
         _ => ModelBus::Other,
     };
     Model { bus, versions }
@@ -167,14 +179,15 @@ mod tests {
         ] {
             assert_eq!(bus(name), Some(ModelBus::Pci), "{name}");
         }
-        for name in [
-            "usb-kbd",
-            "isa-applesmc",
-            "scsi-hd",
-            "virtserialport",
-            "pc-dimm",
-            "host-x86_64-cpu",
+        for (name, on) in [
+            ("usb-kbd", ModelBus::Usb),
+            ("scsi-hd", ModelBus::Scsi),
+            ("virtserialport", ModelBus::Serial),
+            ("hda-duplex", ModelBus::Hda),
         ] {
+            assert_eq!(bus(name), Some(on), "{name}");
+        }
+        for name in ["isa-applesmc", "pc-dimm", "host-x86_64-cpu"] {
             assert_eq!(bus(name), Some(ModelBus::Other), "{name}");
         }
         for name in ["virtio-9p-device", "vhost-user-blk"] {

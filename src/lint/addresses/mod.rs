@@ -9,6 +9,7 @@ mod implied;
 mod implied_refused;
 mod moved;
 mod no_pci;
+mod other_buses;
 mod placed;
 mod refused;
 
@@ -69,6 +70,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         false => finding,
     }));
     chassis::check(context, findings);
+    other_buses::check(context, findings);
 }
 
 /// What to do with a domain that libvirt has not seen yet.
