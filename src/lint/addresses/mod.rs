@@ -246,6 +246,12 @@ fn propose(
              free",
         );
     }
+    if device.driver() == "amd-iommu" {
+        return finding.help(
+            "it takes no address, but the first free slot when QEMU creates it: leave one free below \
+             libvirt's own, or write it as JSON, after libvirt's",
+        );
+    }
     let Some(Proposal { at: free, spare }) = proposals.get(raw, device.is_9p()) else {
         return finding.help("add a pcie-root-port or pci-bridge controller; the root bus is full");
     };

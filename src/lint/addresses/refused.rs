@@ -162,8 +162,12 @@ impl<'a> RefusalExplainer<'a> {
                     Code::BusUnsuitable,
                     place_of(context, device, &["bus"]),
                     format!(
-                        "bus {} takes bridges and ports only: QEMU refuses to start",
-                        quoted(device.text("bus").unwrap_or(""))
+                        "{} takes bridges and ports only: QEMU refuses to start",
+                        match device.text("bus") {
+                            Some(bus) => format!("bus {}", quoted(bus)),
+                            None =>
+                                "the bus of the newest expander, where QEMU puts this,".to_owned(),
+                        }
                     ),
                 );
                 propose(finding, context, proposals, refused.raw, device)
