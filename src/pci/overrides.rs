@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::assumptions::DeviceForm;
 use crate::domain::{Domain, Override};
-use crate::pci::build;
 use crate::qemu::command_line::CommandLine;
 use crate::qemu::device_json::JsonValue;
+use crate::qemu::device_models::{self, ModelBus};
 
 /// What becomes of the address of one device.
 #[derive(Debug, Clone, Default)]
@@ -60,8 +60,11 @@ impl<'d> Overrides<'d> {
                     all.moved.entry(index).or_default().multifunction = Some(property);
                 }
                 "driver" => {
-                    all.uncertain |=
-                        build::is_pci(value) != Some(true) || build::bridge_kind(value).is_some();
+                    let bridges = ["bridge", "port", "stream", "pxb", "cxl", "ioh3420"];
+                    let bridge = bridges.iter().any(|part| value.contains(part));
+                    let model = device_models::model(value);
+                    let pci = model.is_some_and(|model| model.bus == ModelBus::Pci);
+                    all.uncertain |= bridge || !pci || device.is_controller("pci");
                 }
                 "id" => all.uncertain |= device.is_controller("pci"),
                 _ => {}
