@@ -95,13 +95,13 @@ fn one(rng: &mut Rng, libvirtd: &Libvirtd, number: u64, label: &str, seen: &mut 
             "type=11,value=x",
         ]);
     }
-    // Of a device that stays libvirt does not know: it must not put its own there.
-    if rng.usize(..4) == 0 {
+    // Of a device that stays libvirt does not know: nothing of its own must come there.
+    if rng.bool() {
         let root = if q35 { "pcie.0" } else { "pci.0" };
-        device = format!(
-            "virtio-rng-pci,bus={root},addr=0x{:x}",
-            rng.usize(0x18..0x1d)
-        );
+        let free = |slot: &usize| !bare.contains(&format!("bus='0x00' slot='0x{slot:02x}'"));
+        let free: Vec<usize> = (2..0x10).filter(free).collect();
+        let slot = free[rng.usize(..3)];
+        device = format!("virtio-rng-pci,bus={root},addr={slot:#x}");
         stay.extend(["-device", &device]);
     }
     let at = rng.usize(..=words.len() / 2) * 2;
@@ -138,7 +138,9 @@ fn one(rng: &mut Rng, libvirtd: &Libvirtd, number: u64, label: &str, seen: &mut 
         qemu: "7.2.0".to_owned(),
     };
     let report = linter::check(&dump, &versions, root.path());
-    let found = report.findings.iter().filter(|one| one.level != "note");
+    let found = report.findings.iter();
+    // That libvirt would put a later one there is true of what stays.
+    let found = found.filter(|one| one.level != "note" && one.code != "address-next");
     assert_eq!(found.count(), 0, "{label}: {}\n{dump}", report.line);
     let argv = libvirtd
         .argv(&name, &dump)

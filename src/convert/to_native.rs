@@ -79,7 +79,8 @@ pub fn plan(context: &Conversion, style: &Style) -> Result<Plan, Vec<Refusal>> {
                 "shared memory {}",
                 quoted(device.text("memdev").unwrap_or(""))
             ),
-            conventional: true,
+            // libvirt's own choice would be a new bridge on PCI Express; it takes a root bus as well.
+            conventional: false,
             share: false,
             address,
         });
