@@ -1,6 +1,6 @@
 //! Whether a look at a path could take for ever: file systems that ask a server or a daemon.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::host::Root;
 use crate::text::find_byte;
@@ -55,9 +55,21 @@ fn is_local(kind: &[u8]) -> bool {
     )
 }
 
-/// Whether there is any mount that could keep a look at it waiting. The list itself never does;
-/// the kernel writes it more quickly than `mountinfo`, which says more.
+/// Whether there is any mount that could keep a look at it waiting; asked once.
 pub fn may_hang() -> bool {
+    *MAY_HANG.get_or_init(ask)
+}
+
+/// Whether it is known that there is none: then no file system of FUSE is on the way to anything.
+pub fn are_all_local() -> bool {
+    MAY_HANG.get() == Some(&false)
+}
+
+static MAY_HANG: OnceLock<bool> = OnceLock::new();
+
+/// The list itself never keeps anybody waiting; the kernel writes it more quickly than `mountinfo`,
+/// which says more.
+fn ask() -> bool {
     match Root::default().read("/proc/self/mounts", MOST) {
         Ok(table) if (table.len() as u64) < MOST => {
             let mut rest = table.as_slice();
@@ -81,6 +93,9 @@ static NO_USERS: Mutex<Vec<(u32, u32)>> = Mutex::new(Vec::new());
 /// Who mounted the FUSE file system of this device, where that is somebody else than root: its
 /// daemon answers what, and when, that user likes.
 pub fn fuse_user(device: (u32, u32)) -> Option<u32> {
+    if are_all_local() {
+        return None;
+    }
     let mut known = NO_USERS.lock().unwrap_or_else(PoisonError::into_inner);
     if known.contains(&device) {
         return None;

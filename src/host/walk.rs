@@ -76,8 +76,11 @@ pub fn walk(root: &Root, path: &Path) -> Result<Walk, Errno> {
         None => fs::open("/", STEP | OFlags::DIRECTORY, Mode::empty())?,
         Some(dir) => fs::open(dir, STEP | OFlags::DIRECTORY, Mode::empty())?,
     };
-    // Most paths have no link and lead to no other file system, and since Linux 5.6 one call says so.
-    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV | ResolveFlags::IN_ROOT;
+    // Most paths have no link and lead to no file system of FUSE, and since Linux 5.6 one call says so.
+    let mut resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::IN_ROOT;
+    if !mounts::are_all_local() {
+        resolve |= ResolveFlags::NO_XDEV;
+    }
     if let Ok(end) = fs::openat2(&top, path, STEP, Mode::empty(), resolve) {
         let kind = FileType::from_raw_mode(fs::fstat(&end)?.st_mode);
         return Ok(Walk {
