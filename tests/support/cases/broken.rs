@@ -296,7 +296,7 @@ fn path_of(word: &str) -> Option<(String, String, String)> {
 
 /// A domain in which up to three things are wrong.
 pub fn case(rng: &mut Rng, shares: &Shares) -> Broken {
-    let mut case = topology::case(rng, shares);
+    let mut case = topology::unmoved(rng, shares);
     // libvirt's side stays as it is, always valid.
     case.raw.clear();
     let mut ground = ground(&case);

@@ -89,12 +89,19 @@ pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
     with(rng, shares, Drawing::raw)
 }
 
+/// A case in which no device of libvirt's is moved.
+pub fn unmoved(rng: &mut Rng, shares: &Shares) -> Case {
+    draw(rng, shares, Drawing::raw, false)
+}
+
 /// A case whose raw words this makes.
-pub fn with(
-    rng: &mut Rng,
-    shares: &Shares,
-    raw: fn(&mut Drawing, &mut Rng, &Shares, Dialect) -> Vec<String>,
-) -> Case {
+pub fn with(rng: &mut Rng, shares: &Shares, raw: Raw) -> Case {
+    draw(rng, shares, raw, true)
+}
+
+type Raw = fn(&mut Drawing, &mut Rng, &Shares, Dialect) -> Vec<String>;
+
+fn draw(rng: &mut Rng, shares: &Shares, raw: Raw, moves: bool) -> Case {
     let dialect = pick(
         rng,
         &[
@@ -143,7 +150,10 @@ pub fn with(
         drawing.file_system(rng, shares);
     }
     drawing.own.sort_by_key(order);
-    let overrides = drawing.overrides(rng, dialect);
+    let overrides = match moves {
+        true => drawing.overrides(rng, dialect),
+        false => Vec::new(),
+    };
     let mut raw = raw(&mut drawing, rng, shares, dialect);
     // Beside one that is moved, where it is or where it would have been.
     if !overrides.is_empty() && chance(rng, 50) {
