@@ -231,19 +231,21 @@ fn prepare(root: &Root, guest: &str, mut input: Stdin) -> Ending {
         session: !root.may_write(),
         ..Assumptions::default()
     };
-    let inspection = inspect::inspect_domain(document.text(), domain, line, Some(root), assume);
-    // Nothing of the host is named.
-    if !has_9p && inspection.of_paths.is_empty() && inspection.grants.files() == 0 {
+    let inspection = inspect::inspect_domain(document.text(), domain, line, root, assume);
+    // Of what is named nothing may need a rule.
+    let needs =
+        |found: &Inspection| has_9p || !found.of_paths.is_empty() || found.grants.files() > 0;
+    let Some(inspection) = inspection.filter(needs) else {
         return not_ours(root, content);
-    }
+    };
     let ending = decide(root, &inspection, has_9p);
     // The process ends: nobody needs the memory back.
     std::mem::forget(inspection);
     ending
 }
 
-/// A domain of which no path is to be opened: a block it may still have goes away, if that can be done at
-/// once.
+/// A domain of which no path is to be opened: a block it may still have goes away, if that can be
+/// done at once.
 fn not_ours(root: &Root, content: &[u8]) -> Ending {
     if let Some(uuid) = uuid_of(content) {
         strip(root, &uuid, Patience::None);

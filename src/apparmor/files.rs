@@ -19,6 +19,12 @@ pub const LOCK: &str = "/run/virt-9p.lock";
 /// Where libvirt keeps the profiles of guests.
 pub const PROFILES: &str = "/etc/apparmor.d/libvirt";
 
+/// What the profile of every guest includes (facts L5.1).
+pub const ABSTRACTIONS: [&str; 2] = [
+    "/etc/apparmor.d/abstractions/libvirt-qemu",
+    "/etc/apparmor.d/local/abstractions/libvirt-qemu",
+];
+
 /// What libvirt makes new profiles from.
 pub const TEMPLATE: &str = "/etc/apparmor.d/libvirt/TEMPLATE.qemu";
 

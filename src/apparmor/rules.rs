@@ -53,12 +53,13 @@ impl Grants {
     /// Grants one file, by letters; what is granted twice has the letters of both. `any_end`: QEMU
     /// ends the name as it likes. Tells whether there was room for it.
     pub fn add_file(&mut self, name: &[u8], any_end: bool, letters: &str) -> bool {
-        if self.files >= MOST_FILES || self.bytes + name.len() > MOST_BYTES {
-            return false;
-        }
         let mut name = name.to_vec();
         if any_end {
             name.push(0);
+        }
+        let is_full = self.files >= MOST_FILES || self.bytes + name.len() > MOST_BYTES;
+        if is_full && !self.names.contains_key(&name) {
+            return false;
         }
         let bits = letters.bytes().map(|letter| match letter {
             b'r' => READ,
@@ -173,6 +174,7 @@ mod tests {
             assert!(grants.add_file(format!("/srv/{n}").as_bytes(), false, "r"));
         }
         assert!(!grants.add_file(b"/srv/more", false, "r"));
+        assert!(grants.add_file(b"/srv/0", false, "w"));
         let mut grants = Grants::default();
         grants.add(&[b'x'; MOST_BYTES - 4], false);
         assert!(!grants.add_file(b"/long", false, "r") && grants.add_file(b"/sho", false, "r"));

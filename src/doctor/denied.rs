@@ -7,10 +7,9 @@
 use std::os::unix::fs::MetadataExt;
 
 use crate::apparmor::escape::escape;
-use crate::apparmor::files::PROFILES;
+use crate::apparmor::files::{ABSTRACTIONS, PROFILES};
 use crate::apparmor::guest_access::{self, GuestAccess};
 use crate::apparmor::policy::{self, Rule};
-use crate::doctor::workaround::FILES;
 use crate::doctor::{CheckLine, Grade, Subject};
 use crate::domain::{Place, Uuid};
 use crate::host::kernel_log::{self, Denied};
@@ -65,7 +64,7 @@ pub fn lines(
     let mut opens = |file: &str| now.extend(policy::rules(&root.text(file).unwrap_or_default()));
     opens(&profile);
     opens(&format!("{profile}.files"));
-    FILES.into_iter().for_each(&mut opens);
+    ABSTRACTIONS.into_iter().for_each(&mut opens);
     let next = policy::rules(&inspected.grants.render().unwrap_or_default());
     let running = guests::running(root).unwrap_or_default();
     let running = running.iter().find(|(one, _)| one == uuid);

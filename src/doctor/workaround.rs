@@ -4,18 +4,11 @@
 
 use std::io;
 
-use crate::apparmor::files::TEMPLATE;
+use crate::apparmor::files::{ABSTRACTIONS, TEMPLATE};
 use crate::apparmor::policy::{self, Rule};
 use crate::doctor::{CheckLine, Subject};
 use crate::host::Root;
 use crate::text::{find, quoted, visible};
-
-/// Files that the profile of every guest includes or is made from (facts L5.1).
-pub const FILES: [&str; 3] = [
-    "/etc/apparmor.d/abstractions/libvirt-qemu",
-    "/etc/apparmor.d/local/abstractions/libvirt-qemu",
-    TEMPLATE,
-];
 
 /// A directory of them (libvirt 9.6 and later).
 const LIBVIRT_QEMU_D: &str = "/etc/apparmor.d/abstractions/libvirt-qemu.d";
@@ -54,7 +47,8 @@ pub enum What {
 
 /// Reads the files and judges each rule in them.
 pub fn lines(root: &Root, opened: &[Opened]) -> Vec<CheckLine> {
-    let mut files: Vec<String> = FILES.map(str::to_owned).into();
+    let files = ABSTRACTIONS.into_iter().chain([TEMPLATE]);
+    let mut files: Vec<String> = files.map(str::to_owned).collect();
     let mut lines = Vec::new();
     match root.names(LIBVIRT_QEMU_D) {
         Ok(names) => files.extend(names.iter().map(|name| format!("{LIBVIRT_QEMU_D}/{name}"))),

@@ -22,8 +22,23 @@ use crate::host::{Root, mounts};
 /// How long one path is waited for.
 const EACH: Duration = Duration::from_secs(5);
 
-/// How long all of them are.
+/// How long all of one domain are.
 const IN_ALL: Duration = Duration::from_secs(15);
+
+/// When the first look at the paths of a domain began: all of them are waited for together.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait(Instant);
+
+impl Wait {
+    /// It begins now.
+    pub fn begin() -> Self {
+        Wait(Instant::now())
+    }
+
+    fn is_over(self) -> bool {
+        self.0.elapsed() >= IN_ALL
+    }
+}
 
 /// What the thread needs: a few calls deep, with a path of 4 KiB here and there.
 const STACK: usize = 512 << 10;
@@ -60,7 +75,12 @@ pub enum Answer {
 pub type Question = Box<dyn Fn(&Root) -> Answer + Send + Sync>;
 
 /// Looks at the directory of each of the paths, as this user.
-pub fn look_at_shares(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>>) -> Vec<Seen> {
+pub fn look_at_shares(
+    root: &Root,
+    paths: &[String],
+    user: Option<&Arc<QemuUser>>,
+    wait: Wait,
+) -> Vec<Seen> {
     let question = |path: &String| -> Question {
         let (path, user) = (path.clone(), user.cloned());
         Box::new(move |root| Answer::Share(look_at_share(root, &path, user.as_deref())))
@@ -73,20 +93,19 @@ pub fn look_at_shares(root: &Root, paths: &[String], user: Option<&Arc<QemuUser>
         },
     };
     let questions = paths.iter().map(question).collect();
-    ask(root, questions).into_iter().map(seen).collect()
+    ask(root, questions, wait).into_iter().map(seen).collect()
 }
 
 /// The answer to each question; nothing where there was none in time.
-pub fn ask(root: &Root, questions: Vec<Question>) -> Vec<Option<Answer>> {
+pub fn ask(root: &Root, questions: Vec<Question>, wait: Wait) -> Vec<Option<Answer>> {
     if questions.is_empty() || !mounts::may_hang() {
         return questions.iter().map(|ask| Some(ask(root))).collect();
     }
     let questions = Arc::new(questions);
-    let start = Instant::now();
     let mut seen = Vec::with_capacity(questions.len());
     while seen.len() < questions.len() {
         let first = seen.len();
-        if start.elapsed() >= IN_ALL {
+        if wait.is_over() {
             seen.resize_with(questions.len(), || None);
             break;
         }

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::apparmor::files::PROFILES;
+use crate::apparmor::files::{ABSTRACTIONS, PROFILES};
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_FILES};
 use crate::apparmor::{block, guest_access, policy};
 use crate::assumptions::Assumptions;
 use crate::domain::{Domain, Located, Origin, Place, read_only_files};
 use crate::host::directory::NoDirectory;
 use crate::host::named_file::{self, Lies, NamedFile};
-use crate::host::timed_look::{self, Answer, Files, Question};
+use crate::host::timed_look::{self, Answer, Files, Question, Wait};
 use crate::host::walls::{Before, Walls};
 use crate::host::{Root, versions};
 use crate::inspect::without_looking;
@@ -38,22 +38,27 @@ pub struct Looked {
     pub files: Option<Files>,
 }
 
-/// The paths of a domain, what lies there, and what stands before them. None where its metadata keeps
-/// us to shares. `walls` is asked once; it is told whether there may be devices among them.
-pub fn look(
-    domain: &Domain,
-    line: &CommandLine,
-    root: Option<&Root>,
-    walls: impl FnOnce(bool) -> Walls,
-) -> (Vec<Looked>, Arc<Walls>) {
+/// The paths that a domain names. None where its metadata keeps us to shares.
+pub fn named(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
     let mut paths = match domain.only_shares {
         true => Vec::new(),
         false => host_paths::read(domain, line),
     };
+    paths.truncate(MOST_PATHS);
+    paths
+}
+
+/// What lies there, and what stands before them. `walls` is asked once; it is told whether there may
+/// be devices among them.
+pub fn look(
+    paths: Vec<HostPath>,
+    root: Option<&Root>,
+    wait: Wait,
+    walls: impl FnOnce(bool) -> Walls,
+) -> (Vec<Looked>, Arc<Walls>) {
     if paths.is_empty() {
         return Default::default();
     }
-    paths.truncate(MOST_PATHS);
     let is_device = |path: &HostPath| guest_access::is_in_dev(path.path.as_bytes());
     let walls = Arc::new(walls(paths.iter().any(is_device)));
     let is_program = |path: &HostPath| path.access == Access::Never(Why::Exec);
@@ -73,7 +78,7 @@ pub fn look(
                 let walls = Arc::clone(&walls);
                 Box::new(move |root| Answer::Files(files(root, &path, opening, &walls)))
             };
-            let answers = timed_look::ask(root, opened.map(question).collect());
+            let answers = timed_look::ask(root, opened.map(question).collect(), wait);
             let files = answers.into_iter().map(|answer| match answer {
                 Some(Answer::Files(files)) => Some(files),
                 _ => None,
@@ -181,35 +186,44 @@ pub fn judge_all(
 }
 
 /// What libvirt keeps a guest from writing, by the names that its paths lead to.
-pub fn read_only(text: &str, root: Option<&Root>) -> Vec<(Vec<u8>, Span)> {
+pub fn read_only(text: &str, root: Option<&Root>, wait: Wait) -> Vec<(Vec<u8>, Span)> {
     // Those of libvirt's own XML and of a file differ in white space alone, and none of it has any.
-    let files = read_only_files(text, Origin::Libvirt).into_iter();
-    let named = |file: Located<String>| {
-        let path = absolute(&file.value);
-        let name = match root {
-            Some(root) => named_file::look(root, &path).ok()?.name,
-            None => without_looking(&path.to_string_lossy()).name,
-        };
-        Some((name, file.span))
+    let files = read_only_files(text, Origin::Libvirt);
+    let Some(root) = root else {
+        let named = |file: &Located<String>| (without_looking(&file.value).name, file.span);
+        return files.iter().map(named).collect();
     };
-    files.filter_map(named).collect()
+    let question = |file: &Located<String>| -> Question {
+        let path = absolute(&file.value);
+        Box::new(move |root| {
+            Answer::Files(Files {
+                files: vec![named_file::look(root, &path)],
+                ..Files::default()
+            })
+        })
+    };
+    let answers = timed_look::ask(root, files.iter().map(question).collect(), wait);
+    let named = |(answer, file): (Option<Answer>, &Located<String>)| {
+        let Some(Answer::Files(Files { files, .. })) = answer else {
+            return None;
+        };
+        let found = files.into_iter().next()?.ok()?;
+        Some((found.name, file.span))
+    };
+    answers.into_iter().zip(&files).filter_map(named).collect()
 }
 
 /// Whether a rule that is not ours opens `name` to the guest: one in its own profile or in what every
 /// guest's profile includes.
 pub fn is_opened_elsewhere(root: &Root, domain: &Domain, name: &[u8], letters: &str) -> bool {
+    let text = |file: &str| root.text(file).unwrap_or_default();
     let own = domain.uuid.as_ref();
-    let own = own.map(|uuid| format!("{PROFILES}/libvirt-{uuid}"));
-    let shared =
-        ["", "local/"].map(|place| format!("/etc/apparmor.d/{place}abstractions/libvirt-qemu"));
-    own.into_iter().chain(shared).any(|file| {
-        let text = root.text(&file).unwrap_or_default();
-        let text = block::outside(&text);
-        policy::rules(&text).iter().any(|rule| {
-            let has = |letter| rule.permissions.contains(letter);
-            !rule.deny && letters.chars().all(has) && rule.pattern.matches(name)
-        })
-    })
+    let own = own.map(|uuid| text(&format!("{PROFILES}/libvirt-{uuid}")));
+    let mut rules = policy::rules(&block::outside(&own.unwrap_or_default()));
+    for file in ABSTRACTIONS {
+        rules.extend(policy::rules(&text(file)));
+    }
+    policy::allow(&rules, name, letters)
 }
 
 /// The files that QEMU opens because of one path.

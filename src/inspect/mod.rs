@@ -11,7 +11,7 @@ use crate::domain::{Document, Domain, Fault, Origin, Place};
 use crate::host::directory::{Directory, NoDirectory};
 use crate::host::qemu_user::{self, QemuUser};
 use crate::host::security_driver::{self, Setting};
-use crate::host::timed_look::{self, Seen};
+use crate::host::timed_look::{self, Seen, Wait};
 use crate::host::walls::Walls;
 use crate::host::{Root, versions};
 use crate::inspect::host_paths::Looked;
@@ -22,6 +22,7 @@ use crate::lint::paths::{self, GrantVerdict, ShareFacts};
 use crate::lint::unknown::Unknown;
 use crate::lint::{self};
 use crate::qemu::command_line::CommandLine;
+use crate::qemu::host_paths::HostPath;
 use crate::qemu::index::Index;
 use crate::qemu::shares::{SecurityModel, Share, shares};
 use crate::text::count;
@@ -111,26 +112,33 @@ fn read(
 ) -> Result<Inspection, Box<Fault>> {
     let domain = document.domain(Origin::File)?;
     let line = CommandLine::read(&domain);
+    let paths = host_paths::named(&domain, &line);
     let text = document.text();
-    Ok(look(text, domain, line, root, assume, Some(most)))
+    Ok(look(text, domain, line, paths, root, assume, Some(most)))
 }
 
 /// [`inspect`] for a domain that is read already, as the hook sees it: without shares only the other
-/// paths are looked at.
+/// paths are looked at. Nothing where its raw arguments name nothing of the host, of which nothing is
+/// asked then.
 pub fn inspect_domain(
     text: &str,
     domain: Domain,
     line: CommandLine,
-    root: Option<&Root>,
+    root: &Root,
     assume: Assumptions,
-) -> Inspection {
-    look(text, domain, line, root, assume, None)
+) -> Option<Inspection> {
+    let paths = host_paths::named(&domain, &line);
+    let is_ours = line.has_9p() || !paths.is_empty();
+    is_ours.then(|| look(text, domain, line, paths, Some(root), assume, None))
 }
 
+/// `most` findings are kept for whoever reads them; for the hook, which says little of what stops no
+/// start, it is nothing.
 fn look(
     text: &str,
     domain: Domain,
     line: CommandLine,
+    paths: Vec<HostPath>,
     root: Option<&Root>,
     mut assume: Assumptions,
     most: Option<usize>,
@@ -156,7 +164,8 @@ fn look(
         .filter(|_| !shares.is_empty() && !assume.session)
         .and_then(|root| qemu_user::find(root, &domain));
     let user = user.map(Arc::new);
-    let facts = facts(root, &shares, user.as_ref());
+    let wait = Wait::begin();
+    let facts = facts(root, &shares, user.as_ref(), wait);
     let walls = |with_devices: bool| {
         // A session daemon has none of them.
         let Some(root) = root.filter(|_| !assume.session) else {
@@ -174,12 +183,12 @@ fn look(
         };
         Walls::new(user, natives)
     };
-    let (paths, walls) = host_paths::look(&domain, &line, root, walls);
+    let (paths, walls) = host_paths::look(paths, root, wait, walls);
     if let Some(root) = root.filter(|_| most.is_some()) {
         walls.ask_for_reader(root);
     }
     let links = host_paths::has_links(&paths);
-    let open = open_to_links(root, &domain, &shares, &facts, links);
+    let open = open_to_links(root, &domain, &shares, &facts, links, wait);
     let mut inspected = Vec::with_capacity(shares.len());
     for (share, facts) in shares.into_iter().zip(facts) {
         let confined = confinement == Confinement::Confined;
@@ -215,7 +224,7 @@ fn look(
         &line,
         &around,
         || match domain.may_have_read_only {
-            true => host_paths::read_only(text, root),
+            true => host_paths::read_only(text, root, wait),
             false => Vec::new(),
         },
         &mut grants,
@@ -275,7 +284,12 @@ fn is_unclear(domain: &Domain, share: &Share) -> bool {
     domain.args.get(*index).is_some_and(|arg| arg.blanked)
 }
 
-fn facts(root: Option<&Root>, shares: &[Share], user: Option<&Arc<QemuUser>>) -> Vec<ShareFacts> {
+fn facts(
+    root: Option<&Root>,
+    shares: &[Share],
+    user: Option<&Arc<QemuUser>>,
+    wait: Wait,
+) -> Vec<ShareFacts> {
     let Some(root) = root else {
         let unseen = |share: &Share| ShareFacts {
             directory: Ok(without_looking(&share.path)),
@@ -288,7 +302,7 @@ fn facts(root: Option<&Root>, shares: &[Share], user: Option<&Arc<QemuUser>>) ->
         directory: seen.directory,
         reach: user.cloned().zip(seen.reach),
     };
-    timed_look::look_at_shares(root, &paths, user)
+    timed_look::look_at_shares(root, &paths, user, wait)
         .into_iter()
         .map(facts)
         .collect()
@@ -302,6 +316,7 @@ fn open_to_links(
     shares: &[Share],
     facts: &[ShareFacts],
     links: bool,
+    wait: Wait,
 ) -> Vec<Vec<u8>> {
     let has_links = |facts: &ShareFacts| match &facts.directory {
         Ok(directory) => !directory.links.is_empty(),
@@ -326,7 +341,7 @@ fn open_to_links(
         makes_links.then(|| source.value.clone())
     });
     let native: Vec<String> = native.collect();
-    let native = timed_look::look_at_shares(root, &native, None).into_iter();
+    let native = timed_look::look_at_shares(root, &native, None, wait).into_iter();
     raw.chain(native.filter_map(|seen| Some(seen.directory.ok()?.name)))
         .collect()
 }

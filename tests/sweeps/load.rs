@@ -14,7 +14,7 @@ use fs2::FileExt;
 
 use crate::policy::Parser;
 use crate::rawshare::{self, Host, NAME, Share, UUID, domain_xml, said};
-use crate::situation::{Compiled, host, profile, strays};
+use crate::situation::{Compiled, host, profile, strays, with_words};
 
 /// A hook that has been started and waits for its XML, so that many can be let go at once.
 fn waiting(host: &Host, how: &[&str]) -> Child {
@@ -503,8 +503,9 @@ fn a_users_fuse_is_not_entered() {
     assert_eq!(rules, expected.concat());
 }
 
-/// Two shares on it, one through a link, and one that is all right, which is granted; the process
-/// ends though its thread still waits.
+/// Two shares on it, one through a link, other files, and a disk of libvirt's that is only read: all of
+/// them are waited for together, and what is all right is granted; the process ends though its
+/// threads still wait.
 #[test]
 #[ignore = "needs root, bindfs and /dev/fuse"]
 fn a_silent_file_system_is_an_open_question() {
@@ -515,7 +516,14 @@ fn a_silent_file_system_is_an_open_question() {
     std::os::unix::fs::symlink("/srv/mounted/inner", host.path("/srv/link")).unwrap();
     let silent = Silent::new(&host.path("/srv/source"), &host.path("/srv/mounted"));
     let paths = ["/srv/mounted/inner", "/srv/fine", "/srv/link"];
-    let xml = domain_xml("", &paths.map(share));
+    let disk =
+        "<disk type='file' device='cdrom'><source file='/srv/mounted/cd.iso'/><readonly/></disk>";
+    let files = [
+        ["-serial", "file:/srv/fine/log"],
+        ["-fw_cfg", "name=opt/a,file=/srv/mounted/a"],
+        ["-fw_cfg", "name=opt/b,file=/srv/mounted/b"],
+    ];
+    let xml = with_words(&domain_xml(disk, &paths.map(share)), files.as_flattened());
     let begun = Instant::now();
     let output = host.hook("prepare", "begin", &xml);
     let took = begun.elapsed();
@@ -523,5 +531,10 @@ fn a_silent_file_system_is_an_open_question() {
     assert!(output.status.success(), "{}", said(&output));
     assert!(took < Duration::from_secs(17), "{took:?}");
     let rules = rawshare::rules_in(&profile(&host).unwrap());
-    assert_eq!(rules, ["\"/srv/fine/\" r,", "\"/srv/fine/**\" rwl,"]);
+    let fine = [
+        "\"/srv/fine/\" r,",
+        "\"/srv/fine/**\" rwl,",
+        "\"/srv/fine/log\" w,",
+    ];
+    assert_eq!(rules, fine);
 }

@@ -122,12 +122,7 @@ impl Situation {
         if !self.file {
             return xml;
         }
-        let words = ["-fw_cfg", "name=opt/a,file=/srv/file"];
-        let words = words
-            .map(|word| format!("<qemu:arg value='{word}'/>"))
-            .concat();
-        let own = format!("<qemu:commandline>{words}</qemu:commandline></domain>");
-        xml.replace("</domain>", &own)
+        with_words(&xml, &["-fw_cfg", "name=opt/a,file=/srv/file"])
     }
 
     /// The profile before, and after a call that nothing disturbs.
@@ -154,6 +149,16 @@ impl Situation {
         }
         host
     }
+}
+
+/// A domain with these raw words more.
+pub fn with_words(xml: &str, words: &[&str]) -> String {
+    let words = words.iter();
+    let words: String = words
+        .map(|word| format!("<qemu:arg value='{word}'/>"))
+        .collect();
+    let own = format!("<qemu:commandline>{words}</qemu:commandline></domain>");
+    xml.replace("</domain>", &own)
 }
 
 fn raw(shares: &[&str]) -> Vec<Share> {
