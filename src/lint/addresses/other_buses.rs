@@ -88,7 +88,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
     }
     let mut brought: BTreeSet<usize> = BTreeSet::new();
     let texts = line.devices.iter();
-    for device in texts.filter(|device| device.form == DeviceForm::Text && !device.virtfs) {
+    for device in texts.filter(|device| device.form == DeviceForm::Text && !device.is_9p()) {
         let driver = device.driver();
         // What nobody knows may bring any.
         let Some(model) = device_models::model(driver) else {
