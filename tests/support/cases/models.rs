@@ -206,7 +206,8 @@ const OPTIONS: &[&[&str]] = &[
 const MORE: &[&[&str]] = &[
     &["-drive", "file=null-co://,format=raw"],
     &["-nic", "user,model=ne2k_isa"],
-    &["-hda", "null-co://"],
+    // A -drive before it has taken the place of -hda.
+    &["-hdd", "null-co://"],
     &["-audio", "driver=none,model=sb16"],
 ];
 
