@@ -84,6 +84,9 @@ const LEFT_OUT: &[&str] = &[
     "virtio-iommu",
     // Beside a vmxnet3 only.
     "pvrdma",
+    // Its bus is the power management's, which pc has with ACPI only.
+    "i2c-ddc",
+    "i2c-echo",
     // Drawn where there are buses (topology/raw.rs), with the numbers that each needs.
     "pci-bridge",
     "pci-bridge-seat",
