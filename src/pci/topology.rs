@@ -262,6 +262,12 @@ impl Topology {
             };
             bus.users.insert(at, user);
         }
+        // Once it is there it is a multifunction device, whatever it was told.
+        let user = User {
+            party,
+            multifunction: true,
+        };
+        bus.users.insert(own.at, user);
         Ok(())
     }
 
