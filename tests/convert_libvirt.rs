@@ -19,6 +19,8 @@
 #[path = "support/cases/mod.rs"]
 #[allow(dead_code)] // each test uses its part
 mod cases;
+#[path = "support/converted.rs"]
+mod converted;
 #[path = "support/judge.rs"]
 #[allow(dead_code)] // each test uses its part
 mod judge;
@@ -39,7 +41,7 @@ use libvirtd::Libvirtd;
 use linter::Versions;
 use shares::{GOOD, Shares};
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const CASES: u64 = 50;
@@ -233,7 +235,7 @@ impl<'a> Trial<'a> {
         }
         let there = self.convert("commandline", &options, &original);
         self.looks(&original, &there);
-        self.is_valid(&there);
+        converted::is_valid(&there, &self.label);
         options.push("--diff");
         let diff = self.convert("commandline", &options, &original);
         assert_eq!(patched(&original, &diff), there, "{}: {diff}", self.label);
@@ -247,7 +249,7 @@ impl<'a> Trial<'a> {
         assert_eq!(found.count(), 0, "{}: {}\n{there}", self.label, report.line);
 
         let back = self.convert("native", &[], &there);
-        self.is_valid(&back);
+        converted::is_valid(&back, &self.label);
         let same_looks =
             |text: &str| style::without_shares(text).replace(&declaration(&there, &original), "");
         assert_eq!(same_looks(&back), same_looks(&original), "{}", self.label);
@@ -460,39 +462,10 @@ impl<'a> Trial<'a> {
             .unwrap_or_else(|error| panic!("{}: libvirt refuses {xml}\n{error}", self.label))
     }
 
-    /// By libvirt's own schema, as `virsh edit` asks for.
-    fn is_valid(&self, xml: &str) {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(xml.as_bytes()).unwrap();
-        let output = Command::new("virt-xml-validate")
-            .arg(file.path())
-            .arg("domain")
-            .output()
-            .expect("these tests need virt-xml-validate");
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {stderr}\n{xml}", self.label);
-    }
-
     fn convert(&self, to: &str, options: &[&str], xml: &str) -> String {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_virt-9p"))
-            .args(["convert", "--to", to, "--no-host"])
-            .args([
-                "--libvirt",
-                &self.versions.libvirt,
-                "--qemu",
-                &self.versions.qemu,
-            ])
-            .args(options)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let _ = child.stdin.take().unwrap().write_all(xml.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}: {stderr}\n{xml}", self.label);
-        String::from_utf8(output.stdout).unwrap()
+        let Versions { libvirt, qemu } = &self.versions;
+        let all = ["--to", to, "--libvirt", libvirt, "--qemu", qemu];
+        converted::convert(xml, &[&all, options].concat(), &self.label).0
     }
 
     /// All lines without shares are there, in order and unchanged, and there are four new ones for

@@ -13,6 +13,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "support/converted.rs"]
+mod converted;
 #[path = "support/libvirtd.rs"]
 #[allow(dead_code)] // each test uses its part
 mod libvirtd;
@@ -25,7 +27,6 @@ use libvirtd::Libvirtd;
 use linter::Versions;
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
-use std::process::{Command, Stdio};
 use virt_9p::domain::xml::attribute;
 
 /// Pieces of names, as awkward as they may be: all of them come through.
@@ -128,7 +129,7 @@ fn one(rng: &mut Rng, libvirtd: &Libvirtd, number: u64, label: &str, seen: &mut 
         stay.len(),
         "{label}: {native}"
     );
-    is_valid(&native, label);
+    converted::is_valid(&native, label);
     let dump = libvirtd
         .formatted(&name, &native)
         .unwrap_or_else(|error| panic!("{label}: {error}\n{native}"));
@@ -397,35 +398,10 @@ fn libvirt_says_something_else_of_what_is_refused() {
 }
 
 fn convert(xml: &str, label: &str) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_virt-9p"))
-        .args(["convert", "--to", "native", "--no-host"])
-        .args(["--libvirt", "9.0.0", "--qemu", "7.2.0"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let _ = child.stdin.take().unwrap().write_all(xml.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && !stderr.contains("warning"),
-        "{label}: {stderr}\n{xml}"
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// By libvirt's own schema, as `virsh edit` asks for.
-fn is_valid(xml: &str, label: &str) {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(xml.as_bytes()).unwrap();
-    let output = Command::new("virt-xml-validate")
-        .arg(file.path())
-        .arg("domain")
-        .output()
-        .expect("these tests need virt-xml-validate");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{label}: {stderr}\n{xml}");
+    let options = ["--to", "native", "--libvirt", "9.0.0", "--qemu", "7.2.0"];
+    let (native, said) = converted::convert(xml, &options, label);
+    assert!(!said.contains("warning"), "{label}: {said}\n{xml}");
+    native
 }
 
 /// Words as a shell reads them, as far as libvirt quotes them: `'…'`, a backslash outside.

@@ -92,22 +92,8 @@ fn run(words: &[String]) -> Ran {
         ])
         .args(["umask 002; exec \"$@\"", "sh"])
         .arg(judge::program())
-        .args([
-            "-S",
-            "-nodefaults",
-            "-display",
-            "none",
-            "-accel",
-            "tcg",
-            "-m",
-            "64",
-        ])
-        .args([
-            "-chardev",
-            "stdio,id=control",
-            "-mon",
-            "chardev=control,mode=control",
-        ])
+        .args(judge::STILL)
+        .args(judge::CONTROL)
         .args(words)
         .current_dir("/")
         .stdin(Stdio::piped())

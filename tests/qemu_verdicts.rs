@@ -17,6 +17,7 @@
 #[allow(dead_code)] // each test uses its part
 mod cases;
 #[path = "support/judge.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
 mod judge;
 #[path = "support/linter.rs"]
 mod linter;

@@ -47,6 +47,10 @@ fuzz_target!(|text: &str| {
         };
         let word = text.lines().nth(*index).expect("one of the words");
         let written = word.get(range.clone()).expect("a place in the word");
+        // A key without a value is switched on, so `on` is the name of its file.
+        if path.path == "on" || path.path == "off" {
+            continue;
+        }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '/';
         if matches!(path.access, Access::Opens(_)) && path.path.chars().all(is_plain) {
             assert!(written.contains(&path.path), "{path:?} of {word:?}");

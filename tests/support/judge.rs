@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The words every case starts with. No network, no display, no host acceleration.
-const STILL: &[&str] = &[
+pub const STILL: [&str; 8] = [
     "-S",
     "-nodefaults",
     "-display",
@@ -21,8 +21,14 @@ const STILL: &[&str] = &[
     "tcg",
     "-m",
     "64",
-    "-qmp",
-    "stdio",
+];
+
+/// A monitor on standard input, whose answers nobody reads.
+pub const CONTROL: [&str; 4] = [
+    "-chardev",
+    "stdio,id=control",
+    "-mon",
+    "chardev=control,mode=control",
 ];
 
 /// What QEMU said.
@@ -60,6 +66,7 @@ pub fn version() -> String {
 pub fn verdict(words: &[String]) -> Verdict {
     let mut child = Command::new(program())
         .args(STILL)
+        .args(["-qmp", "stdio"])
         .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -5,20 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const STILL: &[&str] = &[
-    "-S",
-    "-nodefaults",
-    "-display",
-    "none",
-    "-accel",
-    "tcg",
-    "-m",
-    "64",
-    "-chardev",
-    "stdio,id=control",
-    "-mon",
-    "chardev=control,mode=control",
-];
+use crate::judge;
 
 /// What a run opened.
 pub struct Ran {
@@ -26,20 +13,6 @@ pub struct Ran {
     pub opened: Vec<(String, Vec<char>)>,
     /// What QEMU said.
     pub stderr: String,
-}
-
-/// The QEMU that is asked.
-fn qemu() -> String {
-    std::env::var("VIRT9P_QEMU").unwrap_or_else(|_| "qemu-system-x86_64".to_owned())
-}
-
-/// Its version.
-pub fn version() -> (u8, u8) {
-    let output = Command::new(qemu()).arg("--version").output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let numbers = text.split_once("version ").unwrap().1;
-    let mut numbers = numbers.split('.').map(|number| number.parse().unwrap());
-    (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
 /// Starts QEMU with these words and ends it; `dir` is where paths of ours lie.
@@ -63,8 +36,9 @@ pub fn run(words: &[String], dir: &Path) -> Ran {
             "-o",
         ])
         .arg(log.path().join("s"))
-        .arg(qemu())
-        .args(STILL)
+        .arg(judge::program())
+        .args(judge::STILL)
+        .args(judge::CONTROL)
         .args(words)
         .current_dir(dir)
         .stdin(Stdio::piped())

@@ -15,6 +15,20 @@ const UNKNOWN: &str = "it is no driver, protocol or key that virt-9p knows";
 /// More steps in a key than any option of QEMU's has.
 const DEEPEST: usize = 32;
 
+/// What drivers call the nodes below their own (BlockdevOptions in qapi/block-core.json of 5.2 to
+/// 10.0).
+const CHILDREN: [&str; 9] = [
+    "file",
+    "backing",
+    "data-file",
+    "image",
+    "raw",
+    "test",
+    "log",
+    "target",
+    "children",
+];
+
 /// What the image string of a drive opens; `readonly`: whether all of it is only read.
 pub fn string(text: &str, property: &RawProperty, readonly: bool, found: &mut Found) {
     if let Some(json) = text.strip_prefix("json:") {
@@ -132,6 +146,7 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, drive: bool, found: &mu
         }
         // A child that is given by its file name alone is a file (bdrv_find_protocol).
         let own = driver(prefix).or((leaf == "filename" && !prefix.is_empty()).then_some("file"));
+        let own = own.filter(|_| is_node(prefix));
         // That is said already.
         if own.is_some_and(is_unknown) {
             continue;
@@ -142,6 +157,7 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, drive: bool, found: &mu
             .flat_map(|own| rows("blockdev", own, leaf))
             .chain(
                 driver(outer)
+                    .filter(|_| is_node(outer))
                     .into_iter()
                     .flat_map(|outer| rows("blockdev", outer, &joined)),
             );
@@ -162,11 +178,21 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, drive: bool, found: &mu
                 }
             }
         }
-        let remote = own.or(driver(outer)).is_some_and(is_pathless);
+        let remote = is_node(prefix) && own.or(driver(outer)).is_some_and(is_pathless);
         if !any && value.starts_with('/') && !remote {
             found.unclear(property, value, UNKNOWN);
         }
     }
+}
+
+/// Whether each step is what a driver calls a child of its own; quorum's have numbers. QEMU refuses
+/// all others.
+fn is_node(prefix: &str) -> bool {
+    prefix.is_empty()
+        || prefix.split('.').all(|step| {
+            CHILDREN.contains(&step)
+                || !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
+        })
 }
 
 /// What is said of block nodes, by the prefix of their keys.
