@@ -154,14 +154,29 @@ fn one(
             false => refused(why),
         };
     }
-    let (unfit, is_open) = match unfit(opening, file.lies) {
+    let is_device = access == GuestAccess::Device;
+    let way = before.filter(|_| is_device).map(|before| before.way);
+    // Where something else is mounted others may make files.
+    let in_dev = is_device && way != Some(DeviceWay::Open);
+    let shared = around
+        .walls
+        .known_settings()
+        .is_some_and(|conf| !conf.private);
+    if in_dev && opening.kind == Kind::Listens && around.confined && !shared {
+        return refused(
+            "in the /dev that libvirt gives QEMU it makes nothing, and nobody else sees it",
+        );
+    }
+    let (unfit, is_open) = match unfit(opening, file.lies, in_dev) {
         Some((code, why)) => {
             let text = format!("{}, but {why}", opens());
             let (finding, is_open) = match code {
                 Code::HostPathKind => (Finding::error(code, place(), text), false),
                 _ => (
-                    Finding::warning(code, place(), text)
-                        .help("put it there, or write the path of what is meant"),
+                    Finding::warning(code, place(), text).help(match in_dev {
+                        true => "load its module or plug it in, or write the path of what is meant",
+                        false => "put it there, or write the path of what is meant",
+                    }),
                     opening.kind == Kind::Connects,
                 ),
             };
@@ -174,13 +189,11 @@ fn one(
     if !is_open || is_absent || !around.confined || access == GuestAccess::Open {
         return (None, unfit);
     }
-    let is_device = access == GuestAccess::Device;
-    let way = before.filter(|_| is_device).map(|before| before.way);
     // That is said already, and a rule would be dead text; or libvirt writes it.
     if matches!(way, Some(DeviceWay::Closed | DeviceWay::Native)) {
         return (None, unfit);
     }
-    if is_device && way != Some(DeviceWay::Open) {
+    if in_dev {
         let shown = quoted(&path.path);
         let text = format!(
             "{}: libvirt gives QEMU a /dev of its own, which has of the devices only those in cgroup_device_acl of \
@@ -218,9 +231,9 @@ fn one(
     }
 }
 
-/// Why what lies there is not for QEMU.
-fn unfit(opening: Opening, lies: Lies) -> Option<(Code, &'static str)> {
-    use Kind::{Connects, File, Firmware, Image, Listens, Log, Node, Pipe};
+/// Why what lies there is not for QEMU. `in_dev`: there only root makes anything.
+fn unfit(opening: Opening, lies: Lies, in_dev: bool) -> Option<(Code, &'static str)> {
+    use Kind::{Connects, File, Firmware, Image, Listens, Log, Memory, Node, Pipe};
     const HERE: &str =
         "it does not exist: unless it is there when the hook runs, QEMU refuses to start";
     const ABOVE: &str =
@@ -235,6 +248,10 @@ fn unfit(opening: Opening, lies: Lies) -> Option<(Code, &'static str)> {
             wrong("that is a directory: QEMU refuses to start")
         }
         (File | Firmware | Image | Node | Pipe, Lies::Nothing | Lies::NoDirectory) => missing(HERE),
+        (Log | Memory, Lies::Nothing) if in_dev => missing(
+            "it does not exist, and nobody but root makes anything there: unless it is there when the hook runs, QEMU \
+             refuses to start",
+        ),
         (Connects, Lies::Nothing | Lies::NoDirectory) => missing(
             "it does not exist: unless something listens there by then, QEMU refuses to start",
         ),

@@ -14,6 +14,11 @@ use crate::qemu::host_paths::table::{Kind, Why};
 use crate::qemu::host_paths::{Access, HostPath, Opening};
 use crate::text::{quoted, shell_word, visible};
 
+/// Directories that nobody should open to a guest's user for writing.
+const ROOTS_OWN: [&str; 11] = [
+    "/", "/boot", "/etc", "/home", "/lib", "/opt", "/root", "/run", "/usr", "/var", "/var/lib",
+];
+
 /// What QEMU does with each of the names of a path.
 pub fn act(opening: Opening) -> Act {
     let bits = if opening.letters.write() { 0o6 } else { 0o4 };
@@ -65,7 +70,14 @@ pub fn check(path: &HostPath, files: Option<&Files>, around: &Around) -> Vec<Fin
             Some(conf) if conf.private => (device, None),
             _ => (None, device),
         };
-        let obstacles = before.obstacles.iter().map(|it| of.obstacle(it, user));
+        // A device that is missing is said to be, and a socket that has no place there.
+        let makes = matches!(opening.kind, Kind::Log | Kind::Memory | Kind::Listens);
+        let is_device = makes
+            && before.way != DeviceWay::Open
+            && name.is_some_and(|file| guest_access::is_in_dev(&file.name));
+        let is_missing = |it: &&Obstacle| is_device && it.what == Hindrance::Make;
+        let obstacles = before.obstacles.iter().filter(|it| !is_missing(it));
+        let obstacles = obstacles.map(|it| of.obstacle(it, user));
         for mut finding in first.into_iter().chain(obstacles).chain(last) {
             // Nobody is told how to open what should be closed.
             if let Some(why) = refused {
@@ -221,7 +233,14 @@ impl Of<'_> {
             ),
             Hindrance::Make => (
                 format!("it may make nothing in directory {at}"),
-                format!("{}, or another directory", acl("rwx")),
+                match obstacle
+                    .at
+                    .to_str()
+                    .is_some_and(|at| ROOTS_OWN.contains(&at))
+                {
+                    true => "write a path in another directory".to_owned(),
+                    false => format!("{}, or another directory", acl("rwx")),
+                },
             ),
             Hindrance::File(bits, owner) => {
                 let letters = match act(self.opening) {
