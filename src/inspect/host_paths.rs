@@ -61,7 +61,8 @@ pub fn look(
     }
     let is_device = |path: &HostPath| guest_access::is_in_dev(path.path.as_bytes());
     let walls = Arc::new(walls(paths.iter().any(is_device)));
-    let is_program = |path: &HostPath| path.access == Access::Never(Why::Exec);
+    let is_program =
+        |path: &HostPath| matches!(path.access, Access::Never(Why::Exec | Why::Network));
     if let Some(root) = root.filter(|_| paths.iter().any(is_program)) {
         walls.settings(root);
     }

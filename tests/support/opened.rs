@@ -75,6 +75,58 @@ pub fn run(words: &[String], dir: &Path) -> Ran {
     }
 }
 
+/// What a run of networks did.
+#[derive(Debug)]
+pub struct Executes {
+    /// What it executed, in that order.
+    pub executed: Vec<String>,
+    /// Nodes of networks that it opened, or tried to.
+    pub nodes: Vec<String>,
+}
+
+/// Starts QEMU with these words in a network of its own, and ends it.
+pub fn executes(words: &[String]) -> Executes {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut child = Command::new("unshare")
+        .args([
+            "-rn", "timeout", "-s", "KILL", "30", "strace", "-f", "-s", "4096",
+        ])
+        .args(["-e", "trace=execve,openat", "-o"])
+        .arg(log.path())
+        .arg(judge::program())
+        .args(judge::STILL)
+        .args(judge::CONTROL)
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("these tests need unshare, strace and qemu-system-x86_64");
+    let mut stdin = child.stdin.take().unwrap();
+    // It may have ended already.
+    let _ = stdin.write_all(b"{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"quit\"}\n");
+    drop(stdin);
+    child.wait().unwrap();
+    let text = fs::read_to_string(log.path()).unwrap();
+    let named = |begin: &str| {
+        let named = text.lines().filter_map(|line| {
+            let (_, rest) = line.split_once(begin)?;
+            Some(rest.split('"').next()?.to_owned())
+        });
+        named.collect::<Vec<_>>()
+    };
+    // Of a QEMU in a root of its own the first are its own start.
+    let qemu = |one: &String| !one.contains("/qemu-system-") && !one.contains("/q-");
+    let executed = named("execve(\"").into_iter().filter(qemu);
+    let executed = executed.filter(|one| !one.ends_with("/chroot")).collect();
+    let is_node = |one: &String| one == "/dev/net/tun" || one == "/dev/vhost-net";
+    let nodes = named("openat(AT_FDCWD, \"").into_iter().filter(is_node);
+    Executes {
+        executed,
+        nodes: nodes.collect(),
+    }
+}
+
 /// Name and letters of one line of strace.
 fn call(line: &str) -> Option<(String, Vec<char>)> {
     let (name, rest) = line.split_once('(')?;

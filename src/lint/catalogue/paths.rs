@@ -338,10 +338,13 @@ pub static PROGRAM_SANDBOXED: Entry = Entry {
     summary: "a program that QEMU is to execute",
     meaning: "libvirt starts QEMU with a sandbox (seccomp_sandbox in qemu.conf) that denies it to \
               make processes: QEMU is killed with SIGSYS, or refuses to start. This goes for script=, \
-              downscript=, helper=, smb=, guestfwd= with cmd: and -incoming exec:.",
+              helper=, smb=, guestfwd= with cmd: and -incoming exec:. A tap device without script= \
+              runs /etc/qemu-ifup, and -netdev bridge without helper= qemu-bridge-helper: so do \
+              -nic tap and -nic bridge. What downscript= names is run when QEMU ends, and keeps no \
+              guest from starting.",
     fix: "Have libvirt do it, by its own <interface>, or a hook.",
     example: Example {
-        text: "-netdev tap,id=n,ifname=tap7,script=/etc/qemu-ifup,downscript=no",
+        text: "-netdev bridge,id=n,br=br0",
         fixed: None,
         options: "",
     },

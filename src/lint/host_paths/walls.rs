@@ -36,8 +36,8 @@ pub fn check(path: &HostPath, files: Option<&Files>, around: &Around) -> Vec<Fin
     let mut findings = Vec::new();
     let walls = around.walls;
     let opening = match path.access {
-        Access::Never(Why::Exec) => {
-            findings.extend(program(path, walls));
+        Access::Never(why @ (Why::Exec | Why::Network)) => {
+            findings.extend(program(path, why, walls));
             return findings;
         }
         // What has no slash lies in QEMU's own data directories.
@@ -104,17 +104,25 @@ fn refusal(opening: Opening, name: &[u8], around: &Around) -> Option<&'static st
 }
 
 /// A program, which the sandbox stops.
-fn program(path: &HostPath, walls: &Walls) -> Option<Finding> {
+fn program(path: &HostPath, why: Why, walls: &Walls) -> Option<Finding> {
     walls.known_settings().filter(|conf| conf.sandboxed)?;
     let text = format!(
         "QEMU executes a program for {} here, which libvirt's sandbox (seccomp) denies it whatever else is allowed: QEMU \
          is killed, or refuses to start with \"Operation not permitted\"",
         quoted(&path.path)
     );
-    let finding = Finding::error(Code::ProgramSandboxed, path.place.clone(), text).help(
-        "have libvirt or a hook do it, with `script=no,downscript=no` or an <interface>; `seccomp_sandbox = 0` in \
-         /etc/libvirt/qemu.conf takes the sandbox from every guest",
+    let instead = match why {
+        Why::Network => {
+            "write libvirt's own <interface>, of type='bridge' or type='ethernet', instead; or make the interface \
+             yourself (`ip tuntap add dev tap7 mode tap user` with QEMU's user), and write \
+             `tap,ifname=tap7,script=no,downscript=no`"
+        }
+        _ => "have libvirt or a hook do it",
+    };
+    let help = format!(
+        "{instead}; `seccomp_sandbox = 0` in /etc/libvirt/qemu.conf takes the sandbox from every guest"
     );
+    let finding = Finding::error(Code::ProgramSandboxed, path.place.clone(), text).help(help);
     Some(if walls.reader().1 {
         finding.doubtful(Unknown::Configuration)
     } else {

@@ -6,7 +6,7 @@ use super::found::{Found, Keys, is_on, text};
 use super::table::{
     Credentials, Grammar, Kind, Letters, Meaning, Row, Why, grammar, is_single, rows,
 };
-use super::{Access, HostPath, character, flatten, images};
+use super::{Access, HostPath, Opening, character, flatten, images};
 use crate::domain::{Arg, Domain, Place};
 use crate::qemu::argv::{self, Stray};
 use crate::qemu::command_line::{CommandLine, LONGEST_ARG, RawProperty};
@@ -41,7 +41,7 @@ pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
         }
         match word.name {
             "set" => set(index, &arg.value, &mut groups, &ids, &mut found),
-            "global" if arg.value.contains("romfile") => {
+            "global" if arg.value.contains("romfile") || arg.value.contains("=/") => {
                 let why = "which devices a -global reaches is not followed";
                 found.unclear(&whole(index, arg), &arg.value, why);
             }
@@ -219,8 +219,44 @@ fn options(option: &'static str, properties: &[RawProperty], snapshot: bool, fou
         }
         return;
     }
+    if matches!(option, "netdev" | "nic" | "net")
+        && let Some(kind) = keys.get("type")
+    {
+        network(kind, of, &keys, found);
+    }
     for property in keys.all() {
         one(option, of, property, &keys, found);
+    }
+}
+
+/// What a network of this kind opens and executes where nothing says so (net_init_tap,
+/// net_init_bridge, net_init_passt).
+fn network(kind: &RawProperty, of: &str, keys: &Keys, found: &mut Found) {
+    let has = |names: &[&str]| names.iter().any(|key| keys.get(key).is_some());
+    let mut runs = |path, why| found.push(kind, path, Access::Never(why));
+    match of {
+        "bridge" if !has(&["helper"]) => runs("qemu-bridge-helper", Why::Network),
+        "passt" => runs("passt", Why::Network),
+        "tap" if !has(&["fd", "fds", "helper"]) => {
+            match keys.get("script").and_then(text) {
+                None => runs("/etc/qemu-ifup", Why::Network),
+                Some("no" | "") if !has(&["downscript"]) => runs("/etc/qemu-ifdown", Why::Down),
+                _ => {}
+            }
+            let node = Opening {
+                kind: Kind::Node,
+                letters: Letters::Rw,
+                since: (5, 2),
+                needed: true,
+            };
+            found.opens(kind, "/dev/net/tun", node);
+            // Without it 5.2 warns, 7.2 aborts, and 10.0 refuses to start.
+            let on = |key| keys.get(key).and_then(is_on) == Some(true);
+            if (on("vhost") || on("vhostforce")) && !has(&["vhostfd", "vhostfds"]) {
+                found.opens(kind, "/dev/vhost-net", node);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -233,7 +269,7 @@ fn one(option: &str, of: &str, property: &RawProperty, beside: &Keys, found: &mu
         "netdev"
     } else if matches!(
         option,
-        "serial" | "parallel" | "monitor" | "qmp" | "qmp-pretty" | "debugcon" | "gdb"
+        "serial" | "parallel" | "monitor" | "qmp" | "qmp-pretty" | "qtest" | "debugcon" | "gdb"
     ) {
         "chardev"
     } else {
@@ -251,8 +287,10 @@ fn one(option: &str, of: &str, property: &RawProperty, beside: &Keys, found: &mu
             Meaning::Never(_) if option == "incoming" && value.starts_with("exec:") => {
                 found.push(property, value, Access::Never(Why::Exec));
             }
+            // Of scripts only `no` is none, and of helpers not even that.
             Meaning::Never(_)
-                if matches!(value, "no" | "off" | "")
+                if (value == "no" && property.key != "helper")
+                    || (value == "off" && option != "netdev")
                     || (option == "incoming" && !value.contains('/'))
                     || (property.key == "guestfwd" && !value.contains("-cmd:")) => {}
             Meaning::Never(why) => found.push(property, value, Access::Never(why)),

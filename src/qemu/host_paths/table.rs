@@ -127,6 +127,14 @@ pub enum Grammar {
 pub enum Why {
     /// A program.
     Exec,
+    /// A program that sets up the network.
+    Network,
+    /// A program that is run when QEMU ends.
+    Down,
+    /// A bus.
+    Bus,
+    /// Memory by a name of QEMU's own.
+    Shared,
     /// More options.
     Config,
     /// A directory with all below.
@@ -153,8 +161,17 @@ impl Why {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
-            Why::Exec => {
+            Why::Exec | Why::Network => {
                 "QEMU runs it as a program, for which there is no rule, and which libvirt's sandbox (seccomp_sandbox in qemu.conf) stops unless it is off"
+            }
+            Why::Down => {
+                "QEMU runs it as a program when it ends, which libvirt's sandbox (seccomp_sandbox in qemu.conf) stops unless it is off: write downscript=no"
+            }
+            Why::Bus => {
+                "on a bus more than its socket decides: use libvirt's <graphics type='dbus'>, which has one of its own"
+            }
+            Why::Shared => {
+                "QEMU makes it in /dev/shm, with its process number in its name, which no rule for one guest knows: use memory-backend-memfd"
             }
             Why::Config => {
                 "what is in that file is more options, and virt-9p does not read it as root for a guest"
@@ -166,9 +183,11 @@ impl Why {
                 "a host device needs the node, the memory limit and the rules that only libvirt's own <hostdev> makes"
             }
             Why::Vhost => {
-                "QEMU opens a node below /dev that is not in the private /dev of libvirt's guests: use libvirt's own element (<vsock>, <hostdev>, <interface>)"
+                "QEMU opens a node below /dev that is not in the private /dev of libvirt's guests: use libvirt's own element (<vsock>, <hostdev>, <interface>, <graphics>)"
             }
-            Why::Libvirts => "libvirt passes its own -incoming, and this one gets in its way",
+            Why::Libvirts => {
+                "libvirt passes its own, which comes first, or which this one gets in the way of"
+            }
             Why::Fds => "it hands over open files, and no rule opens those",
             Why::Replay => {
                 "record and replay is a matter of debugging QEMU, for which virt-9p has no rule"
@@ -325,10 +344,11 @@ use Grammar::{Character, Drive, ImageWord, List, Options, OptionsOrJson, Sugar, 
 use Kind::{Connects, File, Firmware, Image, Listens, Log, Memory, Node, Pipe, Tls};
 use Letters::{R, Rk, Rw, Rwk, W, Wk};
 
-static GRAMMARS: [(Name, Grammar); 57] = [
+static GRAMMARS: [(Name, Grammar); 59] = [
     (Name::new("D"), Word),
     (Name::new("L"), Word),
     (Name::new("M/type"), Options),
+    (Name::new("accel/accel"), Options),
     (Name::new("acpitable"), List),
     (Name::new("add-fd/"), Options),
     (Name::new("audiodev/driver"), OptionsOrJson),
@@ -371,6 +391,7 @@ static GRAMMARS: [(Name, Grammar); 57] = [
     (Name::new("plugin/file"), Options),
     (Name::new("qmp"), Character(true)),
     (Name::new("qmp-pretty"), Character(true)),
+    (Name::new("qtest"), Character(false)),
     (Name::new("qtest-log"), Word),
     (Name::new("readconfig"), Word),
     (Name::new("run-with/"), Options),
@@ -417,7 +438,7 @@ const fn never(name: &'static str, why: Why) -> Row {
 }
 
 /// All rows. What a row needs besides (`readonly=on`, `server=on`, …) is in `read`.
-pub static ROWS: [Row; 95] = [
+pub static ROWS: [Row; 105] = [
     row("object/memory-backend-file/mem-path", Memory, Rw),
     row("object/input-linux/evdev", Node, Rw),
     row("object/rng-random/filename", File, R),
@@ -428,6 +449,9 @@ pub static ROWS: [Row; 95] = [
     row("object/filter-dump/file", Log, W),
     never("object/iommufd/qom-type", Why::Hostdev),
     never("object/memory-backend-epc/qom-type", Why::Vhost),
+    never("object/memory-backend-shm/qom-type", Why::Shared),
+    never("object/dbus-vmstate/addr", Why::Bus),
+    row("object/pr-manager-helper/path", Connects, Rw),
     row("mem-path//", Memory, Rw),
     row("fw_cfg//file", File, R),
     row("acpitable//file", File, R),
@@ -444,10 +468,12 @@ pub static ROWS: [Row; 95] = [
     row("device//romfile", Firmware, R),
     row("device/loader/file", Firmware, R),
     row("device/virtio-input-host*/evdev", Node, Rw),
+    row("device/cxl-*/cdat", File, R),
+    since(10, 0, "device/uefi-vars*/jsonfile", Log, Rw),
     since(6, 0, "device/usb-*/pcap", Log, W),
     spare("device/ipmi-bmc-sim/frudatafile", Firmware, R),
     spare("device/ipmi-bmc-sim/sdrfile", Firmware, R),
-    never("object/sev-guest/qom-type", Why::Hostdev),
+    never("object/sev-*/qom-type", Why::Hostdev),
     never("device/vfio-pci*/driver", Why::Hostdev),
     never("device/vfio-user-pci/socket", Why::Hostdev),
     never("device/vfio-ap/driver", Why::Hostdev),
@@ -485,9 +511,10 @@ pub static ROWS: [Row; 95] = [
     since(7, 2, "netdev/dgram/local.path", Listens, Rw),
     since(7, 2, "netdev/dgram/remote.path", Connects, Rw),
     never("netdev/vde/sock", Why::Tree),
-    never("netdev//script", Why::Exec),
-    never("netdev//downscript", Why::Exec),
-    never("netdev//helper", Why::Exec),
+    never("netdev//script", Why::Network),
+    never("netdev//downscript", Why::Down),
+    never("netdev//helper", Why::Network),
+    never("netdev/vhost-vdpa/vhostdev", Why::Vhost),
     never("netdev/user/smb", Why::Exec),
     never("netdev/user/guestfwd", Why::Exec),
     never("netdev/user/tftp", Why::Tree),
@@ -496,6 +523,10 @@ pub static ROWS: [Row; 95] = [
     spare("audiodev/wav/path", Log, W),
     row("vnc//vnc", Listens, Rw),
     row("display//vnc", Listens, Rw),
+    never("display/dbus/addr", Why::Bus),
+    never("display//rendernode", Why::Vhost),
+    never("spice//rendernode", Why::Vhost),
+    never("accel//device", Why::Libvirts),
     row("spice//addr", Listens, Rw),
     row("spice//x509-key-file", File, R),
     row("spice//x509-cert-file", File, R),
