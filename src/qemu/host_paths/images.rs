@@ -17,10 +17,11 @@ const DEEPEST: usize = 32;
 
 /// What drivers call the nodes below their own (BlockdevOptions in qapi/block-core.json of 5.2 to
 /// 10.0).
-const CHILDREN: [&str; 9] = [
+const CHILDREN: [&str; 10] = [
     "file",
     "backing",
     "data-file",
+    "header",
     "image",
     "raw",
     "test",
