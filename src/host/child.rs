@@ -82,15 +82,16 @@ mod tests {
     fn whoever_does_not_come_to_an_end_is_not_waited_for() {
         let begun = Instant::now();
         for script in [
-            "sleep 600",
-            // A process of its own that keeps the pipe.
-            "sleep 600 & echo done",
+            "exec sleep 600",
+            // A process of its own that keeps the pipe. It outlives this test, with all that is open
+            // in whoever runs the tests, such as a lock.
+            "sleep 20 & echo done",
             "while :; do echo; done",
         ] {
             assert!(sh(script, Duration::from_millis(500)).is_err(), "{script}");
         }
         // All is said, and the program goes on.
-        assert_eq!(sh("exec >&-; sleep 600", LONG).unwrap(), "");
+        assert_eq!(sh("exec >&-; exec sleep 600", LONG).unwrap(), "");
         let too_much = sh("head -c 2000000 /dev/zero", LONG).unwrap_err();
         assert_eq!(too_much.kind(), ErrorKind::InvalidData);
         assert!(ask(Path::new("/nonexistent"), &[], LONG).is_err());
