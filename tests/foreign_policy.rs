@@ -16,8 +16,9 @@ mod policy;
 use std::fs;
 
 use policy::{Parser, Perms};
+use virt_9p::apparmor::guest_access::OPEN;
 use virt_9p::apparmor::pattern::Pattern;
-use virt_9p::apparmor::policy::{Execution, execution, rules};
+use virt_9p::apparmor::policy::{Execution, allow, execution, rules};
 use virt_9p::doctor::workaround::{self, Opened, What};
 
 const ABSTRACTION: &str = "/etc/apparmor.d/abstractions/libvirt-qemu";
@@ -186,4 +187,29 @@ fn patterns_match_what_the_parser_says() {
         matched > asked / 20,
         "too few match to say anything: {matched} of {asked}"
     );
+}
+
+/// What is taken to be open to every guest is, by the files of libvirt and AppArmor here. Another root
+/// with them may be named by `VIRT9P_POLICY`.
+#[test]
+fn what_is_taken_to_be_open_is_open() {
+    let root = std::env::var("VIRT9P_POLICY").unwrap_or_default();
+    let mut all = rules(&read(&format!("{root}{ABSTRACTION}")));
+    for base in ["base", "consoles"] {
+        all.extend(rules(&read(&format!(
+            "{root}/etc/apparmor.d/abstractions/{base}"
+        ))));
+    }
+    let mut closed = Vec::new();
+    for (letters, names) in OPEN {
+        for name in names.split(' ') {
+            // Below a directory, some name.
+            let below = if name.ends_with('/') { "1" } else { "" };
+            let name = format!("{name}{below}");
+            if !allow(&all, name.as_bytes(), letters) {
+                closed.push((name, letters));
+            }
+        }
+    }
+    assert!(closed.is_empty(), "{closed:?}");
 }

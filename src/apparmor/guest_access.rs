@@ -16,27 +16,27 @@ pub enum GuestAccess {
     Refused(&'static str),
 }
 
-/// What abstractions/libvirt-qemu and abstractions/base open (libvirt 9.0 and 11.3), by letters:
+/// What abstractions/libvirt-qemu and abstractions/base open (libvirt 7.0, 9.0 and 11.3), by letters:
 /// names, and with a slash at the end all below. One text each: a slice of texts is 16 bytes more
 /// for each of them.
-const OPEN: [(&str, &str); 3] = [
+pub const OPEN: [(&str, &str); 2] = [
     (
         "rw",
         "/dev/net/tun /dev/ptmx /dev/pts/ /dev/null /dev/zero /dev/full /dev/snd/",
     ),
     (
-        "rk",
-        "/usr/share/AAVMF/ /usr/share/edk2-ovmf/ /usr/share/OVMF/ /usr/share/ovmf/",
-    ),
-    (
         "r",
-        "/dev/random /dev/urandom /usr/share/bochs/ /usr/share/kvm/ /usr/share/openbios/ \
+        "/dev/random /dev/urandom /usr/share/AAVMF/ /usr/share/edk2-ovmf/ /usr/share/OVMF/ \
+         /usr/share/ovmf/ /usr/share/misc/sgabios.bin /usr/share/bochs/ /usr/share/kvm/ /usr/share/openbios/ \
          /usr/share/openhackware/ /usr/share/proll/ /usr/share/qemu/ /usr/share/qemu-efi/ \
          /usr/share/qemu-kvm/ /usr/share/seabios/ /usr/share/sgabios/ /usr/share/slof/ \
          /usr/share/vgabios/ /etc/pki/CA/ /etc/pki/qemu/ /etc/pki/libvirt-vnc/ \
          /etc/pki/libvirt-spice/",
     ),
 ];
+
+/// What libvirt 9.0 and later open with locks, as an image is read, and 7.0 does not.
+const FIRMWARE: &str = "/usr/share/AAVMF/ /usr/share/edk2-ovmf/ /usr/share/OVMF/ /usr/share/ovmf/";
 
 const LIBVIRTS: &str =
     "it belongs to libvirt, where the sockets, keys and saved memory of all guests lie";
@@ -105,11 +105,12 @@ pub fn judge(name: &[u8], guest: &str, letters: &str, image: bool) -> GuestAcces
     if open || is_log() {
         return GuestAccess::Open;
     }
+    // Every guest has these with libvirt 9.0, none with 7.0.
     let flash = [&b"_VARS.fd"[..], b"_VARS.ms.fd"];
-    if name.starts_with(b"/var/lib/libvirt/qemu/nvram/")
-        && flash.iter().any(|end| name.ends_with(end))
-    {
-        return GuestAccess::Open;
+    let is_flash =
+        starts("/var/lib/libvirt/qemu/nvram/") && flash.iter().any(|end| name.ends_with(end));
+    if (is_flash && image) || (letters == "rk" && FIRMWARE.split(' ').any(starts)) {
+        return GuestAccess::Rule;
     }
     if let Some((_, why)) = REFUSED
         .iter()
@@ -147,11 +148,17 @@ mod tests {
         }
         assert_eq!(of("/dev/kvmfr0", "rw"), GuestAccess::Device);
         for (name, letters) in [
+            ("/usr/share/OVMF/x.fd", "rk"),
+            ("/usr/share/edk2-ovmf/x.fd", "rk"),
+            ("/var/lib/libvirt/qemu/nvram/a_VARS.fd", "rwk"),
+        ] {
+            assert_eq!(of(name, letters), GuestAccess::Rule, "{name}");
+        }
+        for (name, letters) in [
             ("/dev/urandom", "r"),
             ("/dev/pts/3", "rw"),
             ("/usr/share/seabios/slic.bin", "r"),
-            ("/usr/share/OVMF/x.fd", "rk"),
-            ("/var/lib/libvirt/qemu/nvram/a_VARS.fd", "rwk"),
+            ("/usr/share/OVMF/x.fd", "r"),
             ("/var/log/libvirt/qemu/own.log", "w"),
         ] {
             assert_eq!(of(name, letters), GuestAccess::Open, "{name}");
@@ -160,6 +167,10 @@ mod tests {
             ("/etc/shadow", "r"),
             ("/usr/share/seabios/slic.bin", "rw"),
             ("/usr/share/misc/x", "r"),
+            ("/usr/share/OVMF/x.fd", "rwk"),
+            ("/usr/share/seabios/x", "rk"),
+            ("/var/lib/libvirt/qemu/nvram/a", "rwk"),
+            ("/var/lib/libvirt/qemu/nvram/a_VARS.fd", "rw"),
             ("/proc/kcore", "r"),
             ("/dev/mem", "rw"),
             ("/dev/vfio/12", "rw"),
