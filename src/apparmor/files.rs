@@ -25,6 +25,26 @@ pub const ABSTRACTIONS: [&str; 2] = [
     "/etc/apparmor.d/local/abstractions/libvirt-qemu",
 ];
 
+/// A directory of more of them (libvirt 9.6 and later).
+pub const ABSTRACTIONS_D: &str = "/etc/apparmor.d/abstractions/libvirt-qemu.d";
+
+/// The files that the profile of every guest includes. What packages and editors leave behind in a
+/// directory the parser passes over (libapparmor, _aa_is_blacklisted).
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn of_every_guest(root: &Root) -> io::Result<Vec<String>> {
+    const LEFT_BEHIND: &str = "~ .dpkg-new .dpkg-old .dpkg-dist .dpkg-bak .dpkg-remove .pacsave .pacnew \
+                               .rpmnew .rpmsave .orig .rej README";
+    let mut files: Vec<String> = ABSTRACTIONS.map(str::to_owned).to_vec();
+    for name in root.names(ABSTRACTIONS_D)? {
+        if !name.starts_with('.') && !LEFT_BEHIND.split(' ').any(|end| name.ends_with(end)) {
+            files.push(format!("{ABSTRACTIONS_D}/{name}"));
+        }
+    }
+    Ok(files)
+}
+
 /// What libvirt makes new profiles from.
 pub const TEMPLATE: &str = "/etc/apparmor.d/libvirt/TEMPLATE.qemu";
 

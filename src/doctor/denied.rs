@@ -7,7 +7,7 @@
 use std::os::unix::fs::MetadataExt;
 
 use crate::apparmor::escape::escape;
-use crate::apparmor::files::{ABSTRACTIONS, PROFILES};
+use crate::apparmor::files::{self, PROFILES};
 use crate::apparmor::guest_access::{self, GuestAccess};
 use crate::apparmor::policy::{self, Rule};
 use crate::doctor::{CheckLine, Grade, Subject};
@@ -16,7 +16,7 @@ use crate::host::kernel_log::{self, Denied};
 use crate::host::{Root, guests};
 use crate::inspect::Inspection;
 use crate::lint::finding::Level;
-use crate::qemu::host_paths;
+use crate::qemu::host_paths::{self, Access};
 use crate::text::{count, visible};
 
 /// Reads the log, with the line about that.
@@ -26,7 +26,7 @@ pub fn read(root: &Root) -> (Vec<Denied>, CheckLine) {
         Ok(denied) => {
             let number = match denied.len() {
                 0 => "nothing to guests".to_owned(),
-                number => count(number, "file") + " to guests",
+                number => count(number, "denial") + " to guests",
             };
             let line = CheckLine::pass(Subject::AppArmor, what).saying(number);
             (denied, line)
@@ -64,7 +64,8 @@ pub fn lines(
     let mut opens = |file: &str| now.extend(policy::rules(&root.text(file).unwrap_or_default()));
     opens(&profile);
     opens(&format!("{profile}.files"));
-    ABSTRACTIONS.into_iter().for_each(&mut opens);
+    let all = files::of_every_guest(root).unwrap_or_default();
+    all.iter().for_each(|file| opens(file));
     let next = policy::rules(&inspected.grants.render().unwrap_or_default());
     let running = guests::running(root).unwrap_or_default();
     let running = running.iter().find(|(one, _)| one == uuid);
@@ -81,6 +82,11 @@ pub fn lines(
             "that was before it was started the last time"
         } else if changed.is_some_and(|changed| changed > one.time) {
             "that was before the domain was changed the last time"
+        } else if one.mask.is_empty() {
+            let about = format!("AppArmor denies it {name}");
+            let hint = "DENIED in the kernel's log: it is no file, and no rule of virt-9p's is about it. An <interface>, <hostdev> \
+                        or <disk> does without; QEMU asks for most of these only as root (`user` in qemu.conf)";
+            return CheckLine::note(subject.clone(), about, hint);
         } else {
             let mut hint = format!("DENIED `{}` in the kernel's log; ", one.mask);
             let grade = judge(inspected, one, letters, &next, &profile, &mut hint);
@@ -209,6 +215,13 @@ fn asks(inspected: &Inspection, name: &[u8]) -> Option<Place> {
         }
     }
     for path in &inspected.paths {
+        // A program, by its path or only its name.
+        let program = path.path.path.as_bytes();
+        let program = matches!(path.path.access, Access::Never(_)).then_some(program);
+        let before = program.and_then(|program| name.strip_suffix(program));
+        if before.is_some_and(|before| before.is_empty() || before.ends_with(b"/")) {
+            return Some(path.path.place.clone());
+        }
         let Some(files) = &path.files else { continue };
         for file in files.files.iter().flatten() {
             if name == file.name || (files.any_end && name.starts_with(&file.name)) {

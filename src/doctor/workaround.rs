@@ -4,14 +4,11 @@
 
 use std::io;
 
-use crate::apparmor::files::{ABSTRACTIONS, TEMPLATE};
+use crate::apparmor::files::{self, ABSTRACTIONS, TEMPLATE};
 use crate::apparmor::policy::{self, Rule};
 use crate::doctor::{CheckLine, Subject};
 use crate::host::Root;
 use crate::text::{find, quoted, visible};
-
-/// A directory of them (libvirt 9.6 and later).
-const LIBVIRT_QEMU_D: &str = "/etc/apparmor.d/abstractions/libvirt-qemu.d";
 
 /// Where the system keeps its own. libvirt and QEMU need parts of it in every guest, so a rule
 /// there is no sign of a share.
@@ -47,13 +44,12 @@ pub enum What {
 
 /// Reads the files and judges each rule in them.
 pub fn lines(root: &Root, opened: &[Opened]) -> Vec<CheckLine> {
-    let files = ABSTRACTIONS.into_iter().chain([TEMPLATE]);
-    let mut files: Vec<String> = files.map(str::to_owned).collect();
     let mut lines = Vec::new();
-    match root.names(LIBVIRT_QEMU_D) {
-        Ok(names) => files.extend(names.iter().map(|name| format!("{LIBVIRT_QEMU_D}/{name}"))),
-        Err(error) => lines.push(CheckLine::not_looked_at(Subject::AppArmor, WHAT, &error)),
-    }
+    let mut files = files::of_every_guest(root).unwrap_or_else(|error| {
+        lines.push(CheckLine::not_looked_at(Subject::AppArmor, WHAT, &error));
+        ABSTRACTIONS.map(str::to_owned).to_vec()
+    });
+    files.push(TEMPLATE.to_owned());
     for file in files {
         match root.text(&file) {
             Ok(text) => lines.extend(lines_of_file(&file, &text, opened)),

@@ -34,9 +34,11 @@ const MOST: usize = 64;
 pub struct Denied {
     /// Whose profile it was.
     pub guest: Uuid,
-    /// The kernel's name of what was asked for; a directory's may end with a slash.
+    /// The kernel's name of what was asked for; a directory's may end with a slash. What is no file has
+    /// none: `capability net_raw`, `network inet6 raw`.
     pub name: Vec<u8>,
-    /// Letters of what was denied: those of rules, and `c` and `d` for making and removing.
+    /// Letters of what was denied: those of rules, and `c` and `d` for making and removing; none of what
+    /// is no file.
     pub mask: String,
     /// The process that asked last.
     pub pid: u32,
@@ -150,6 +152,7 @@ fn denial(text: &str) -> Option<Denied> {
     let (seconds, rest) = cut(text, b'.')?;
     let mut rest = cut(rest, b')')?.1.strip_prefix(": apparmor=\"DENIED\" ")?;
     let (mut guest, mut name, mut mask, mut pid) = (None, None, None, 0);
+    let mut other = Vec::new();
     while let Some((key, after)) = cut(rest, b'=') {
         let (value, quoted, behind) = match after.strip_prefix('"') {
             Some(inside) => {
@@ -169,15 +172,23 @@ fn denial(text: &str) -> Option<Denied> {
             ("name", false) => name = bytes(value),
             ("denied_mask", true) => mask = Some(value),
             ("pid", _) => pid = value.parse().ok()?,
+            ("capname", _) => other.extend(["capability", value]),
+            ("family", _) => other.extend(["network", value]),
+            ("sock_type", _) if !other.is_empty() => other.push(value),
             _ => {}
         }
         rest = behind;
     }
+    let (name, mask) = match name {
+        // A capability, or a socket that is no file.
+        None if !other.is_empty() => (other.join(" ").into_bytes(), ""),
+        // One without a slash was found outside of what the process sees.
+        name => (name.filter(|name| name.starts_with(b"/"))?, mask?),
+    };
     Some(Denied {
         guest: guest?,
-        // One without a slash was found outside of what the process sees.
-        name: name.filter(|name| name.starts_with(b"/"))?,
-        mask: mask?.to_owned(),
+        name,
+        mask: mask.to_owned(),
         pid,
         time: seconds.parse().ok()?,
     })
@@ -259,6 +270,34 @@ mod tests {
         assert_eq!(found.name, b"/a\\x5c");
         let named = format!("node=host {audit}\u{1d}FSUID=\"libvirt-qemu\" OUID=\"root\"");
         assert_eq!(audit_record(&named), Some(found));
+    }
+
+    #[test]
+    fn names_what_is_no_file() {
+        let begin = format!(
+            "5,1,2,-;audit: type=1400 audit(1.1:1): apparmor=\"DENIED\" operation=\"x\" profile=\"libvirt-{UUID}\" pid=9"
+        );
+        for (rest, name) in [
+            (
+                " comm=\"qemu\" capability=12  capname=\"net_admin\"",
+                "capability net_admin",
+            ),
+            (
+                " comm=\"qemu\" family=\"inet6\" sock_type=\"raw\" protocol=58 requested_mask=\"create\" denied_mask=\"create\"",
+                "network inet6 raw",
+            ),
+            // Its beginning only.
+            (" family=\"netlink\" sock_type=\"raw", "network netlink"),
+        ] {
+            let found = kernel_record(&format!("{begin}{rest}"));
+            if name.ends_with("netlink") {
+                assert_eq!(found, None);
+                continue;
+            }
+            let found = found.expect(name);
+            assert_eq!(found.name, name.as_bytes());
+            assert_eq!((found.mask.as_str(), found.pid), ("", 9));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::apparmor::files::{ABSTRACTIONS, PROFILES};
+use crate::apparmor::files::{self, PROFILES};
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_FILES};
 use crate::apparmor::{block, guest_access, policy};
 use crate::assumptions::Assumptions;
@@ -221,8 +221,8 @@ pub fn is_opened_elsewhere(root: &Root, domain: &Domain, name: &[u8], letters: &
     let own = domain.uuid.as_ref();
     let own = own.map(|uuid| text(&format!("{PROFILES}/libvirt-{uuid}")));
     let mut rules = policy::rules(&block::outside(&own.unwrap_or_default()));
-    for file in ABSTRACTIONS {
-        rules.extend(policy::rules(&text(file)));
+    for file in files::of_every_guest(root).unwrap_or_default() {
+        rules.extend(policy::rules(&text(&file)));
     }
     policy::allow(&rules, name, letters)
 }

@@ -21,7 +21,8 @@ pub fn options(arg: &Arg, index: usize, monitor: bool) -> Vec<RawProperty> {
         flag: false,
         arg: index,
         key_range: 0..end,
-        value_range: end - value.len()..end,
+        // `unix:` alone is shorter than what it stands for.
+        value_range: end.saturating_sub(value.len())..end,
     };
     // The rest of the word, whatever is in it: no comma ends it.
     let verbatim = |backend: &str, path: &str| {
