@@ -53,17 +53,18 @@ const REFUSED: [(&str, &str); 4] = [
         LIBVIRTS,
     ),
     (
-        "/run/systemd/ /run/dbus/ /run/docker /run/containerd/ /run/podman/ /run/crio/ /run/snapd \
-         /run/incus/ /var/lib/incus/ /var/lib/lxd/ /var/snap/lxd/",
+        "/run/systemd/ /run/dbus/ /run/bus /run/docker /run/containerd/ /run/podman/ /run/crio/ /run/k3s/ \
+         /run/buildkit /run/snapd /run/udev/ /run/incus/ /var/lib/incus/ /var/lib/lxd/ /var/snap/lxd/",
         CONTROL,
     ),
     (
         "/dev/mem /dev/kmem /dev/port /dev/kmsg /dev/uinput /dev/fuse /dev/loop-control /dev/vfio/ \
-         /dev/iommu /dev/bus/usb/ /dev/cpu/",
+         /dev/iommu /dev/bus/usb/ /dev/cpu/ /dev/sg /dev/bsg/ /dev/raw/ /dev/char/ /dev/block/",
         HOSTS,
     ),
     (
-        "/dev/mapper/ /dev/disk/ /dev/sd /dev/vd /dev/nvme /dev/dm- /dev/md /dev/loop /dev/zvol/",
+        "/dev/mapper/ /dev/disk/ /dev/sd /dev/vd /dev/xvd /dev/hd /dev/sr /dev/nvme /dev/mmcblk /dev/dm- \
+         /dev/md /dev/loop /dev/nbd /dev/rbd /dev/drbd /dev/bcache /dev/zd /dev/zvol/",
         BLOCK,
     ),
 ];
@@ -84,6 +85,17 @@ pub fn judge(name: &[u8], guest: &str, letters: &str, image: bool) -> GuestAcces
     let name = match name.strip_prefix(b"/var") {
         Some(run) if run.starts_with(b"/run/") => run,
         _ => name,
+    };
+    // A user's daemons lie below as those of the host do: /run/user/1000/podman, /run/user/1000/bus.
+    let mut of_user = Vec::new();
+    let name = match name.strip_prefix(b"/run/user/") {
+        Some(rest) => {
+            let end = rest.iter().position(|byte| *byte == b'/');
+            of_user.extend_from_slice(b"/run");
+            of_user.extend_from_slice(end.and_then(|end| rest.get(end..)).unwrap_or_default());
+            of_user.as_slice()
+        }
+        None => name,
     };
     let starts = |prefix: &str| name.starts_with(prefix.as_bytes());
     // What is in none of these is in no list below.
@@ -143,6 +155,7 @@ mod tests {
             "/dev/shm/lg",
             "/home/a/.x",
             "/var/lib/libvirt/images/a",
+            "/run/user/1000/pulse/native",
         ] {
             assert_eq!(of(name, "rw"), GuestAccess::Rule, "{name}");
         }
@@ -181,6 +194,14 @@ mod tests {
             ("/run/libvirt/libvirt-sock", "rw"),
             ("/run/dbus/system_bus_socket", "rw"),
             ("/run/systemd/private", "rw"),
+            ("/run/user/1000/bus", "rw"),
+            ("/run/user/1000/podman/podman.sock", "rw"),
+            ("/var/run/user/0/systemd/private", "rw"),
+            ("/run/user/1000/docker.sock", "rw"),
+            ("/run/user/1000/libvirt/virtqemud-sock", "rw"),
+            ("/dev/sg0", "rw"),
+            ("/dev/mmcblk0p1", "r"),
+            ("/dev/xvda", "w"),
             ("/var/lib/libvirt/qemu/domain-1-x/master-key.aes", "r"),
             ("/var/lib/libvirt/secrets/x", "r"),
             ("/var/log/libvirt/qemu/other.log", "w"),

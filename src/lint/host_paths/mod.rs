@@ -244,7 +244,7 @@ fn unfit(opening: Opening, lies: Lies, in_dev: bool) -> Option<(Code, &'static s
         (Listens, Lies::Directory | Lies::Device | Lies::Other) => wrong(
             "something that is no socket lies there, which QEMU would remove first: no rule opens it",
         ),
-        (File | Firmware | Image | Log, Lies::Directory) => {
+        (File | Firmware | Image | Log | Node | Connects, Lies::Directory) => {
             wrong("that is a directory: QEMU refuses to start")
         }
         (File | Firmware | Image | Node | Pipe, Lies::Nothing | Lies::NoDirectory) => missing(HERE),
@@ -276,7 +276,9 @@ pub fn denied(path: &HostPath, span: Span) -> Finding {
 /// What has no name gets no rule.
 fn unknown(path: &HostPath, opens: &str, why: &NoDirectory) -> Finding {
     let why = match why {
-        NoDirectory::Silent => "its file system does not answer (NFS, FUSE)".to_owned(),
+        NoDirectory::Silent => {
+            "its file system does not answer (NFS, FUSE), or not in time".to_owned()
+        }
         NoDirectory::Denied(_) => {
             "a directory on the way is closed to whoever asks here".to_owned()
         }
