@@ -77,6 +77,8 @@ pub struct Domain {
     pub capabilities: Vec<(bool, String)>,
     /// `<qemu:override>` (libvirt >= 8.2), in order: the last word on properties of devices.
     pub overrides: Vec<Override>,
+    /// `<qemu:env>`, in order: names, and values with their places.
+    pub environment: Vec<(String, Located<String>)>,
     /// Elements with something for QEMU that libvirt drops; of a file only.
     pub lost: Vec<Lost>,
 }

@@ -101,6 +101,15 @@ fn top_level<'i>(
                     )),
                     None => domain.empty_args.push(child.tag),
                 }
+            } else if child.ns == Ns::Qemu && child.name == "env" {
+                let attributes = xml.attributes(child)?;
+                let found = attributes.get("value").map(|value| Located {
+                    value: value.value.clone().into_owned(),
+                    span: value.span,
+                });
+                if let (Some(name), Some(value)) = (owned(attributes, "name"), found) {
+                    domain.environment.push((name, value));
+                }
             }
             Ok(())
         })?,

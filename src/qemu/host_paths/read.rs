@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::found::{Found, Keys, is_on, text};
 use super::table::{
-    Credentials, Grammar, Kind, Letters, Meaning, Row, Why, grammar, is_single, rows,
+    Credentials, Grammar, Kind, Letters, Meaning, Row, Why, grammar, is_single, rows, variable,
 };
 use super::{Access, HostPath, Opening, character, flatten, images};
 use crate::domain::{Arg, Domain, Place};
@@ -94,6 +94,15 @@ pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
         }
     }
     of_libvirts_devices(domain, line, &mut found);
+    for (name, value) in &domain.environment {
+        if let Some(why) = variable(name).filter(|_| value.value.contains('/')) {
+            found.paths.push(HostPath {
+                path: value.value.clone(),
+                place: Place::Xml(value.span),
+                access: Access::Never(why),
+            });
+        }
+    }
     found.paths
 }
 

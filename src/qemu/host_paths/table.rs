@@ -155,6 +155,8 @@ pub enum Why {
     Code,
     /// QEMU's own tests.
     Tests,
+    /// A variable of the environment.
+    Environment,
 }
 
 impl Why {
@@ -194,6 +196,9 @@ impl Why {
             }
             Why::Guests => "with semihosting the guest itself names the files that QEMU opens",
             Why::Code => "QEMU loads it as a part of its own program, and no guest is granted that",
+            Why::Environment => {
+                "what QEMU's libraries open by this variable is theirs to say: only what an argument names is granted, as server= of -audiodev"
+            }
             Why::Tests => "it is there for QEMU's own tests",
         }
     }
@@ -549,6 +554,21 @@ pub static ROWS: [Row; 105] = [
     never("icount//rrfile", Why::Replay),
     never("semihosting-config//enable", Why::Guests),
 ];
+
+/// What a variable of the environment makes QEMU open: its own (audio_legacy.c, module.c,
+/// qemu_get_tmp_dir), those of libpulse, libpipewire, GLib, Xlib and GnuTLS, and the loader's.
+pub fn variable(name: &str) -> Option<Why> {
+    let opened = "PULSE_SERVER PULSE_RUNTIME_PATH PULSE_COOKIE PIPEWIRE_RUNTIME_DIR PIPEWIRE_REMOTE XDG_RUNTIME_DIR \
+                  DBUS_SESSION_BUS_ADDRESS XAUTHORITY QEMU_PA_SERVER QEMU_WAV_PATH QEMU_OSS_DAC_DEV QEMU_OSS_ADC_DEV \
+                  TMPDIR SSLKEYLOGFILE";
+    let loaded = "LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT QEMU_MODULE_DIR";
+    let is_in = |names: &str| names.split(' ').any(|one| one == name);
+    match (is_in(opened), is_in(loaded)) {
+        (true, _) => Some(Why::Environment),
+        (_, true) => Some(Why::Code),
+        _ => None,
+    }
+}
 
 /// Whether a block driver has no path of the host in a word of its own.
 pub fn is_pathless(driver: &str) -> bool {
