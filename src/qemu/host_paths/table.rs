@@ -473,7 +473,7 @@ pub static ROWS: [Row; 105] = [
     row("device//romfile", Firmware, R),
     row("device/loader/file", Firmware, R),
     row("device/virtio-input-host*/evdev", Node, Rw),
-    row("device/cxl-*/cdat", File, R),
+    since(7, 1, "device/cxl-*/cdat", File, R),
     since(10, 0, "device/uefi-vars*/jsonfile", Log, Rw),
     since(6, 0, "device/usb-*/pcap", Log, W),
     spare("device/ipmi-bmc-sim/frudatafile", Firmware, R),
