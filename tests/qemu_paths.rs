@@ -351,6 +351,8 @@ fn what_is_not_granted_is_said() {
         ["-chardev", "file,id=a,path=/dev/fdset/3"],
         ["-serial", "chardev:/x"],
         ["-serial", "unix:"],
+        ["-blockdev", "driver=file,node-name=n,filename"],
+        ["-drive", "driver=raw,nofile.filename"],
         ["-serial", "mon:"],
         ["-monitor", "file:"],
         ["-parallel", "pipe:"],

@@ -285,6 +285,11 @@ pub static FORMS: &[Form] = &[
         &["-smbios", "type=11,path={o}"],
         Text,
     ),
+    form(
+        ("smbios", "", "path"),
+        &["-smbios", "type=11,path={o},value=x,path={o}"],
+        Text,
+    ),
     alone(("boot", "", "splash"), &["-boot", "splash={o}"], File),
     form(("option-rom", "", "romfile"), &["-option-rom", "{i}"], File),
     form(

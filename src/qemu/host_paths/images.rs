@@ -129,7 +129,8 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, drive: bool, found: &mu
         }
     }
     for property in Keys::new(properties).all() {
-        let Some(value) = text(property) else {
+        // What is written as a flag has the value `on` or `off`, if QEMU takes it at all.
+        let Some(value) = text(property).filter(|_| !property.flag) else {
             continue;
         };
         let (prefix, leaf) = split(&property.key);

@@ -221,19 +221,24 @@ fn options(option: &'static str, properties: &[RawProperty], snapshot: bool, fou
     let implied = ["qom-type", "driver", "backend", "type"];
     let of = implied.iter().find_map(|key| keys.get(key));
     let of = of.and_then(text).unwrap_or("");
-    // The last of each counts, but for a list of addresses.
-    if option == "vnc" {
-        for property in properties.iter().filter(|one| one.key == "vnc") {
-            one(option, "", property, &keys, found);
-        }
-        return;
+    // The last of each counts, but for lists: of addresses, of texts (save_opt_list).
+    let list = match option {
+        "vnc" => "vnc",
+        "smbios" => "path",
+        _ => "",
+    };
+    for property in properties
+        .iter()
+        .filter(|one| one.key == list && !list.is_empty())
+    {
+        one(option, of, property, &keys, found);
     }
     if matches!(option, "netdev" | "nic" | "net")
         && let Some(kind) = keys.get("type")
     {
         network(kind, of, &keys, found);
     }
-    for property in keys.all() {
+    for property in keys.all().filter(|one| one.key != list || list.is_empty()) {
         one(option, of, property, &keys, found);
     }
 }
