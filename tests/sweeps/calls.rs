@@ -85,12 +85,14 @@ pub fn inject(host: &Host, operation: (&str, &str), xml: &str, call: &Call, faul
         Fault::Error(error) => format!("inject={name}:error={error}:when={nth}"),
         Fault::ErrorFrom(error) => format!("inject={name}:error={error}:when={nth}+"),
     };
-    strace(
-        host,
-        operation,
-        xml,
-        &["-e", &format!("trace={name}"), "-e", &what],
-    )
+    let trace = format!("trace={name}");
+    let mut how = vec!["-e", &trace, "-e", &what];
+    // Stopped at this call alone, where strace stops a process at every one: a tenth of the
+    // switches from one to the other. (It takes -f, and kills nobody then.)
+    if !matches!(fault, Fault::Kill) {
+        how.extend(["-f", "--seccomp-bpf"]);
+    }
+    strace(host, operation, xml, &how)
 }
 
 /// The calls of a run that start processes or use sockets, of whatever process.
