@@ -63,6 +63,7 @@ fn the_table_says_what_qemu_prints() {
             "SCSI" => ModelBus::Scsi,
             "virtio-serial-bus" => ModelBus::Serial,
             "HDA" => ModelBus::Hda,
+            "i2c-bus" => ModelBus::I2c,
             _ => ModelBus::Other,
         };
         match device_models::model(name) {

@@ -143,6 +143,8 @@ pub struct Device {
     pub alias: Option<Interned>,
     /// The address of the guest, when it is a PCI one with numbers in it.
     pub pci: Option<PciAddress>,
+    /// Another address that says where it is.
+    pub elsewhere: Option<OtherAddress>,
     /// `index` of a controller.
     pub index: Option<u32>,
     /// `chassis` of a root or downstream port's `<target>`.
@@ -162,6 +164,15 @@ pub struct PciAddress {
     pub function: u8,
     /// `multifunction='on'`.
     pub multifunction: bool,
+}
+
+/// An `<address>` of the guest that is not PCI's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherAddress {
+    /// `type='drive'` on the first controller of its kind: bus and unit.
+    Drive(u8, u8),
+    /// `type='virtio-mmio'`
+    VirtioMmio,
 }
 
 /// What a `<filesystem>` says beyond its address.

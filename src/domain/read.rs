@@ -5,7 +5,8 @@
 
 use crate::domain::xml::{Attribute, Attributes, Element, Ns, Origin, Xml, XmlError};
 use crate::domain::{
-    Arg, Device, Domain, Filesystem, Interned, Located, Override, PciAddress, Seclabel, Uuid, lost,
+    Arg, Device, Domain, Filesystem, Interned, Located, OtherAddress, Override, PciAddress,
+    Seclabel, Uuid, lost,
 };
 use crate::text::{Span, find_byte};
 
@@ -272,7 +273,10 @@ fn is_read(child: &str, of_filesystem: bool, of_disk: bool) -> bool {
 
 fn device_child(name: &str, child: &Attributes, device: &mut Device, words: &mut Interner) {
     match name {
-        "address" => device.pci = device.pci.or_else(|| pci_address(child)),
+        "address" => {
+            device.pci = device.pci.or_else(|| pci_address(child));
+            device.elsewhere = other_address(child);
+        }
         "alias" => device.alias = child.value("name").map(Interned::from),
         "model" if device.model.is_none() => {
             let named = words.of(child, "type");
@@ -294,6 +298,18 @@ fn device_child(name: &str, child: &Attributes, device: &mut Device, words: &mut
         "target" => fs.target = child.get("dir").map(located),
         "readonly" => fs.readonly = true,
         _ => {}
+    }
+}
+
+fn other_address(address: &Attributes) -> Option<OtherAddress> {
+    let part = |name| address.value(name).map_or(Some(0), number);
+    match address.value("type")? {
+        "virtio-mmio" => Some(OtherAddress::VirtioMmio),
+        "drive" if part("controller") == Some(0) => {
+            let part = |name| u8::try_from(part(name)?).ok();
+            Some(OtherAddress::Drive(part("bus")?, part("unit")?))
+        }
+        _ => None,
     }
 }
 

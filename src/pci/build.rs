@@ -279,7 +279,7 @@ pub fn build(
         form,
         virtual_functions: virtual_functions(qemu),
         outcome: Placed {
-            topology: Topology::new(machine::bridge_slot_zero_refused(domain, qemu)),
+            topology: Topology::new(machine::bridge_slot_zero_refused(domain, line, qemu)),
             placed: Vec::new(),
             refused: Vec::new(),
             moved: ordered::set(overrides.moved.keys().copied()),
@@ -365,7 +365,7 @@ impl Builder<'_> {
         let root = self.outcome.topology.add_bus(name.into(), kind, false);
         self.outcome.controllers.insert(0, root);
         if let Some(root) = self.outcome.topology.buses.first_mut() {
-            for device in machine::built_in(self.domain) {
+            for device in machine::built_in(self.domain, self.line) {
                 root.users.insert(
                     device.at,
                     User {

@@ -64,11 +64,38 @@ pub fn machine_version(domain: &Domain) -> Option<Version> {
     Some(Version(numbers.next()??, numbers.next()??, 0))
 }
 
+/// Whether the machine has ACPI.
+pub fn acpi(domain: &Domain, line: &CommandLine) -> bool {
+    line.machine.acpi.unwrap_or(domain.acpi)
+}
+
+/// Whether it has no bus for I2C, which is that of its SMBus: pc's comes with the power management,
+/// and that with ACPI. `None` where that is not known.
+pub fn without_i2c(domain: &Domain, line: &CommandLine) -> Option<bool> {
+    match family(domain) {
+        Family::I440fx => Some(!acpi(domain, line)),
+        Family::Q35 => Some(line.machine.no_smbus),
+        Family::Bare | Family::Microvm => Some(true),
+        Family::Virt | Family::Other => None,
+    }
+}
+
+/// How many devices of virtio-mmio there is room for: with a second interrupt controller, which comes
+/// with ACPI from QEMU 6.0, 24. Of an unknown version the most.
+pub fn mmio_slots(domain: &Domain, line: &CommandLine, qemu: Option<Version>) -> usize {
+    let second = acpi(domain, line) && line.machine.ioapic2 != Some(false);
+    match second && qemu.is_none_or(|qemu| qemu >= Version(6, 0, 0)) {
+        true => 24,
+        false => 8,
+    }
+}
+
 /// Whether the machine has no PCI bus, whatever the XML says of one (facts Q4.8).
 pub fn without_pci(domain: &Domain, line: &CommandLine) -> bool {
     match family(domain) {
         Family::Bare => true,
-        Family::Microvm => !line.machine_pcie,
+        // It has one with ACPI only.
+        Family::Microvm => !line.machine.pcie || !acpi(domain, line),
         _ => false,
     }
 }
@@ -117,7 +144,7 @@ pub fn usb(domain: &Domain) -> impl Iterator<Item = (SlotFunction, bool)> {
 }
 
 /// The functions built into the machine (`info qtree` with -nodefaults, QEMU 5.2 to 11.1).
-pub fn built_in(domain: &Domain) -> Vec<BuiltIn> {
+pub fn built_in(domain: &Domain, line: &CommandLine) -> Vec<BuiltIn> {
     let single = |name, slot, function| BuiltIn {
         name,
         at: SlotFunction { slot, function },
@@ -135,17 +162,22 @@ pub fn built_in(domain: &Domain) -> Vec<BuiltIn> {
                 multi("the ISA bridge (PIIX3)", 1),
                 single("the IDE controller (piix3-ide)", 1, 1),
             ];
-            if domain.acpi {
+            if acpi(domain, line) {
                 devices.push(single("the power management (PIIX4_PM)", 1, 3));
             }
             devices
         }
-        Family::Q35 => vec![
-            single("the host bridge (mch)", 0, 0),
-            multi("the ISA bridge (ICH9-LPC)", 0x1f),
-            single("the SATA controller (ich9-ahci)", 0x1f, 2),
-            single("the SMBus (ICH9-SMB)", 0x1f, 3),
-        ],
+        Family::Q35 => {
+            let mut devices = vec![
+                single("the host bridge (mch)", 0, 0),
+                multi("the ISA bridge (ICH9-LPC)", 0x1f),
+                single("the SATA controller (ich9-ahci)", 0x1f, 2),
+            ];
+            if !line.machine.no_smbus {
+                devices.push(single("the SMBus (ICH9-SMB)", 0x1f, 3));
+            }
+            devices
+        }
         Family::Virt | Family::Microvm => vec![single("the host bridge (gpex-root)", 0, 0)],
         Family::Bare | Family::Other => Vec::new(),
     }
@@ -171,10 +203,14 @@ pub fn spare(domain: &Domain) -> impl Iterator<Item = SlotFunction> {
 /// controller"): it is where SHPC, not ACPI, handles hot-plug there, which on q35 is the case up
 /// to pc-q35-6.0 and on QEMU before 6.1, and on i440fx without ACPI (facts Q4.4). `None` where it cannot
 /// be known.
-pub fn bridge_slot_zero_refused(domain: &Domain, qemu: Option<Version>) -> Option<bool> {
+pub fn bridge_slot_zero_refused(
+    domain: &Domain,
+    line: &CommandLine,
+    qemu: Option<Version>,
+) -> Option<bool> {
     let old = Version(6, 1, 0);
     match family(domain) {
-        Family::I440fx => Some(!domain.acpi),
+        Family::I440fx => Some(!acpi(domain, line)),
         Family::Q35 => match (machine_version(domain), qemu) {
             (_, Some(qemu)) if qemu < old => Some(true),
             (Some(machine), _) if machine < old => Some(true),

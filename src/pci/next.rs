@@ -8,6 +8,7 @@ use crate::ordered;
 use crate::pci::build::{self, Placed};
 use crate::pci::machine::{self, Family};
 use crate::pci::topology::{BusKind, Placement};
+use crate::qemu::command_line::CommandLine;
 
 /// So many devices may come in the life of a guest; what libvirt gets to later is far enough away.
 /// The free ports that it keeps ready are fewer.
@@ -44,7 +45,7 @@ struct Next {
 
 impl NextDevices {
     /// Of a domain on a machine that we know; nothing of others.
-    pub fn of(domain: &Domain, placed: &Placed) -> Self {
+    pub fn of(domain: &Domain, line: &CommandLine, placed: &Placed) -> Self {
         let mut next = NextDevices(Vec::new());
         // Nor does libvirt know of a PCI bus of microvm's.
         if matches!(
@@ -63,7 +64,7 @@ impl NextDevices {
         // Of the root bus, which functions libvirt sees, and where one is a root port.
         let mut functions = [0_u8; 32];
         let mut ports = [false; 32];
-        for one in machine::built_in(domain) {
+        for one in machine::built_in(domain, line) {
             taken.insert(slot_number(0, one.at.slot));
         }
         for (device, pci) in pci.filter(|(_, pci)| pci.bus == 0) {

@@ -8,7 +8,7 @@ use crate::assumptions::DeviceForm;
 use crate::domain::Domain;
 use crate::qemu::argv::Stray;
 use crate::qemu::device_json::{JsonError, JsonValue};
-use crate::qemu::implied::Implied;
+use crate::qemu::implied::{Implied, MachineWords};
 use crate::qemu::libvirt_ids::LibvirtIds;
 use crate::qemu::option_string::{self, Form, Opt};
 
@@ -33,8 +33,10 @@ pub struct CommandLine {
     pub too_long: bool,
     /// Other options that make PCI devices by themselves, in the order in which QEMU makes them.
     pub implied: Vec<Implied>,
-    /// Whether `-machine pcie=on` gives a PCI bus to a machine that has none without.
-    pub machine_pcie: bool,
+    /// `-drive` and the shorter options for drives: index of the option and of the argument.
+    pub drives: Vec<(usize, usize)>,
+    /// What they say of the machine itself.
+    pub machine: MachineWords,
     /// The ids of libvirt's devices, when they are asked for: most domains need not be numbered.
     libvirt_ids: OnceCell<LibvirtIds>,
 }

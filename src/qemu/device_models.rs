@@ -23,6 +23,8 @@ pub enum ModelBus {
     Serial,
     /// Intel's for sound.
     Hda,
+    /// I2C, which is SMBus here.
+    I2c,
     /// A bus of another kind, or none.
     Other,
 }
@@ -95,6 +97,7 @@ fn read(kind: &'static str) -> Model {
         "s" => ModelBus::Scsi,
         "c" => ModelBus::Serial,
         "h" => ModelBus::Hda,
+        "2" => ModelBus::I2c,
         _ => ModelBus::Other,
     };
     Model { bus, versions }
@@ -184,6 +187,7 @@ mod tests {
             ("scsi-hd", ModelBus::Scsi),
             ("virtserialport", ModelBus::Serial),
             ("hda-duplex", ModelBus::Hda),
+            ("i2c-ddc", ModelBus::I2c),
         ] {
             assert_eq!(bus(name), Some(on), "{name}");
         }

@@ -56,14 +56,28 @@ pub enum When {
     End,
 }
 
+/// What raw words say of the machine, where they change which buses and devices it has: the last
+/// of each counts, and they come behind libvirt's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MachineWords {
+    /// `pcie=on`: a PCI bus for a machine that has none without.
+    pub pcie: bool,
+    /// `acpi=`, `-no-acpi`.
+    pub acpi: Option<bool>,
+    /// `smbus=off`
+    pub no_smbus: bool,
+    /// `ioapic2=`
+    pub ioapic2: Option<bool>,
+}
+
 /// Collects them, one option after the other.
 #[derive(Debug, Default)]
 pub struct ImpliedReader {
     found: Vec<Implied>,
     /// The last `-vga` counts.
     graphics: Option<Implied>,
-    /// Whether `-machine pcie=on` is given.
-    pub pcie: bool,
+    /// What is said of the machine itself.
+    pub machine: MachineWords,
     /// The last that switches USB on or off counts.
     usb: Option<Implied>,
 }
@@ -120,14 +134,18 @@ impl ImpliedReader {
                     Some(Some(false)) => self.usb = None,
                     _ => {}
                 }
-                if let Some(pcie) = last(&opts, "pcie") {
-                    self.pcie = pcie == "on" || option_string::boolean(pcie) == Some(true);
-                }
+                let switch = |key| last(&opts, key).and_then(option_string::boolean);
+                let said = &mut self.machine;
+                said.pcie = switch("pcie").unwrap_or(said.pcie);
+                said.acpi = switch("acpi").or(said.acpi);
+                said.no_smbus = switch("smbus").map_or(said.no_smbus, |on| !on);
+                said.ioapic2 = switch("ioapic2").or(said.ioapic2);
                 // Another machine than the domain's.
                 if last(&opts, "type").is_some_and(|kind| kind != machine) {
                     self.found.push(one(Makes::Unknown, When::Sound));
                 }
             }
+            "no-acpi" => self.machine.acpi = Some(false),
             "drive" => match last(&opts(""), "if") {
                 Some("virtio") => self
                     .found

@@ -38,6 +38,10 @@ impl CommandLine {
                     opts: option_string::parse(&arg.value, "fsdriver", index),
                 }),
                 "virtfs" => line.virtfs(index, arg),
+                "drive" | "hda" | "hdb" | "hdc" | "hdd" | "cdrom" | "fda" | "fdb" | "sd"
+                | "mtdblock" => {
+                    line.drives.push((word.option, index));
+                }
                 "device" => line.device(index, arg),
                 "set" => names.set(&mut line, index, arg, domain),
                 "readconfig" => line.unmodelled.push((word.option, index)),
@@ -47,7 +51,7 @@ impl CommandLine {
                 _ => {}
             }
         }
-        line.machine_pcie = implied.pcie;
+        line.machine = implied.machine;
         line.implied = implied.end();
         line
     }

@@ -5,8 +5,10 @@
 //! one is a warning.
 
 mod chassis;
+mod drives;
 mod implied;
 mod implied_refused;
+mod mmio;
 mod moved;
 mod no_pci;
 mod other_buses;
@@ -35,6 +37,9 @@ use crate::text::brief;
 
 /// Finds collisions and places that no guest looks at.
 pub fn check(context: Context, findings: &mut Vec<Finding>) {
+    drives::check(context, findings);
+    mmio::check(context, findings);
+    other_buses::without_i2c(context, findings);
     let moves = context.domain.moves_devices();
     if context.line.devices.is_empty() && context.line.implied.is_empty() && !moves {
         return;
@@ -198,7 +203,8 @@ fn world(
     for (raw, place) in outcome.placed.iter().filter(|(raw, _)| *raw <= last) {
         let wrong = placed::check(context, outcome, *raw, *place, proposals);
         if wrong.is_empty() && !blamed.contains(raw) {
-            let next = next.get_or_insert_with(|| NextDevices::of(context.domain, outcome));
+            let next =
+                next.get_or_insert_with(|| NextDevices::of(context.domain, context.line, outcome));
             findings.extend(placed::in_the_way(
                 context, outcome, next, *raw, *place, proposals,
             ));

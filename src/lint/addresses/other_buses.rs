@@ -13,7 +13,7 @@ use crate::lint::{Context, enough};
 use crate::pci::machine::{self, Family};
 use crate::qemu::device_models::{self, ModelBus};
 use crate::qemu::device_spelling;
-use crate::text::brief;
+use crate::text::{brief, quoted};
 
 /// A kind of bus.
 struct Kind {
@@ -71,6 +71,34 @@ static KINDS: [Kind; 4] = [
 const STRINGS: [&str; 8] = [
     "driver", "id", "bus", "port", "drive", "chardev", "name", "audiodev",
 ];
+
+/// Says so of I2C devices where nothing brings such a bus; no controller of libvirt's does.
+pub fn without_i2c(context: Context, findings: &mut Vec<Finding>) {
+    if machine::without_i2c(context.domain, context.line) != Some(true) {
+        return;
+    }
+    for device in &context.line.devices {
+        let driver = device.driver();
+        match device_models::model(driver).map(|model| model.bus) {
+            // Its screen has a bus for it, and what nobody knows may have one.
+            Some(_) if driver == "ati-vga" => return,
+            None if !device.virtfs => return,
+            Some(ModelBus::I2c) if !enough(findings) => findings.push(
+                Finding::error(
+                    Code::BusUnknown,
+                    whole_argument(context, device.arg),
+                    format!(
+                        "this machine has no bus for {}, as it has no SMBus: QEMU refuses to start with \"No 'i2c-bus' bus \
+                         found\"",
+                        quoted(driver)
+                    ),
+                )
+                .help("remove it; pc has an SMBus with <acpi/> in <features>, q35 without `smbus=off`"),
+            ),
+            _ => {}
+        }
+    }
+}
 
 fn controller(device: &Device, kind: &str) -> bool {
     device.is_controller(kind) && device.model.as_deref() != Some("none")

@@ -6,7 +6,7 @@
 //! says of a case, it says of places.
 
 use super::topology::{self, Drawing};
-use super::{Case, Dialect, as_text, chance, doubled, either, pick};
+use super::{Case, Dialect, Own, as_text, chance, doubled, either, pick};
 use crate::shares::Shares;
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
@@ -57,6 +57,7 @@ const NEEDS: &[Need] = &[
     need("pci-ipmi-kcs", BMC, &[("bmc", "bmNN")]),
     need("isa-ipmi-bt", BMC, &[("bmc", "bmNN")]),
     need("isa-ipmi-kcs", BMC, &[("bmc", "bmNN")]),
+    need("smbus-ipmi", BMC, &[("bmc", "bmNN")]),
     need("usb-serial", CHARACTERS, &[("chardev", "chNN")]),
     need("usb-redir", CHARACTERS, &[("chardev", "chNN")]),
     need("isa-debugcon", CHARACTERS, &[("chardev", "chNN")]),
@@ -84,9 +85,6 @@ const LEFT_OUT: &[&str] = &[
     "virtio-iommu",
     // Beside a vmxnet3 only.
     "pvrdma",
-    // Its bus is the power management's, which pc has with ACPI only.
-    "i2c-ddc",
-    "i2c-echo",
     // Drawn where there are buses (topology/raw.rs), with the numbers that each needs.
     "pci-bridge",
     "pci-bridge-seat",
@@ -207,11 +205,49 @@ const OPTIONS: &[&[&str]] = &[
 
 /// For machines with PCI.
 const MORE: &[&[&str]] = &[
-    &["-drive", "file=null-co://,format=raw"],
     &["-nic", "user,model=ne2k_isa"],
-    // A -drive before it has taken the place of -hda.
-    &["-hdd", "null-co://"],
     &["-audio", "driver=none,model=sb16"],
+    &["-machine", "smbus=off"],
+    &["-machine", "smbus=on"],
+    &["-machine", "acpi=off"],
+    &["-M", "acpi=on"],
+];
+
+/// Drives, which have places of their own.
+const DRIVES: &[&[&str]] = &[
+    &["-drive", "file=null-co://,format=raw"],
+    &["-drive", "file=null-co://,format=raw,if=ide"],
+    &["-drive", "if=ide,index=3,file=null-co://,format=raw"],
+    &["-drive", "file=null-co://,format=raw,bus=1"],
+    &["-drive", "file=null-co://,format=raw,bus=1,unit=0"],
+    &["-drive", "file=null-co://,format=raw,unit=1"],
+    &["-drive", "file=null-co://,format=raw,index=1"],
+    &["-drive", "media=cdrom,index=2,file=null-co://"],
+    &["-drive", "if=none,index=1,file=null-co://,format=raw"],
+    &["-drive", "if=none,file=null-co://,format=raw"],
+    &["-drive", "if=floppy,file=null-co://,format=raw"],
+    &["-drive", "if=virtio,index=0,file=null-co://,format=raw"],
+    &["-drive", "if=virtio,file=null-co://,format=raw"],
+    &["--hda", "null-co://"],
+    &["-hdb", "null-co://"],
+    &["-hdc", "null-co://"],
+    &["-hdd", "null-co://"],
+    &["-cdrom", "null-co://"],
+    &["-fda", "null-co://"],
+    &["null-co://"],
+];
+
+/// Those that QEMU has no place for.
+const NOWHERE: &[&[&str]] = &[
+    &["-drive", "if=scsi,file=null-co://,format=raw"],
+    &["-drive", "if=sd,id=card,file=null-co://,format=raw"],
+    &["-sd", "null-co://"],
+    &["-mtdblock", "null-co://"],
+    &["-drive", "if=usb,file=null-co://,format=raw"],
+    &["-drive", "file=null-co://,format=raw,index=6"],
+    &["-drive", "file=null-co://,format=raw,index=4"],
+    &["-drive", "file=null-co://,format=raw,index=1,unit=0"],
+    &["-drive", "file=null-co://,format=raw,index=x"],
 ];
 
 pub fn case(rng: &mut Rng, shares: &Shares) -> Case {
@@ -261,6 +297,14 @@ fn raw(drawing: &mut Drawing, rng: &mut Rng, shares: &Shares, dialect: Dialect) 
     }
     if !drawn.contains(&"screen") {
         options(rng, &mut groups, MORE);
+    }
+    if chance(rng, 30) {
+        for _ in 0..pick(rng, &[1, 1, 2, 2, 3, 5]) {
+            groups.push(super::words(either(rng, 95, DRIVES, NOWHERE)));
+        }
+        if chance(rng, 40) {
+            drawing.optical_disc(rng);
+        }
     }
     if chance(rng, 70) {
         groups.push(drawing.raw(rng, shares, dialect));
@@ -346,8 +390,33 @@ fn microvm(rng: &mut Rng, shares: &Shares) -> Case {
         groups.push(group);
     }
     options(rng, &mut groups, &[]);
+    if chance(rng, 10) {
+        groups.push(super::words(&["-machine", "ioapic2=off"]));
+    }
     share(rng, shares, &mut groups, with_pci);
-    finished(rng, "microvm", groups)
+    let own = pick(rng, &[0, 0, 1, 3]);
+    // So that about as many are there as there is room for.
+    if chance(rng, 25) {
+        for _ in 0..pick(rng, &[4, 5, 6, 7, 8, 9, 20, 21, 22, 23, 24, 25]) {
+            groups.push(super::words(&["-device", "virtio-rng-device"]));
+        }
+    }
+    let mut case = finished(rng, "microvm", groups);
+    case.acpi = chance(rng, 70);
+    for number in 0..own {
+        let mut device = Map::new();
+        device.insert("driver".to_owned(), json!("virtio-rng-device"));
+        device.insert("id".to_owned(), json!(format!("rng{number}")));
+        case.own.push(Own {
+            xml: "<rng model='virtio'><backend model='random'>/dev/urandom</backend>\
+                  <address type='virtio-mmio'/></rng>"
+                .to_owned(),
+            fsdev: None,
+            device,
+            late: false,
+        });
+    }
+    case
 }
 
 /// A machine that has no bus for a share.

@@ -264,6 +264,29 @@ impl Drawing {
         )
     }
 
+    /// One on the machine's own IDE or SATA controller.
+    pub fn optical_disc(&mut self, rng: &mut Rng) {
+        let (kind, bus, unit) = match self.q35 {
+            true => ("sata", 0, rng.u8(..3)),
+            false => ("ide", rng.u8(..2), rng.u8(..2)),
+        };
+        let on = if self.q35 { (unit, 0) } else { (bus, unit) };
+        let mut device = Map::new();
+        device.insert("driver".to_owned(), json!("ide-cd"));
+        device.insert("bus".to_owned(), json!(format!("ide.{}", on.0)));
+        device.insert("unit".to_owned(), json!(on.1));
+        device.insert("id".to_owned(), json!(format!("{kind}0-{bus}-{unit}")));
+        self.own.push(Own {
+            xml: format!(
+                "<disk type='file' device='cdrom'><target dev='hdx' bus='{kind}'/><readonly/>\
+                 <address type='drive' controller='0' bus='{bus}' target='0' unit='{unit}'/></disk>"
+            ),
+            fsdev: None,
+            device,
+            late: false,
+        });
+    }
+
     pub fn file_system(&mut self, rng: &mut Rng, shares: &Shares) {
         let kinds = [Kind::Root, Kind::Port, Kind::Bridge, Kind::Wide];
         let Some(bus) = self.find(rng, &kinds) else {
