@@ -305,7 +305,7 @@ fn without_dashes(text: &str) -> &str {
 const OPTIONS: [&str; 4] = ["fsdev", "virtfs", "device", "set"];
 
 /// The option that word `index` was meant to be, which has no dash, or quotes around it.
-fn bare_option<'a>(context: Context<'a>, index: usize) -> Option<&'a str> {
+pub fn bare_option<'a>(context: Context<'a>, index: usize) -> Option<&'a str> {
     let name = without_dashes(value(context, index));
     OPTIONS.contains(&name).then_some(name)
 }

@@ -11,12 +11,14 @@ use crate::domain::{Device, Domain, Interned, Override};
 use crate::ordered;
 use crate::pci::machine::{self, Family};
 use crate::pci::overrides::{self, Overrides};
-use crate::pci::topology::{BusKind, Party, PciRefusal, PciRequest, Placement, Topology, User};
+use crate::pci::topology::{
+    BusKind, Party, PciRefusal, PciRequest, Placement, Topology, User, VirtualFunctions,
+};
 use crate::qemu::command_line::{CommandLine, RawDevice};
 use crate::qemu::device_json::JsonValue;
 use crate::qemu::device_models::{self, ModelBus};
 use crate::qemu::implied::{Implied, Makes, When};
-use crate::qemu::numbers::{self, SlotFunction};
+use crate::qemu::numbers::{self, OptionNumber, SlotFunction};
 use crate::qemu::option_string;
 use crate::version::Version;
 
@@ -179,6 +181,10 @@ pub fn is_pci(driver: &str) -> Option<bool> {
 
 /// Reads `bus`, `addr` and `multifunction` of a raw device.
 pub fn wish(device: &RawDevice) -> Wish {
+    // The virtual function of another raw device, whose place that decides (QEMU >= 10.2).
+    if device.last("sriov-pf").is_some() {
+        return Wish::Elsewhere;
+    }
     let bus = device.text("bus").map(str::to_owned);
     match is_pci(device.driver()) {
         Some(true) => {}
@@ -250,7 +256,39 @@ fn made(domain: &Domain, implied: &Implied) -> Made {
     }
 }
 
-/// Whether an igb brings its virtual functions along: older versions create them when the guest asks
+/// An igb's (IGB_VF_OFFSET, IGB_VF_STRIDE).
+const OF_IGB: VirtualFunctions = VirtualFunctions {
+    offset: 0x80,
+    stride: 2,
+    count: 8,
+};
+
+/// The virtual functions of a raw device: an nvme has as many as it is told (NVME_VF_OFFSET).
+pub fn virtual_functions_of(device: &RawDevice) -> Option<VirtualFunctions> {
+    match device.driver() {
+        "igb" => Some(OF_IGB),
+        "nvme" => {
+            let count = match &device.last("sriov_max_vfs")?.value {
+                JsonValue::Integer(count) => u16::try_from(*count).ok()?,
+                JsonValue::String(count) => match numbers::option_number(count) {
+                    OptionNumber::Number(count) => u16::try_from(count).ok()?,
+                    _ => return None,
+                },
+                _ => return None,
+            };
+            // More than 127 it refuses by itself.
+            let (offset, stride) = (1, 1);
+            (1..=127).contains(&count).then_some(VirtualFunctions {
+                offset,
+                stride,
+                count,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether devices bring their virtual functions along: older versions create them when the guest asks
 /// (facts Q4.10).
 pub fn virtual_functions(qemu: Option<Version>) -> bool {
     qemu.is_some_and(|qemu| qemu >= Version(10, 0, 0))
@@ -471,7 +509,7 @@ impl Builder<'_> {
         }
         let moved = moved.is_some();
         let igb = &*device.element == "interface" && device.model.as_deref() == Some("igb");
-        let Err(why) = self.place(bus, &request, igb) else {
+        let Err(why) = self.place(bus, &request, igb.then_some(OF_IGB)) else {
             return;
         };
         let party = match why {
@@ -506,17 +544,20 @@ impl Builder<'_> {
         }
     }
 
-    /// A device, and its virtual functions if it is an igb.
+    /// A device, and the virtual functions it has.
     fn place(
         &mut self,
         bus: Option<usize>,
         request: &PciRequest,
-        igb: bool,
+        functions: Option<VirtualFunctions>,
     ) -> Result<Placement, PciRefusal> {
         let topology = &mut self.outcome.topology;
         let place = topology.place(bus, request)?;
-        if igb && self.virtual_functions {
-            topology.place_virtual(place, request.party)?;
+        if let Some(mut functions) = functions {
+            if !self.virtual_functions {
+                functions.count = 0;
+            }
+            topology.place_virtual(place, request.party, functions)?;
         }
         Ok(place)
     }
@@ -559,7 +600,7 @@ impl Builder<'_> {
         let bus = self.outcome.topology.wanted(None);
         let makes = self.line.implied.get(number).map(|one| &one.makes);
         let igb = matches!(makes, Some(Makes::Card(Some(model))) if &**model == "igb");
-        if let Err(why) = self.place(bus, &request, igb) {
+        if let Err(why) = self.place(bus, &request, igb.then_some(OF_IGB)) {
             self.refuse_implied(number, None, why);
         }
     }
@@ -622,7 +663,7 @@ impl Builder<'_> {
         };
         let parent = bus.and_then(|index| topology.buses.get(index));
         let expander = named && parent.is_some_and(|bus| bus.expander);
-        match self.place(bus, &request, device.driver() == "igb") {
+        match self.place(bus, &request, virtual_functions_of(device)) {
             Ok(place) => self.outcome.placed.push((index, place)),
             Err(why) => self.refuse(index, Party::Raw(index), why),
         }

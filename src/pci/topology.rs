@@ -108,6 +108,17 @@ pub struct PciRequest {
     pub bridge: bool,
 }
 
+/// The virtual functions that a device brings along.
+#[derive(Debug, Clone, Copy)]
+pub struct VirtualFunctions {
+    /// How far above its own function the first is, all of a bus counted through.
+    pub offset: u16,
+    /// How far each is from the next.
+    pub stride: u16,
+    /// How many there are.
+    pub count: u16,
+}
+
 /// Where it went: index of the bus, and the function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
@@ -236,22 +247,28 @@ impl Topology {
         judged
     }
 
-    /// Puts the virtual functions of an igb on its bus: each second of eight from 16 slots above its own
-    /// (pcie_sriov_pf_init; IGB_VF_OFFSET, IGB_VF_STRIDE). Whether they are multifunction devices
-    /// nobody asks when they come.
+    /// Puts the virtual functions of a device on its bus (pcie_sriov_pf_init). Whether they are
+    /// multifunction devices nobody asks when they come.
     ///
     /// # Errors
     /// With QEMU's reason.
-    pub fn place_virtual(&mut self, own: Placement, party: Party) -> Result<(), PciRefusal> {
-        let first = u16::from(own.at.slot) * 8 + u16::from(own.at.function) + 0x80;
+    pub fn place_virtual(
+        &mut self,
+        own: Placement,
+        party: Party,
+        functions: VirtualFunctions,
+    ) -> Result<(), PciRefusal> {
+        let first = u16::from(own.at.slot) * 8 + u16::from(own.at.function) + functions.offset;
         let Some(bus) = self.buses.get_mut(own.bus) else {
             return Ok(());
         };
-        let at = |number: u16| u8::try_from(first + 2 * number).map(SlotFunction::from_devfn);
-        if at(7).is_err() {
+        let stride = functions.stride;
+        let at = |number: u16| u8::try_from(first + stride * number).map(SlotFunction::from_devfn);
+        let count = functions.count;
+        if count.checked_sub(1).is_some_and(|last| at(last).is_err()) {
             return Err(PciRefusal::VirtualBeyond(own));
         }
-        let all = || (0..8).flat_map(at);
+        let all = || (0..count).flat_map(at);
         if let Some((at, user)) = all().find_map(|at| Some((at, bus.users.get(at)?))) {
             return Err(PciRefusal::Taken(Placement { at, ..own }, user.party));
         }

@@ -14,7 +14,7 @@ const LONGEST: usize = 2000;
 pub fn refusal(domain: &Domain, findings: &[Finding], counts: Counts) -> Shown {
     let mut out = Shown::default();
     out.line(&format!(
-        "virt-9p: guest {} was not started: {} in its raw 9p arguments",
+        "virt-9p: guest {} was not started: {} in its raw arguments",
         quoted(&domain.name),
         count(counts.errors, "error")
     ));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::domain::{OtherAddress, Place};
-use crate::lint::arguments::{whole_argument, word};
+use crate::lint::arguments::{bare_option, whole_argument, word};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::Finding;
 use crate::lint::{Context, enough};
@@ -54,8 +54,9 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         return;
     }
     let mut options = line.drives.iter().copied().peekable();
+    // What is meant as an option is said elsewhere.
     let images = line.strays.iter().filter_map(|stray| match stray {
-        Stray::Image(word) => Some(*word),
+        Stray::Image(word) if bare_option(context, *word).is_none() => Some(*word),
         _ => None,
     });
     let mut images = images.peekable();

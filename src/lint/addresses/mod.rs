@@ -246,11 +246,15 @@ fn propose(
     raw: usize,
     device: &RawDevice,
 ) -> Finding {
-    if device.driver() == "igb" && build::virtual_functions(context.assume.qemu) {
-        return finding.help(
-            "put it on a port of its own, or at a slot up to 0xe where the slots 16 and 17 above are \
-             free",
-        );
+    let functions = build::virtual_functions_of(device);
+    if functions.is_some() && build::virtual_functions(context.assume.qemu) {
+        return finding.help(match device.driver() {
+            "igb" => {
+                "put it on a port of its own, or at a slot up to 0xe where the slots 16 and 17 above are \
+                 free"
+            }
+            _ => "put it on a port of its own, or where as many functions above its own are free",
+        });
     }
     if device.driver() == "amd-iommu" {
         return finding.help(

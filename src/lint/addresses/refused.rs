@@ -113,13 +113,17 @@ impl<'a> RefusalExplainer<'a> {
         }
     }
 
-    /// What is to be said where one of the two is an igb's virtual function.
-    fn of_igb(&self, refused: &Refused, place: Placement, by: Party) -> &'static str {
+    /// What is to be said where one of the two is a virtual function.
+    fn of_virtual(&self, refused: &Refused, place: Placement, by: Party) -> &'static str {
         let context = self.context;
         let raw = |index: usize| {
             let device = context.line.devices.get(index);
-            device.filter(|device| device.driver() == "igb")
+            device.filter(|device| build::virtual_functions_of(device).is_some())
         };
+        let mut parties = [Party::Raw(refused.raw), by].into_iter();
+        let nvme = parties.any(
+            |party| matches!(party, Party::Raw(index) if raw(index).is_some_and(|one| one.driver() == "nvme")),
+        );
         let asks = raw(refused.raw).is_some_and(
             |device| matches!(build::wish(device), Wish::Pci { at, .. } if at != Some(place.at)),
         );
@@ -135,7 +139,8 @@ impl<'a> RefusalExplainer<'a> {
             || native(by)
             || native(refused.victim);
         let known = build::virtual_functions(context.assume.qemu);
-        match known && (asks || has && place.at.slot > 15) {
+        match known && (asks || has && (nvme || place.at.slot > 15)) {
+            true if nvme => " (an nvme has sriov_max_vfs functions next to its own)",
             true => " (an igb has eight virtual functions from 16 slots above its own)",
             false => "",
         }
@@ -180,7 +185,7 @@ impl<'a> RefusalExplainer<'a> {
                         "address {}{automatic} belongs to {}{}: QEMU refuses to start",
                         where_at(topology, place),
                         self.other(refused, by),
-                        self.of_igb(refused, place, by)
+                        self.of_virtual(refused, place, by)
                     ),
                 );
                 let finding = propose(finding, context, proposals, refused.raw, device);
@@ -200,7 +205,7 @@ impl<'a> RefusalExplainer<'a> {
                          refuses to start",
                         where_at(topology, place),
                         self.other(refused, by),
-                        self.of_igb(refused, place, by)
+                        self.of_virtual(refused, place, by)
                     ),
                 );
                 let finding = propose(finding, context, proposals, refused.raw, device);
@@ -222,8 +227,8 @@ impl<'a> RefusalExplainer<'a> {
                     Code::AddressInvalid,
                     address,
                     format!(
-                        "an igb at {} has no room for its virtual functions, which go up to 17 slots \
-                         above its own: QEMU refuses to start with \"VF addr overflows\"",
+                        "at {} there is no room for the virtual functions of this, which are above its own: QEMU \
+                         refuses to start with \"VF addr overflows\"",
                         where_at(topology, place)
                     ),
                 );

@@ -69,6 +69,15 @@ const NEEDS: &[Need] = &[
     ),
 ];
 
+/// What gives an nvme two virtual functions.
+const VIRTUAL: &[(&str, u32)] = &[
+    ("sriov_max_vfs", 2),
+    ("sriov_vq_flexible", 4),
+    ("sriov_vi_flexible", 2),
+    ("max_ioqpairs", 8),
+    ("msix_qsize", 9),
+];
+
 /// The controllers that models need whose names begin so: theirs is the bus.
 const CONTROLLERS: &[(&str, &str)] = &[
     ("usb-", "qemu-xhci"),
@@ -265,12 +274,22 @@ fn raw(drawing: &mut Drawing, rng: &mut Rng, shares: &Shares, dialect: Dialect) 
     let mut groups: Vec<Vec<String>> = Vec::new();
     let mut drawn: Vec<&str> = Vec::new();
     for number in 1..=pick(rng, &[0, 1, 1, 1, 2, 2, 3, 5]) {
-        let one = &known[rng.usize(..known.len())];
+        let mut one = &known[rng.usize(..known.len())];
+        if chance(rng, 4) {
+            one = known.iter().find(|one| one.name == "nvme").unwrap_or(one);
+        }
         if drawn.contains(&kind(&one.name)) {
             continue;
         }
         drawn.push(kind(&one.name));
-        let (mut group, device) = device(&one.name, number);
+        let (mut group, mut device) = device(&one.name, number);
+        if one.name == "nvme" && chance(rng, 60) {
+            group.extend(super::words(&["-device", "nvme-subsys,id=sub"]));
+            device.insert("subsys".to_owned(), json!("sub"));
+            for (key, value) in VIRTUAL {
+                device.insert((*key).to_owned(), json!(value));
+            }
+        }
         if let Some(controller) = one.controller {
             if drawn.contains(&controller) {
                 continue;
