@@ -19,6 +19,8 @@ mod judge;
 use std::collections::BTreeMap;
 use std::process::Command;
 use virt_9p::qemu::device_models::{self, ModelBus};
+use virt_9p::qemu::option_table;
+use virt_9p::qemu::seen_versions::SEEN;
 use virt_9p::version::Version;
 
 /// Models and their buses, as `-device help` prints them: none for those that go on none.
@@ -79,6 +81,25 @@ fn the_table_says_what_qemu_prints() {
         let model = device_models::model(&name).unwrap();
         if model.is_in(version) == Some(true) && !printed.contains_key(&name) {
             wrong.push(format!("{name} is not in {version}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "needs real QEMU"]
+fn options_are_gone_when_the_table_says_so() {
+    let version: Version = judge::version().parse().unwrap();
+    let mut wrong = Vec::new();
+    for (name, by) in option_table::removed() {
+        // It looks for unknown options first.
+        let output = Command::new(judge::program())
+            .args([&*format!("-{name}"), "x", "-version"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).contains("invalid option");
+        if said != (version >= SEEN[usize::from(by) - 1]) {
+            wrong.push(format!("{name} is gone by {by}: {said}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

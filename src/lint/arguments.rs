@@ -10,6 +10,7 @@ use crate::lint::unknown::Unknown;
 use crate::lint::{Context, enough};
 use crate::qemu::argv::Stray;
 use crate::qemu::command_line::{FailedSet, LONGEST_ARG};
+use crate::qemu::seen_versions::SEEN;
 use crate::text::{quoted, shortened};
 use crate::version::Version;
 
@@ -46,6 +47,7 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
             None => self::stray(context, *stray),
         });
     }
+    gone(context, findings);
     for (option, argument) in &context.line.unmodelled {
         if enough(findings) {
             return;
@@ -65,6 +67,38 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
         );
     }
     sets(context, findings);
+}
+
+/// Options that QEMU had once.
+fn gone(context: Context, findings: &mut Vec<Finding>) {
+    for (option, by) in &context.line.gone {
+        let Some(by) = SEEN.get(usize::from(*by).saturating_sub(1)) else {
+            continue;
+        };
+        if enough(findings) {
+            return;
+        }
+        let qemu = context.assume.qemu;
+        let message = format!(
+            "{} was removed from QEMU and is gone by {by}: it refuses to start with \"invalid option\"",
+            word(context, *option)
+        );
+        let place = whole_argument(context, *option);
+        let finding = Finding::error(Code::OptionUnknown, place, message);
+        let finding = finding.help(match value(context, *option).trim_start_matches('-') {
+            "soundhw" => {
+                "write <sound> in <devices>, or `-device` with a model such as ich9-intel-hda"
+            }
+            "watchdog" => "write <watchdog> in <devices>, or `-device` with the model",
+            "no-acpi" | "no-hpet" => "write `-machine acpi=off` or `-machine hpet=off`",
+            _ => "remove it, or see what QEMU has in its place",
+        });
+        match qemu {
+            None => findings.push(finding.doubtful(Unknown::Qemu)),
+            Some(qemu) if qemu >= *by => findings.push(finding),
+            Some(_) => {}
+        }
+    }
 }
 
 fn lost(context: Context, findings: &mut Vec<Finding>) {

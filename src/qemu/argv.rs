@@ -5,7 +5,7 @@
 //! would get that wrong.
 
 use crate::domain::{Arg, Domain};
-use crate::qemu::option_table::takes_argument;
+use crate::qemu::option_table;
 
 /// An option and its argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct OptionWord<'a> {
     pub option: usize,
     /// Index of the argument's word, when it takes one.
     pub argument: Option<usize>,
+    /// By which version it was gone, see [`option_table::known`].
+    pub gone: u8,
 }
 
 impl OptionWord<'_> {
@@ -78,20 +80,22 @@ pub fn pair<'a>(words: &[&'a str]) -> (Vec<OptionWord<'a>>, Vec<Stray>) {
             strays.push(Stray::Removed(option));
             continue;
         }
-        match takes_argument(name) {
-            Some(true) if at < words.len() => {
+        match option_table::known(name) {
+            Some((true, gone)) if at < words.len() => {
                 pairs.push(OptionWord {
                     name,
                     option,
                     argument: Some(at),
+                    gone,
                 });
                 at += 1;
             }
-            Some(true) => strays.push(Stray::NoArgument(option)),
-            Some(false) => pairs.push(OptionWord {
+            Some((true, _)) => strays.push(Stray::NoArgument(option)),
+            Some((false, gone)) => pairs.push(OptionWord {
                 name,
                 option,
                 argument: None,
+                gone,
             }),
             None => {
                 strays.push(match misspelt(name) {

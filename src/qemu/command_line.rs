@@ -33,6 +33,8 @@ pub struct CommandLine {
     pub too_long: bool,
     /// Other options that make PCI devices by themselves, in the order in which QEMU makes them.
     pub implied: Vec<Implied>,
+    /// Options that were removed: index, and by which version, see [`crate::qemu::option_table`].
+    pub gone: Vec<(usize, u8)>,
     /// `-drive` and the shorter options for drives: index of the option and of the argument.
     pub drives: Vec<(usize, usize)>,
     /// What they say of the machine itself.

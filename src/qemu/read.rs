@@ -19,6 +19,9 @@ impl CommandLine {
         let mut names = SetTargets::default();
         let mut implied = ImpliedReader::default();
         for word in pairs {
+            if word.gone > 0 {
+                line.gone.push((word.option, word.gone));
+            }
             let argument = word.argument(domain);
             let text = argument.map_or("", |(_, arg)| &arg.value);
             if text.len() <= LONGEST_ARG {

@@ -99,9 +99,10 @@ pub static MISSPELT: Entry = Entry {
 };
 
 pub static UNKNOWN: Entry = Entry {
-    summary: "an option that no QEMU known to virt-9p has",
+    summary: "an option that no QEMU known to virt-9p has, or yours no more",
     meaning: "The list goes up to QEMU 11.1. An unknown option stops QEMU (\"invalid option\") \
-              unless your QEMU is newer or patched.",
+              unless your QEMU is newer or patched. So does one that your QEMU has no more, \
+              such as -soundhw and -watchdog in 7.2, -no-acpi in 9.0.",
     fix: "Check the spelling.",
     example: Example {
         text: "-enable-9p",
