@@ -2,6 +2,7 @@
 //! with `-set` already carried out. [`crate::qemu::read`] makes one.
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::assumptions::DeviceForm;
@@ -35,8 +36,8 @@ pub struct CommandLine {
     pub implied: Vec<Implied>,
     /// Options that were removed: index, and by which version, see [`crate::qemu::option_table`].
     pub gone: Vec<(usize, u8)>,
-    /// `-drive` and the shorter options for drives: index of the option and of the argument.
-    pub drives: Vec<(usize, usize)>,
+    /// `-drive`, the shorter options for drives, and words that QEMU takes for images.
+    pub drives: BTreeSet<usize>,
     /// What they say of the machine itself.
     pub machine: MachineWords,
     /// The ids of libvirt's devices, when they are asked for: most domains need not be numbered.

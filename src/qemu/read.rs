@@ -2,7 +2,7 @@
 
 use crate::assumptions::DeviceForm;
 use crate::domain::{Arg, Domain};
-use crate::qemu::argv;
+use crate::qemu::argv::{self, Stray};
 use crate::qemu::command_line::{CommandLine, Fsdev, LONGEST_ARG, RawDevice, RawProperty};
 use crate::qemu::device_json::{self, JsonValue};
 use crate::qemu::implied::ImpliedReader;
@@ -15,6 +15,11 @@ impl CommandLine {
         let mut line = CommandLine::default();
         let words: Vec<&str> = domain.args.iter().map(|arg| arg.value.as_str()).collect();
         let (pairs, strays) = argv::pair(&words);
+        let images = strays.iter().filter_map(|stray| match stray {
+            Stray::Image(word) => Some(*word),
+            _ => None,
+        });
+        line.drives.extend(images);
         line.strays = strays;
         let mut names = SetTargets::default();
         let mut implied = ImpliedReader::default();
@@ -43,7 +48,7 @@ impl CommandLine {
                 "virtfs" => line.virtfs(index, arg),
                 "drive" | "hda" | "hdb" | "hdc" | "hdd" | "cdrom" | "fda" | "fdb" | "sd"
                 | "mtdblock" => {
-                    line.drives.push((word.option, index));
+                    line.drives.insert(word.option);
                 }
                 "device" => line.device(index, arg),
                 "set" => names.set(&mut line, index, arg, domain),
