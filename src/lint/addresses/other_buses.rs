@@ -24,10 +24,6 @@ struct Kind {
     brings: &'static [&'static str],
     /// Whether a device of libvirt's brings one along.
     libvirts: fn(&Device) -> bool,
-    /// Whether libvirt adds one where a domain with this is defined.
-    added: fn(&Device) -> bool,
-    /// A model that brings one.
-    model: &'static str,
 }
 
 static KINDS: [Kind; 4] = [
@@ -36,8 +32,6 @@ static KINDS: [Kind; 4] = [
         name: "usb-bus",
         brings: &["usb", "hci"],
         libvirts: |device| controller(device, "usb"),
-        added: |_| false,
-        model: "qemu-xhci",
     },
     Kind {
         bus: ModelBus::Scsi,
@@ -55,16 +49,12 @@ static KINDS: [Kind; 4] = [
             "esp",
         ],
         libvirts: |device| controller(device, "scsi"),
-        added: |device| device.bus.as_deref() == Some("scsi") || &*device.element == "hostdev",
-        model: "virtio-scsi-pci",
     },
     Kind {
         bus: ModelBus::Serial,
         name: "virtio-serial-bus",
         brings: &["serial"],
         libvirts: |device| controller(device, "virtio-serial"),
-        added: |device| matches!(&*device.element, "channel" | "console"),
-        model: "virtio-serial-pci",
     },
     Kind {
         bus: ModelBus::Hda,
@@ -74,8 +64,6 @@ static KINDS: [Kind; 4] = [
             let model = device.model.as_deref();
             &*device.element == "sound" && matches!(model, Some("ich6" | "ich7" | "ich9"))
         },
-        added: |device| &*device.element == "sound",
-        model: "intel-hda",
     },
 ];
 
@@ -123,27 +111,12 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
     let known = matches!(machine::family(domain), Family::I440fx | Family::Q35);
     // Other options may bring one along, too.
     let others = !line.implied.is_empty() || !line.unmodelled.is_empty();
-    if !known || others {
+    if form == Some(DeviceForm::Text) || !known || others {
         return;
     }
-    // One without USB says so: libvirt adds a controller to every other.
-    let devices = || domain.devices.iter();
-    let usb = devices()
-        .any(|device| device.is_controller("usb") && device.model.as_deref() == Some("none"));
-    let defined = devices().any(|device| device.is_controller("pci"));
-    let none = |kind: &Kind| match kind.bus {
-        ModelBus::Usb => usb,
-        _ => defined && !devices().any(|device| (kind.added)(device)),
-    };
-    let none = KINDS.each_ref().map(none);
     let mut brought: BTreeSet<usize> = BTreeSet::new();
-    let of = |form: DeviceForm| {
-        line.devices
-            .iter()
-            .filter(move |device| device.form == form)
-    };
-    let all = of(DeviceForm::Text).chain(of(DeviceForm::Json));
-    for device in all.filter(|device| !device.is_9p()) {
+    let texts = line.devices.iter();
+    for device in texts.filter(|device| device.form == DeviceForm::Text && !device.is_9p()) {
         let driver = device.driver();
         // What nobody knows may bring any.
         let Some(model) = device_models::model(driver) else {
@@ -156,13 +129,11 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
                 }
                 continue;
             }
-            if brought.contains(&number) || enough(findings) {
+            let Some(libvirts) = domain.devices.iter().find(|device| (kind.libvirts)(device))
+            else {
                 continue;
-            }
-            let libvirts = devices().find(|device| (kind.libvirts)(device));
-            let late = form != Some(DeviceForm::Text) && device.form == DeviceForm::Text;
-            let nowhere = libvirts.is_none() && none.get(number) == Some(&true);
-            if !nowhere && (libvirts.is_none() || !late) {
+            };
+            if brought.contains(&number) || enough(findings) {
                 continue;
             }
             let said = match device.text("bus") {
@@ -172,17 +143,6 @@ pub fn check(context: Context, findings: &mut Vec<Finding>) {
                     kind.name,
                     brief(driver)
                 ),
-            };
-            let Some(libvirts) = libvirts else {
-                let finding = Finding::error(
-                    Code::BusUnknown,
-                    whole_argument(context, device.arg),
-                    format!(
-                        "nothing that comes before this brings the bus for it: QEMU refuses to start with \"{said}\""
-                    ),
-                );
-                findings.push(finding.help(format!("put `-device {}` before it", kind.model)));
-                continue;
             };
             let finding = Finding::error(
                 Code::BusLater,

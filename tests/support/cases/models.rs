@@ -297,18 +297,10 @@ fn raw(drawing: &mut Drawing, rng: &mut Rng, shares: &Shares, dialect: Dialect) 
             drawn.push(controller);
             let mut before = Map::new();
             before.insert("driver".to_owned(), json!(controller));
-            let after = chance(rng, 8).then(|| as_text(&device));
-            if let Some(word) = &after {
-                group.extend(["-device".to_owned(), word.clone()]);
-            }
             // As text both, so that it is there first.
-            if after.is_none() || chance(rng, 50) {
-                let word = drawing.placed(rng, Dialect::OldText, before, &format!("ctl{number}"));
-                group.extend(["-device".to_owned(), word]);
-            }
-            if after.is_none() {
-                group.extend(["-device".to_owned(), as_text(&device)]);
-            }
+            let word = drawing.placed(rng, Dialect::OldText, before, &format!("ctl{number}"));
+            group.extend(["-device".to_owned(), word, "-device".to_owned()]);
+            group.push(as_text(&device));
         } else if one.is_pci {
             let word = drawing.placed(rng, dialect, device, &format!("dev{number}"));
             group.extend(["-device".to_owned(), word]);
