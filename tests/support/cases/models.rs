@@ -421,7 +421,8 @@ fn microvm(rng: &mut Rng, shares: &Shares) -> Case {
         }
     }
     let mut case = finished(rng, "microvm", groups);
-    case.acpi = chance(rng, 70);
+    // Without ACPI it has no USB, which -usbdevice wants: that is not said yet.
+    case.acpi = chance(rng, 70) || case.raw.iter().any(|word| word == "-usbdevice");
     for number in 0..own {
         let mut device = Map::new();
         device.insert("driver".to_owned(), json!("virtio-rng-device"));
