@@ -26,7 +26,7 @@ fn a_kill_at_any_system_call_leaves_the_old_or_the_new_profile() {
             .iter()
             .flat_map(|call| [(call, false), (call, true)])
             .collect();
-        sweep(&cases, |(call, release)| {
+        sweep(&cases, 2, |(call, release)| {
             killed(situation, &old, &new, call, *release)
                 .map(|what| format!("{}, killed at {call:?}: {what}", situation.name))
         });

@@ -282,12 +282,12 @@ impl Compiled {
     }
 }
 
-/// Runs `each` for all cases, two at a time, and panics with what it complains of.
-pub fn sweep<T: Sync>(cases: &[T], each: impl Fn(&T) -> Option<String> + Sync) {
+/// Runs `each` for all cases, so many at a time, and panics with what it complains of.
+pub fn sweep<T: Sync>(cases: &[T], at_once: usize, each: impl Fn(&T) -> Option<String> + Sync) {
     let next = AtomicUsize::new(0);
     let complaints = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if let Some(complaint) = each(case) {
