@@ -305,6 +305,14 @@ const SYSTEM: &[(&str, Answer, Answer)] = &[
     ("/boot", OnlyNatively, Yes),
     ("/proc", OnlyNatively, OnlyNatively),
     ("/sys", OnlyNatively, OnlyNatively),
+    // Libvirt's own, and those of who rules the host.
+    ("/dev", OnlyNatively, OnlyNatively),
+    ("/run/libvirt", OnlyNatively, OnlyNatively),
+    ("/run/systemd", OnlyNatively, OnlyNatively),
+    ("/var/lib/libvirt/qemu", OnlyNatively, OnlyNatively),
+    ("/var/cache/libvirt", OnlyNatively, OnlyNatively),
+    ("/dev/shm", Yes, Yes),
+    ("/var/lib/libvirt", Yes, Yes),
     // Not of the system.
     ("/srv", Yes, Yes),
     ("/home", Yes, Yes),
@@ -373,6 +381,76 @@ fn system_path_that_is_refused_natively_is_refused() {
         tried[0] >= 40 && tried[1] >= 10 && tried[2] >= 20,
         "{tried:?}"
     );
+}
+
+/// The system's directories a second time, and two of nobody's.
+const MOUNTED_TWICE: &str = r#"
+mount -t tmpfs none /mnt
+mkdir /mnt/etc /mnt/run /mnt/root /mnt/proc /mnt/sys /mnt/own /mnt/again
+touch /mnt/passwd
+mount --bind /etc /mnt/etc
+mount --bind /run /mnt/run
+mount --bind / /mnt/root
+mount -t proc none /mnt/proc
+mount -t sysfs none /mnt/sys
+mount --bind /etc/passwd /mnt/passwd
+mount --bind /mnt/own /mnt/again
+"#;
+
+/// By whatever mount they are named.
+#[test]
+#[ignore = "needs root with unshare"]
+fn what_is_mounted_twice_is_judged_by_all_its_names() {
+    let rules = |xml: &str| {
+        let mut command = in_a_namespace(&format!("{MOUNTED_TWICE}{WITH_APPARMOR}"));
+        command.args([env!("CARGO_BIN_EXE_virt-9p"), "rules", "-"]);
+        let output = run(command, xml);
+        (rules_in(&output.stdout), said(&output))
+    };
+    for (path, refused) in [
+        ("/mnt/etc", "a mount of `/etc`, which lies in /etc/"),
+        ("/mnt/etc/apt", "a mount of `/etc/apt`, which lies in /etc/"),
+        ("/mnt/root", "a mount of `/`, which contains /bin/"),
+        ("/mnt/root/etc", "a mount of `/etc`, which lies in /etc/"),
+        (
+            "/mnt/run/libvirt",
+            "a mount of `/run/libvirt`, which lies in /run/libvirt/",
+        ),
+        (
+            "/mnt/run/docker/not-there",
+            "a mount of `/run/docker/not-there`",
+        ),
+        ("/mnt/proc/1", "a mount of `/proc`, which lies in /proc/"),
+        ("/mnt/sys/kernel", "a mount of `/sys`, which lies in /sys/"),
+        ("/mnt/again", ""),
+        ("/mnt/own", ""),
+    ] {
+        let (rules, said) = rules(&domain_xml("", &[share(path, false)]));
+        assert_eq!(rules.is_empty(), !refused.is_empty(), "{path}: {said}");
+        assert!(said.contains(refused), "{path}: {said}");
+    }
+    for (word, argument, granted) in [
+        ("-fw_cfg", "name=opt/a,file=/mnt/passwd", false),
+        ("-fw_cfg", "name=opt/a,file=/mnt/etc/passwd", false),
+        ("-fw_cfg", "name=opt/a,file=/mnt/root/etc/passwd", false),
+        ("-chardev", "file,id=c,path=/mnt/proc/sysrq-trigger", false),
+        ("-chardev", "file,id=c,path=/mnt/sys/kernel/mm/x", false),
+        (
+            "-qmp",
+            "unix:/mnt/run/docker.sock,server=on,wait=off",
+            false,
+        ),
+        ("-qmp", "unix:/mnt/root/run/docker.sock", false),
+        ("-chardev", "file,id=c,path=/mnt/again/log", true),
+    ] {
+        let words = format!(
+            "<qemu:commandline><qemu:arg value='{word}'/><qemu:arg value='{argument}'/>\
+             </qemu:commandline></domain>"
+        );
+        let xml = domain_xml("", &[]).replace("</domain>", &words);
+        let (rules, said) = rules(&xml);
+        assert_eq!(!rules.is_empty(), granted, "{argument}: {rules:?} {said}");
+    }
 }
 
 /// What lists and rules are about, and what is nearly so.

@@ -47,16 +47,8 @@ const SYSTEM: &str = "it belongs to the system, of which libvirt opens nothing t
 
 /// What no guest is let at: whatever begins so, and why.
 const REFUSED: [(&str, &str); 4] = [
-    (
-        "/run/libvirt/ /var/lib/libvirt/qemu/ /var/lib/libvirt/swtpm/ /var/lib/libvirt/secrets/ \
-         /var/cache/libvirt/ /var/log/libvirt/",
-        LIBVIRTS,
-    ),
-    (
-        "/run/systemd/ /run/dbus/ /run/bus /run/docker /run/containerd/ /run/podman/ /run/crio/ /run/k3s/ \
-         /run/buildkit /run/snapd /run/udev/ /run/incus/ /var/lib/incus/ /var/lib/lxd/ /var/snap/lxd/",
-        CONTROL,
-    ),
+    (system_paths::LIBVIRTS, LIBVIRTS),
+    (system_paths::RULERS, CONTROL),
     (
         "/dev/mem /dev/kmem /dev/port /dev/kmsg /dev/uinput /dev/fuse /dev/loop-control /dev/vfio/ \
          /dev/iommu /dev/bus/usb/ /dev/cpu/ /dev/sg /dev/bsg/ /dev/raw/ /dev/char/ /dev/block/",
@@ -69,34 +61,11 @@ const REFUSED: [(&str, &str); 4] = [
     ),
 ];
 
-/// Mounts below /dev that are the host's own in a guest's private /dev, too.
-const SHARED: [&str; 3] = ["/dev/shm/", "/dev/hugepages/", "/dev/mqueue/"];
-
-/// Whether it lies where a guest has a /dev of its own.
-pub fn is_in_dev(name: &[u8]) -> bool {
-    let is_below = |shared: &str| name.starts_with(shared.as_bytes());
-    name.starts_with(b"/dev/") && !SHARED.into_iter().any(is_below)
-}
-
 /// Judges `name`, the kernel's own, which QEMU opens with these letters for the guest of this name.
 /// `image`: it is a disk.
 pub fn judge(name: &[u8], guest: &str, letters: &str, image: bool) -> GuestAccess {
-    // A link to it, on every system of today.
-    let name = match name.strip_prefix(b"/var") {
-        Some(run) if run.starts_with(b"/run/") => run,
-        _ => name,
-    };
-    // A user's daemons lie below as those of the host do: /run/user/1000/podman, /run/user/1000/bus.
-    let mut of_user = Vec::new();
-    let name = match name.strip_prefix(b"/run/user/") {
-        Some(rest) => {
-            let end = rest.iter().position(|byte| *byte == b'/');
-            of_user.extend_from_slice(b"/run");
-            of_user.extend_from_slice(end.and_then(|end| rest.get(end..)).unwrap_or_default());
-            of_user.as_slice()
-        }
-        None => name,
-    };
+    let name = system_paths::listed_name(name);
+    let name = name.as_slice();
     let starts = |prefix: &str| name.starts_with(prefix.as_bytes());
     // What is in none of these is in no list below.
     let is_listed = ["/dev/", "/usr/", "/etc/", "/run/", "/var/"]
@@ -134,7 +103,7 @@ pub fn judge(name: &[u8], guest: &str, letters: &str, image: bool) -> GuestAcces
     if system_paths::system_path(name, !writes).is_some_and(|judged| !judged.granted) {
         return GuestAccess::Refused(SYSTEM);
     }
-    match (is_in_dev(name), image) {
+    match (system_paths::is_in_dev(name), image) {
         (true, true) => GuestAccess::Refused(BLOCK),
         (true, false) => GuestAccess::Device,
         (false, _) => GuestAccess::Rule,

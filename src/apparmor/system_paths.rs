@@ -37,6 +37,45 @@ const READ_ONLY: [&str; 11] = [
     "/usr/lib/riscv64-linux-gnu/opensbi",
 ];
 
+/// What is libvirt's own, and whose: whatever begins so. It holds more than its own list, from which
+/// nobody but QEMU is kept.
+pub const LIBVIRTS: &str = "/run/libvirt/ /var/lib/libvirt/qemu/ /var/lib/libvirt/swtpm/ \
+     /var/lib/libvirt/secrets/ /var/lib/libvirt/dnsmasq/ /var/lib/libvirt/lockd/ /var/lib/libvirt/sanlock/ \
+     /var/lib/libvirt/network/ /var/lib/libvirt/nwfilter/ /var/cache/libvirt/ /var/log/libvirt/";
+
+/// Where those listen and keep their files who rule the host: systemd, buses, containers, our own
+/// lock; whatever begins so.
+pub const RULERS: &str = "/run/systemd/ /run/dbus/ /run/bus /run/at-spi/ /run/docker /run/cri /run/containerd \
+     /run/podman/ /run/k0s/ /run/k3s/ /run/nri/ /run/balena /run/buildkit /run/snapd /run/udev/ /run/incus/ \
+     /run/lxd /run/lvm/ /run/multipathd /run/openvswitch/ /run/virt-9p /var/lib/docker/ /var/lib/containerd/ \
+     /var/lib/kubelet/ /var/lib/incus/ /var/lib/lxd/ /var/snap/lxd/ /var/snap/microk8s/";
+
+/// Mounts below /dev that are the host's own in a guest's private /dev, too.
+const SHARED: [&str; 3] = ["/dev/shm/", "/dev/hugepages/", "/dev/mqueue/"];
+
+/// Whether it lies where a guest has a /dev of its own.
+pub fn is_in_dev(name: &[u8]) -> bool {
+    let is_below = |shared: &str| name.starts_with(shared.as_bytes());
+    name.starts_with(b"/dev/") && !SHARED.into_iter().any(is_below)
+}
+
+/// The name as the lists have it: /var/run is a link to /run on every system of today, and a user's
+/// daemons lie below as those of the host do (/run/user/1000/podman, /run/user/1000/bus).
+pub fn listed_name(name: &[u8]) -> Vec<u8> {
+    let name = match name.strip_prefix(b"/var") {
+        Some(run) if run.starts_with(b"/run/") => run,
+        _ => name,
+    };
+    match name.strip_prefix(b"/run/user/") {
+        Some(rest) => {
+            let end = rest.iter().position(|byte| *byte == b'/');
+            let below = end.and_then(|end| rest.get(end..)).unwrap_or_default();
+            [b"/run", below].concat()
+        }
+        None => name.to_vec(),
+    }
+}
+
 /// Below these everything is granted all the same.
 const EXCEPTED: [&str; 3] = [
     "/sys/devices/pci",
@@ -121,8 +160,79 @@ pub fn system_path(name: &[u8], readonly: bool) -> Option<SystemPath> {
         .map(refused)
 }
 
+/// Judges a directory to be shared, of which all that lies below is opened: as [`system_path`], and
+/// beyond it what nobody but the host itself has a use for. What contains such is granted.
+pub fn shared_path(name: &[u8], readonly: bool) -> Option<SystemPath> {
+    let judged = system_path(name, readonly);
+    if judged.is_some_and(|judged| !judged.granted) {
+        return judged;
+    }
+    let directory = [name, b"/"].concat();
+    let listed = listed_name(&directory);
+    let find = |is_it: &dyn Fn(&[u8]) -> bool| {
+        let mut names = LIBVIRTS.split(' ').chain(RULERS.split(' '));
+        names.find(|own| is_it(own.as_bytes()))
+    };
+    let below = match is_in_dev(&directory) {
+        true => Some("/dev/"),
+        false => find(&|own| listed.starts_with(own)),
+    };
+    let own = |what, granted| SystemPath {
+        what,
+        granted,
+        natively: true,
+    };
+    if let Some(prefix) = below {
+        return Some(own(Relation::Below(prefix), false));
+    }
+    judged.or_else(|| {
+        let contained = find(&|own| own.starts_with(&directory))?;
+        Some(own(Relation::Contains(contained), true))
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    /// Directories that are libvirt's or the host's own are granted to no share, by whatever name, and
+    /// what contains them with a warning.
+    #[test]
+    fn shares_no_directory_of_libvirts_or_of_the_hosts_own() {
+        use Relation::{Below, Contains};
+        for (name, expected) in [
+            ("/run/libvirt", Some((Below("/run/libvirt/"), false))),
+            ("/var/run/libvirt", Some((Below("/run/libvirt/"), false))),
+            ("/run/docker", Some((Below("/run/docker"), false))),
+            (
+                "/run/user/1000/podman",
+                Some((Below("/run/podman/"), false)),
+            ),
+            (
+                "/var/lib/libvirt/qemu/nvram",
+                Some((Below("/var/lib/libvirt/qemu/"), false)),
+            ),
+            ("/dev", Some((Below("/dev/"), false))),
+            ("/dev/bus/usb", Some((Below("/dev/"), false))),
+            ("/dev/shm", None),
+            ("/dev/shm/a", None),
+            ("/run", Some((Contains("/run/libvirt/"), true))),
+            ("/var", Some((Contains("/var/lib/libvirt/qemu/"), true))),
+            (
+                "/var/lib/libvirt",
+                Some((Contains("/var/lib/libvirt/qemu/"), true)),
+            ),
+            ("/var/lib/libvirt/images", None),
+            ("/run/user/1000", None),
+            ("/run/user/1000/pulse", None),
+            ("/srv/run/libvirt", None),
+            ("/usr", Some((Contains("/usr/bin/"), true))),
+            ("/etc/ssl", Some((Below("/etc/"), false))),
+        ] {
+            let judged = shared_path(name.as_bytes(), true);
+            let judged = judged.map(|judged| (judged.what, judged.granted));
+            assert_eq!(judged, expected, "{name}");
+        }
+    }
+
     use super::*;
 
     #[test]

@@ -9,6 +9,7 @@ use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::host::Root;
+use crate::host::other_mounts::other_names;
 use crate::host::walk::{self, End, Link, kernel_name};
 
 /// A directory, resolved.
@@ -17,6 +18,8 @@ pub struct Directory {
     /// The kernel's own name for it, without the root: what AppArmor matches (without the slash
     /// at the end; `/` is just that).
     pub name: Vec<u8>,
+    /// Other names of it, by other mounts.
+    pub other_names: Vec<Vec<u8>>,
     /// Where it is on this machine.
     pub path: PathBuf,
     /// Whether it takes attributes in the user namespace; `None` when it cannot be told.
@@ -34,6 +37,8 @@ pub struct Directory {
 pub struct ToBe {
     /// As [`Directory::name`].
     pub name: Vec<u8>,
+    /// As [`Directory::other_names`].
+    pub other_names: Vec<Vec<u8>>,
     /// As [`Directory::links`].
     pub links: Vec<Link>,
 }
@@ -85,7 +90,13 @@ pub fn resolve(root: &Root, path: &str) -> Result<Directory, NoDirectory> {
     if let Some(rest) = rest {
         let name = to_be(found.name, &rest);
         let links = walk.links;
-        let to_be = name.map(|name| ToBe { name, links });
+        let others = other_names(root, &handle, &found.path).into_iter();
+        let other_names = others.filter_map(|name| to_be(name, &rest)).collect();
+        let to_be = name.map(|name| ToBe {
+            name,
+            other_names,
+            links,
+        });
         return Err(match user {
             Some(user) => NoDirectory::Fuse(to_be, user),
             None => NoDirectory::Missing(to_be),
@@ -93,6 +104,7 @@ pub fn resolve(root: &Root, path: &str) -> Result<Directory, NoDirectory> {
     }
     Ok(Directory {
         name: found.name,
+        other_names: other_names(root, &handle, &found.path),
         user_xattr: user_xattr(&handle),
         remote: fs::fstatfs(&handle).is_ok_and(|fs| is_remote_kind(fs.f_type)),
         owner: fs::fstat(&handle).ok().map(|stat| stat.st_uid),

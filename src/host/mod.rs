@@ -15,6 +15,7 @@ pub mod hooks_directory;
 pub mod kernel_log;
 pub mod mounts;
 pub mod named_file;
+pub mod other_mounts;
 pub mod profiles;
 pub mod qemu_user;
 pub mod reach;

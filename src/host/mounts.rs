@@ -6,7 +6,7 @@ use crate::host::Root;
 use crate::text::find_byte;
 
 /// No mount table is that large; of a longer one nothing is believed.
-const MOST: u64 = 4 << 20;
+pub const MOST: u64 = 4 << 20;
 
 /// Whether a file system answers by itself; named as in /proc/filesystems.
 fn is_local(kind: &[u8]) -> bool {

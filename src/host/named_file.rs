@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use crate::host::Root;
 use crate::host::directory::{NoDirectory, named, no_directory, to_be};
+use crate::host::other_mounts::other_names;
 use crate::host::walk::{self, End, Link};
 
 /// What lies at a name.
@@ -42,6 +43,8 @@ impl Lies {
 pub struct NamedFile {
     /// The name, links resolved.
     pub name: Vec<u8>,
+    /// Other names of it, by other mounts.
+    pub other_names: Vec<Vec<u8>>,
     /// What is there.
     pub lies: Lies,
     /// The user id of its owner, where it is there.
@@ -57,25 +60,26 @@ pub struct NamedFile {
 /// When its name cannot be known.
 pub fn look(root: &Root, path: &Path) -> Result<NamedFile, NoDirectory> {
     let walk = walk::walk(root, path).map_err(no_directory)?;
-    let found = |handle: &OwnedFd| named(root, handle);
-    let (name, lies, owner) = match &walk.end {
+    let (name, other_names, lies, owner) = match &walk.end {
         End::Directory(handle) | End::Node(handle) => {
             let stat = fs::fstat(handle).map_err(no_directory)?;
-            (found(handle)?.name, kind(&stat), Some(stat.st_uid))
+            let found = named(root, handle)?;
+            let others = other_names(root, handle, &found.path);
+            (found.name, others, kind(&stat), Some(stat.st_uid))
         }
         End::Missing(parent, rest) | End::Fuse(parent, rest, _) => {
-            let missing = NoDirectory::Missing(None);
-            let name = to_be(found(parent)?.name, rest).ok_or(missing)?;
+            let (name, others) = below(root, parent, rest)?;
             let lies = match walk.end {
                 End::Missing(..) if rest.contains(&b'/') => Lies::NoDirectory,
                 End::Missing(..) => Lies::Nothing,
                 _ => Lies::Unknown,
             };
-            (name, lies, None)
+            (name, others, lies, None)
         }
     };
     Ok(NamedFile {
         name,
+        other_names,
         lies,
         owner,
         links: walk.links,
@@ -97,9 +101,7 @@ pub fn look_at_itself(root: &Root, path: &Path) -> Result<NamedFile, NoDirectory
         // Nothing can be made there.
         return look(root, path);
     };
-    let missing = NoDirectory::Missing(None);
-    let name = named(root, directory)?.name;
-    let name = to_be(name, last.as_bytes()).ok_or(missing)?;
+    let (name, other_names) = below(root, directory, last.as_bytes())?;
     let stat = match fs::statat(directory, last, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Some(stat),
         Err(Errno::NOENT) => None,
@@ -107,10 +109,24 @@ pub fn look_at_itself(root: &Root, path: &Path) -> Result<NamedFile, NoDirectory
     };
     Ok(NamedFile {
         name,
+        other_names,
         lies: stat.as_ref().map_or(Lies::Nothing, kind),
         owner: stat.map(|stat| stat.st_uid),
         links: walk.links,
     })
+}
+
+/// The names of what lies, or will lie, at `rest` in this directory.
+fn below(
+    root: &Root,
+    directory: &OwnedFd,
+    rest: &[u8],
+) -> Result<(Vec<u8>, Vec<Vec<u8>>), NoDirectory> {
+    let found = named(root, directory)?;
+    let others = other_names(root, directory, &found.path).into_iter();
+    let others = others.filter_map(|name| to_be(name, rest)).collect();
+    let name = to_be(found.name, rest).ok_or(NoDirectory::Missing(None))?;
+    Ok((name, others))
 }
 
 fn kind(stat: &Stat) -> Lies {

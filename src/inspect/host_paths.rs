@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::apparmor::files::{self, PROFILES};
 use crate::apparmor::rules::{Grants, MOST_BYTES, MOST_FILES};
-use crate::apparmor::{block, guest_access, policy};
+use crate::apparmor::{block, policy, system_paths};
 use crate::assumptions::Assumptions;
 use crate::domain::{Domain, Located, Origin, Place, read_only_files};
 use crate::host::directory::NoDirectory;
@@ -59,7 +59,7 @@ pub fn look(
     if paths.is_empty() {
         return Default::default();
     }
-    let is_device = |path: &HostPath| guest_access::is_in_dev(path.path.as_bytes());
+    let is_device = |path: &HostPath| system_paths::is_in_dev(path.path.as_bytes());
     let walls = Arc::new(walls(paths.iter().any(is_device)));
     let is_program =
         |path: &HostPath| matches!(path.access, Access::Never(Why::Exec | Why::Network));
@@ -251,7 +251,7 @@ fn files(root: &Root, path: &str, opening: Opening, walls: &Walls) -> Files {
         // Into the file system of a user nobody looks.
         Ok(file)
             if file.lies != Lies::Unknown
-                && (walls.user.is_some() || guest_access::is_in_dev(&file.name)) =>
+                && (walls.user.is_some() || system_paths::is_in_dev(&file.name)) =>
         {
             walls.before(root, &absolute(name), act(opening))
         }
@@ -280,6 +280,7 @@ fn unseen(path: &str, opening: Opening) -> Files {
     let file = |name: String| {
         Ok(NamedFile {
             name: without_looking(&absolute(&name).to_string_lossy()).name,
+            other_names: Vec::new(),
             lies: Lies::Unknown,
             owner: None,
             links: Vec::new(),

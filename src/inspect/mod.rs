@@ -363,6 +363,7 @@ pub fn without_looking(path: &str) -> Directory {
     Directory {
         path: name.clone().into(),
         name: name.into_bytes(),
+        other_names: Vec::new(),
         user_xattr: None,
         remote: true,
         owner: None,

@@ -70,10 +70,15 @@ pub fn check(
     if let Err(why) = found {
         findings.push(no_directory(share, &path, why, confined));
     }
-    let (name, links, owner) = match found {
-        Ok(directory) => (&directory.name, &directory.links, directory.owner),
+    let (name, others, links, owner) = match found {
+        Ok(directory) => (
+            &directory.name,
+            &directory.other_names,
+            &directory.links,
+            directory.owner,
+        ),
         Err(NoDirectory::Missing(Some(to_be)) | NoDirectory::Fuse(Some(to_be), _)) => {
-            (&to_be.name, &to_be.links, None)
+            (&to_be.name, &to_be.other_names, &to_be.links, None)
         }
         Err(_) => return (GrantVerdict::NoName, findings),
     };
@@ -94,9 +99,23 @@ pub fn check(
         }
         findings.push(finding);
     };
-    let judged = system_paths::system_path(name, share.readonly);
-    if let Some(judged) = &judged {
-        let finding = system(share, &led, judged);
+    // By its own name, and by those that it has by other mounts: the first that is refused counts.
+    let judge = |name| system_paths::shared_path(name, share.readonly).map(|it| (it, name));
+    let mut judged = judge(name);
+    for other in others {
+        if judged.is_none_or(|(judged, _)| judged.granted) {
+            judged = judge(other).or(judged);
+        }
+    }
+    if let Some((judged, by)) = &judged {
+        let finding = match *by == name {
+            true => system(share, &led, judged),
+            false => {
+                let by = quoted(&String::from_utf8_lossy(by));
+                let led = format!("path {path} leads to a mount of {by}, which");
+                system(share, &led, judged)
+            }
+        };
         say(finding, judged.granted);
     }
     if let Some((finding, granted)) = linked(&share.place, &path, name, links, owner, open) {
@@ -132,7 +151,10 @@ fn system(share: &Share, led: &str, judged: &system_paths::SystemPath) -> Findin
     };
     let (then, help) = match (judged.granted, judged.natively) {
         (true, _) => (
-            "the guest can read it, as it could in libvirt's own <filesystem>",
+            match share.readonly {
+                true => "the guest can read it, as it could in libvirt's own <filesystem>",
+                false => "the guest can write to it, as it could in libvirt's own <filesystem>",
+            },
             "share only what the guest needs",
         ),
         (false, true) => (

@@ -146,12 +146,17 @@ fn one(
         (None, Some(finding))
     };
     let letters = opening.letters.text();
-    let image = opening.kind == Kind::Image;
-    let access = guest_access::judge(&file.name, around.name, letters, image);
+    let (access, other) = access(file, opening, around);
     if let (GuestAccess::Refused(why), true) = (access, around.confined) {
-        return match (around.opened_elsewhere)(&file.name, letters) {
-            true => (None, None),
-            false => refused(why),
+        if (around.opened_elsewhere)(&file.name, letters) {
+            return (None, None);
+        }
+        return match other {
+            None => refused(why),
+            Some(other) => {
+                let other = quoted(&String::from_utf8_lossy(other));
+                refused(&format!("it is {other} by another mount, and {why}"))
+            }
         };
     }
     let is_device = access == GuestAccess::Device;
@@ -229,6 +234,28 @@ fn one(
             (Some(rule), unfit)
         }
     }
+}
+
+/// How a file may be opened, by its own name and by those that it has by other mounts; and the one
+/// of these by which it may not.
+fn access<'a>(
+    file: &'a NamedFile,
+    opening: Opening,
+    around: &Around,
+) -> (GuestAccess, Option<&'a [u8]>) {
+    let image = opening.kind == Kind::Image;
+    let judge = |name: &[u8]| guest_access::judge(name, around.name, opening.letters.text(), image);
+    let access = judge(&file.name);
+    let is_refused = |access| matches!(access, GuestAccess::Refused(_));
+    if !is_refused(access) {
+        for other in &file.other_names {
+            let refused = judge(other);
+            if is_refused(refused) {
+                return (refused, Some(other));
+            }
+        }
+    }
+    (access, None)
 }
 
 /// Why what lies there is not for QEMU. `in_dev`: there only root makes anything.

@@ -1,14 +1,16 @@
 //! The walls between QEMU and a path beside AppArmor: its own /dev, permissions, the controller of
 //! devices, the sandbox. QEMU stops at the first; here each is a finding, in that order.
 
-use crate::apparmor::guest_access::{self, GuestAccess};
+use crate::apparmor::guest_access::GuestAccess;
+use crate::apparmor::system_paths;
 use crate::domain::Place;
+use crate::host::named_file::NamedFile;
 use crate::host::reach::{Act, Certain, Hindrance, Obstacle};
 use crate::host::timed_look::Files;
 use crate::host::walls::{Before, DEFAULT_DEVICES, DeviceWay, Settings, Walls};
 use crate::lint::catalogue::Code;
 use crate::lint::finding::{Finding, Level};
-use crate::lint::host_paths::Around;
+use crate::lint::host_paths::{Around, access};
 use crate::lint::unknown::Unknown;
 use crate::qemu::host_paths::table::{Kind, Why};
 use crate::qemu::host_paths::{Access, HostPath, Opening};
@@ -57,7 +59,7 @@ pub fn check(path: &HostPath, files: Option<&Files>, around: &Around) -> Vec<Fin
     let conf = walls.known_settings();
     for (number, before) in files.before.iter().enumerate() {
         let name = files.files.get(number).and_then(|file| file.as_ref().ok());
-        let refused = name.and_then(|file| refusal(opening, &file.name, around));
+        let refused = name.and_then(|file| refusal(opening, file, around));
         // That is said already.
         if refused.is_some() && around.confined {
             continue;
@@ -74,7 +76,7 @@ pub fn check(path: &HostPath, files: Option<&Files>, around: &Around) -> Vec<Fin
         let makes = matches!(opening.kind, Kind::Log | Kind::Memory | Kind::Listens);
         let is_device = makes
             && before.way != DeviceWay::Open
-            && name.is_some_and(|file| guest_access::is_in_dev(&file.name));
+            && name.is_some_and(|file| system_paths::is_in_dev(&file.name));
         let is_missing = |it: &&Obstacle| is_device && it.what == Hindrance::Make;
         let obstacles = before.obstacles.iter().filter(|it| !is_missing(it));
         let obstacles = obstacles.map(|it| of.obstacle(it, user));
@@ -93,11 +95,13 @@ pub fn check(path: &HostPath, files: Option<&Files>, around: &Around) -> Vec<Fin
 }
 
 /// Why no guest should have it, where no rule of the admin's own opens it.
-fn refusal(opening: Opening, name: &[u8], around: &Around) -> Option<&'static str> {
-    let letters = opening.letters.text();
-    let image = opening.kind == Kind::Image;
-    match guest_access::judge(name, around.name, letters, image) {
-        GuestAccess::Refused(_) if (around.opened_elsewhere)(name, letters) => None,
+fn refusal(opening: Opening, file: &NamedFile, around: &Around) -> Option<&'static str> {
+    match access(file, opening, around).0 {
+        GuestAccess::Refused(_)
+            if (around.opened_elsewhere)(&file.name, opening.letters.text()) =>
+        {
+            None
+        }
         GuestAccess::Refused(why) => Some(why),
         _ => None,
     }
