@@ -47,8 +47,10 @@ pub const LIBVIRTS: &str = "/run/libvirt/ /var/lib/libvirt/qemu/ /var/lib/libvir
 /// lock; whatever begins so.
 pub const RULERS: &str = "/run/systemd/ /run/dbus/ /run/bus /run/at-spi/ /run/docker /run/cri /run/containerd \
      /run/podman/ /run/k0s/ /run/k3s/ /run/nri/ /run/balena /run/buildkit /run/snapd /run/udev/ /run/incus/ \
-     /run/lxd /run/lvm/ /run/multipathd /run/openvswitch/ /run/virt-9p /var/lib/docker/ /var/lib/containerd/ \
-     /var/lib/kubelet/ /var/lib/incus/ /var/lib/lxd/ /var/snap/lxd/ /var/snap/microk8s/";
+     /run/lxd /run/lvm/ /run/multipathd /run/openvswitch/ /run/virt-9p /var/lib/incus/ /var/lib/lxd/ /var/snap/lxd/ /var/snap/microk8s/";
+
+/// Where the devices are.
+pub const DEV: &str = "/dev/";
 
 /// Mounts below /dev that are the host's own in a guest's private /dev, too.
 const SHARED: [&str; 3] = ["/dev/shm/", "/dev/hugepages/", "/dev/mqueue/"];
@@ -56,7 +58,7 @@ const SHARED: [&str; 3] = ["/dev/shm/", "/dev/hugepages/", "/dev/mqueue/"];
 /// Whether it lies where a guest has a /dev of its own.
 pub fn is_in_dev(name: &[u8]) -> bool {
     let is_below = |shared: &str| name.starts_with(shared.as_bytes());
-    name.starts_with(b"/dev/") && !SHARED.into_iter().any(is_below)
+    name.starts_with(DEV.as_bytes()) && !SHARED.into_iter().any(is_below)
 }
 
 /// The name as the lists have it: /var/run is a link to /run on every system of today, and a user's
@@ -168,13 +170,20 @@ pub fn shared_path(name: &[u8], readonly: bool) -> Option<SystemPath> {
         return judged;
     }
     let directory = [name, b"/"].concat();
+    let starts = |prefix: &[u8]| directory.starts_with(prefix);
+    // Of no other is anything said below.
+    if name != b"/" && !(starts(b"/run/") || starts(b"/var/") || starts(b"/dev/")) {
+        return judged;
+    }
     let listed = listed_name(&directory);
     let find = |is_it: &dyn Fn(&[u8]) -> bool| {
-        let mut names = LIBVIRTS.split(' ').chain(RULERS.split(' '));
+        // Where containers keep their volumes lies elsewhere, and may well be shared.
+        let rulers = RULERS.split(' ').filter(|own| own.starts_with("/run/"));
+        let mut names = LIBVIRTS.split(' ').chain(rulers);
         names.find(|own| is_it(own.as_bytes()))
     };
     let below = match is_in_dev(&directory) {
-        true => Some("/dev/"),
+        true => Some(DEV),
         false => find(&|own| listed.starts_with(own)),
     };
     let own = |what, granted| SystemPath {
@@ -224,6 +233,8 @@ mod tests {
             ("/run/user/1000", None),
             ("/run/user/1000/pulse", None),
             ("/srv/run/libvirt", None),
+            ("/var/lib/docker/volumes/a", None),
+            ("/var/snap/lxd/common/a", None),
             ("/usr", Some((Contains("/usr/bin/"), true))),
             ("/etc/ssl", Some((Below("/etc/"), false))),
         ] {

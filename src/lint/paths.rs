@@ -90,6 +90,8 @@ pub fn check(
             level: match granted {
                 true => Level::Warning,
                 false if confined => Level::Error,
+                // Nor does QEMU find it.
+                false if finding.code == Code::PathInDev => Level::Warning,
                 false => Level::Note,
             },
             ..finding
@@ -145,6 +147,14 @@ const ELSEWHERE: &str = "share a directory below /srv, /home or /var instead";
 
 /// A directory of the system's own, or one that contains such.
 fn system(share: &Share, led: &str, judged: &system_paths::SystemPath) -> Finding {
+    if judged.what == Relation::Below(system_paths::DEV) {
+        let text = format!(
+            "{led} lies in /dev: libvirt gives QEMU a /dev of its own, where it may not be, and it is not opened to a \
+             guest under AppArmor, though libvirt opens it to its own <filesystem>"
+        );
+        return Finding::error(Code::PathInDev, share.place.clone(), text)
+            .help("share a directory elsewhere");
+    }
     let what = match judged.what {
         Relation::Below(prefix) => format!("lies in {prefix}"),
         Relation::Contains(prefix) => format!("contains {prefix}"),
@@ -231,16 +241,6 @@ fn lies_in(name: &[u8], directory: &[u8]) -> bool {
 fn there(share: &Share, directory: &Directory, facts: &ShareFacts, path: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let place = || share.place.clone();
-    if directory.name.starts_with(b"/dev/") || directory.name == b"/dev" {
-        findings.push(
-            Finding::warning(
-                Code::PathInDev,
-                place(),
-                format!("path {path} is below /dev: libvirt gives QEMU a /dev of its own, where it may not be"),
-            )
-            .help("share a directory elsewhere"),
-        );
-    }
     if let Some((user, reach)) = &facts.reach {
         findings.extend(unreachable(share, directory, user, reach));
     }

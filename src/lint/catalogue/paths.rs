@@ -51,7 +51,10 @@ pub static SYSTEM: Entry = Entry {
               like to a guest, so that a libvirtd gone wrong cannot get at the host that way. \
               virt-9p does the same, and refuses these directories themselves (/etc), writing to \
               what contains one (/usr), and reading what contains /etc, /proc or /sys (/). A \
-              read-only share of /usr is a warning.",
+              read-only share of /usr is a warning. Nor is a share let at what is libvirt's own \
+              (/run/libvirt, /var/lib/libvirt/qemu), at where systemd, buses and containers listen \
+              in /run, or at /dev; what contains such (/var) is a warning. A directory that is \
+              mounted twice (mount --bind) is judged by each of its names.",
     fix: "Share a directory below /srv, /home or /var instead.",
     example: Example {
         text: "-fsdev local,id=share0,path=/etc,security_model=mapped,fmode=0644,dmode=0755",
@@ -154,7 +157,8 @@ pub static NO_XATTR: Entry = Entry {
 pub static IN_DEV: Entry = Entry {
     summary: "a directory below /dev",
     meaning: "libvirt gives QEMU a /dev of its own (namespaces in qemu.conf); only what is \
-              mounted below /dev, such as /dev/shm, is there too.",
+              mounted below /dev, such as /dev/shm, is there too. The rest of it is opened to no \
+              guest: an error, but where the guest is not confined.",
     fix: "Share a directory elsewhere.",
     example: Example {
         text: "-fsdev local,id=share0,path=/dev/share,security_model=mapped,fmode=0644,dmode=0755",
@@ -260,7 +264,7 @@ pub static HOST_PATH_MISSING: Entry = Entry {
 
 pub static HOST_PATH_REFUSED: Entry = Entry {
     summary: "a path of the host that is opened to no guest",
-    meaning: "What belongs to the system, to libvirt or to another guest, the sockets of container \
+    meaning: "What belongs to the system or to libvirt and its guests, the sockets of container \
               daemons and of the system bus, disks and devices of the host itself: whoever is let \
               at them has power over the host, so the hook writes no rule, and AppArmor denies \
               it. The guest is started all the same: a rule of your own may open it.",
