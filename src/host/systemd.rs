@@ -21,11 +21,14 @@ pub struct Unit {
     /// When its state last changed, in seconds since 1970. A reload counts: it goes from active
     /// through reloading to active (unit_notify).
     pub changed: Option<i64>,
+    /// Whether systemd itself sends SIGHUP for a reload (systemd.service(5), Type=notify-reload).
+    /// libvirt's units, from 12 on, have an ExecReload that sends it, too: the daemon gets two.
+    pub signalled: bool,
 }
 
 /// Asks for these units; nothing where systemd does not run the host, or there is no answer.
 pub fn units(root: &Root, names: &[String]) -> Vec<Unit> {
-    let mut arguments = vec!["show", "--property=ActiveState,StateChangeTimestamp"];
+    let mut arguments = vec!["show", "--property=ActiveState,StateChangeTimestamp,Type"];
     arguments.extend(names.iter().map(String::as_str));
     let said = ask(root, "systemctl", &arguments).unwrap_or_default();
     read_units(&said, names)
@@ -83,6 +86,7 @@ fn read_units(said: &str, names: &[String]) -> Vec<Unit> {
             name: name.clone(),
             active: matches!(property("ActiveState"), Some("active" | "reloading")),
             changed: property("StateChangeTimestamp").and_then(seconds),
+            signalled: property("Type") == Some("notify-reload"),
         }
     };
     names.iter().zip(said.split("\n\n")).map(unit).collect()
@@ -133,19 +137,26 @@ mod tests {
         // systemd 252; 237 to 245 print a time that never was as nothing or n/a.
         let said = "ActiveState=active\nStateChangeTimestamp=Thu 2026-11-26 06:06:33 UTC\n\n\
             ActiveState=inactive\nStateChangeTimestamp=\n\n\
-            StateChangeTimestamp=n/a\nActiveState=reloading\n";
+            StateChangeTimestamp=n/a\nActiveState=reloading\nType=notify-reload\n";
         let names = ["a", "b", "c", "d"].map(str::to_owned);
         let units = read_units(said, &names);
         let told: Vec<_> = units
             .iter()
-            .map(|unit| (unit.name.as_str(), unit.active, unit.changed))
+            .map(|unit| {
+                (
+                    unit.name.as_str(),
+                    unit.active,
+                    unit.changed,
+                    unit.signalled,
+                )
+            })
             .collect();
         assert_eq!(
             told,
             [
-                ("a", true, Some(1_795_673_193)),
-                ("b", false, None),
-                ("c", true, None)
+                ("a", true, Some(1_795_673_193), false),
+                ("b", false, None, false),
+                ("c", true, None, true)
             ]
         );
         // No answer.
