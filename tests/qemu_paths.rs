@@ -31,7 +31,7 @@ use fastrand::Rng;
 use path_words::{Case, EXEMPT, FORMS, Form};
 use virt_9p::domain::{Arg, Domain, Place};
 use virt_9p::qemu::command_line::CommandLine;
-use virt_9p::qemu::host_paths::table::{Meaning, ROWS, Row, Why};
+use virt_9p::qemu::host_paths::table::{Kind, Meaning, ROWS, Row, Why};
 use virt_9p::qemu::host_paths::{self, Access, HostPath};
 use virt_9p::text::Span;
 
@@ -331,6 +331,13 @@ fn what_is_not_granted_is_said() {
         (["-set", "object.a.mem-path=/srv/x"], false),
         (["-set", "chardev.charserial0.path=/srv/x"], false),
         (["-initrd", "/srv/a,/srv/b"], false),
+        (
+            [
+                "-netdev",
+                "{'type':'user','id':'n','guestfwd':[{'str':'tcp::1-file:/x'}]}",
+            ],
+            false,
+        ),
     ] {
         let found = read(&words.map(str::to_owned));
         let said = found.iter().map(|one| one.access);
@@ -372,6 +379,185 @@ fn what_is_not_granted_is_said() {
     }
 }
 
+/// An image that may name others is said to: QEMU opens a backing file by its header alone.
+#[test]
+fn what_images_name_is_said() {
+    let dir = tempfile::Builder::new().prefix("q").tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (base, other, top) = (at("base"), at("other"), at("top"));
+    for file in [&base, &other] {
+        std::fs::write(file, vec![0; 1 << 20]).unwrap();
+    }
+    let mut image = path_words::qcow2();
+    let mut put = |at: usize, value: &[u8]| image[at..at + value.len()].copy_from_slice(value);
+    put(8, &0x200_u64.to_be_bytes());
+    put(16, &u32::try_from(base.len()).unwrap().to_be_bytes());
+    put(0x200, base.as_bytes());
+    put(104, b"\xe2\x79\x2a\xca\0\0\0\x03raw\0\0\0\0\0");
+    std::fs::write(&top, image).unwrap();
+    let node = format!("driver=file,node-name=f,filename={top}");
+    let with = |rest: &str| rest.replace("TOP", &top).replace("OTHER", &other);
+    let qcow2 = with("driver=qcow2,node-name=n,file.driver=file,file.filename=TOP");
+    let json = with("{'driver':'qcow2','node-name':'n','file':{'driver':'file','filename':'TOP'}");
+    let cases: Vec<(Vec<String>, bool)> = [
+        ("-hda", "TOP", true),
+        ("-drive", "file=TOP", true),
+        ("-drive", "file=TOP,format=qcow2", true),
+        (
+            "-drive",
+            "file=file:TOP,format=qcow2,backing.driver=raw",
+            true,
+        ),
+        ("-drive", "file.filename=TOP", true),
+        ("-drive", "file=TOP,format=raw", false),
+        ("-drive", "driver=file,filename=TOP", false),
+        (
+            "-drive",
+            "file=TOP,format=qcow2,backing.file.filename=OTHER,backing.driver=raw",
+            false,
+        ),
+        (
+            "-drive",
+            "driver=raw,file.driver=file,file.filename=OTHER",
+            false,
+        ),
+        ("-blockdev", &qcow2, true),
+        (
+            "-blockdev",
+            &format!(
+                "{qcow2},backing.driver=raw,backing.file.driver=file,backing.file.filename=OTHER"
+            ),
+            false,
+        ),
+        ("-blockdev", &format!("{qcow2},backing="), false),
+        ("-blockdev", &format!("{json}}}"), true),
+        ("-blockdev", &format!("{json},'backing':null}}"), false),
+    ]
+    .into_iter()
+    .map(|(option, word, names)| (vec![option.to_owned(), with(word)], names))
+    .chain(["", ",backing="].into_iter().map(|more| {
+        let word = format!("driver=qcow2,node-name=n,file=f{more}");
+        let words = ["-blockdev", &node, "-blockdev", &word];
+        (words.map(str::to_owned).to_vec(), more.is_empty())
+    }))
+    .collect();
+    for (words, names) in cases {
+        let ran = opened::run(&words, dir.path());
+        let opens = ran.opened.iter().any(|(path, _)| *path == base);
+        assert_eq!(opens, names, "{words:?}: {}", ran.stderr);
+        let said = read(&words).into_iter().any(|one| match one.access {
+            Access::Opens(opening) => opening.layered,
+            access => access == Access::Never(Why::Layers),
+        });
+        assert_eq!(said, names, "{words:?}");
+    }
+}
+
+/// What QEMU makes, opens or connects to where no word names it is said.
+#[test]
+fn what_is_opened_unasked_is_said() {
+    let dir = tempfile::Builder::new().prefix("q").tempdir().unwrap();
+    let disk = dir.path().join("disk").to_str().unwrap().to_owned();
+    std::fs::write(&disk, vec![0; 1 << 20]).unwrap();
+    let off = format!("if=none,format=raw,file={disk}");
+    let on = format!("{off},snapshot=on");
+    let opted_out = format!("{off},snapshot=off");
+    let node = format!("driver=file,node-name=n,filename={disk}");
+    // It lies in $TMPDIR, which is a directory of ours.
+    for (words, makes) in [
+        (vec!["-drive", on.as_str()], true),
+        (vec!["-snapshot", "-drive", off.as_str()], true),
+        (vec!["-snapshot", "-cdrom", disk.as_str()], true),
+        (vec!["-snapshot", "-drive", opted_out.as_str()], false),
+        (vec!["-snapshot", "-blockdev", node.as_str()], false),
+        (vec!["-drive", off.as_str()], false),
+    ] {
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        let ran = opened::run_in(&words, dir.path(), &[("TMPDIR", dir.path())]);
+        let made = ran.opened.iter().any(|(path, _)| path.contains("/vl."));
+        assert_eq!(made, makes, "{words:?}: {}", ran.stderr);
+        let all = read(&words);
+        let said = all
+            .iter()
+            .filter(|one| one.access == Access::Never(Why::Temporary));
+        assert_eq!(said.count(), usize::from(makes), "{words:?}: {all:?}");
+    }
+    for (words, why) in [
+        (["-tpmdev", "passthrough,id=t"], Some(Why::Vhost)),
+        (["-display", "egl-headless"], Some(Why::Vhost)),
+        (["-display", "dbus"], Some(Why::Bus)),
+        (["-display", "dbus,p2p=on,gl=on"], Some(Why::Vhost)),
+        (
+            ["-display", "{'type':'dbus','addr':'unix:path=/x'}"],
+            Some(Why::Bus),
+        ),
+        (["-spice", "unix=on,addr=,gl=on"], Some(Why::Vhost)),
+        (["-chardev", "braille,id=b"], Some(Why::Environment)),
+        (["-serial", "braille"], Some(Why::Environment)),
+        (["-audiodev", "pa,id=a"], Some(Why::Environment)),
+        (["-audiodev", "alsa,id=a"], Some(Why::Environment)),
+        (["-audio", "oss,model=ac97"], Some(Why::Environment)),
+        (["-audiodev", "none,id=a"], None),
+        (["-audiodev", "spice,id=a"], None),
+        (["-spice", "port=1,gl=off"], None),
+        (["-display", "gtk,gl=on"], None),
+        (["-display", "none"], None),
+    ] {
+        let all = read(&words.map(str::to_owned));
+        let said = all.iter().map(|one| one.access).collect::<Vec<_>>();
+        let why: Vec<Access> = why.into_iter().map(Access::Never).collect();
+        assert_eq!(said, why, "{words:?}: {all:?}");
+    }
+    let wav = read(&["-audiodev", "wav,id=w"].map(str::to_owned));
+    assert_eq!(wav[0].path, "/qemu.wav");
+    assert!(matches!(wav[0].access, Access::Opens(_)));
+}
+
+/// Which credentials must be there: QEMU does not start without one of them.
+#[test]
+fn missing_credentials_stop_qemu() {
+    let store = tempfile::Builder::new().prefix("p").tempdir().unwrap();
+    let store = path_words::Store::new(store.path());
+    for words in [
+        "-object tls-creds-x509,id=t,sanity-check=off,endpoint=server,dir=DIR",
+        "-object tls-creds-x509,id=t,sanity-check=off,dir=DIR",
+        "-object tls-creds-psk,id=t,endpoint=server,dir=DIR",
+        "-object tls-creds-psk,id=t,username=x,dir=DIR",
+        "-object tls-creds-anon,id=t,endpoint=server,dir=DIR",
+        "-spice tls-port=5987,disable-ticketing=on,x509-dir=DIR",
+    ] {
+        let dir = tempfile::Builder::new().prefix("q").tempdir().unwrap();
+        let words = words.replace("DIR", dir.path().to_str().unwrap());
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let all = read(&words);
+        let [
+            HostPath {
+                access: Access::Opens(opening),
+                ..
+            },
+        ] = all.as_slice()
+        else {
+            panic!("{words:?}: {all:?}");
+        };
+        let Kind::Tls(credentials) = opening.kind else {
+            panic!("{words:?}: {all:?}");
+        };
+        let files = credentials.files();
+        for (left_out, file) in files.iter().enumerate() {
+            // A list of the revoked is of use with its own authority alone.
+            for one in files.iter().filter(|one| **one != "ca-crl.pem") {
+                store.put(one, &dir.path().join(one));
+            }
+            let _ = std::fs::remove_file(dir.path().join(file));
+            let ran = opened::run(&words, dir.path());
+            let refuses = ["Unable to access", "failed to initialize spice"];
+            let refuses = refuses.iter().any(|text| ran.stderr.contains(text));
+            let said = left_out < credentials.needed();
+            assert_eq!(refuses, said, "{words:?} without {file}: {}", ran.stderr);
+        }
+    }
+}
+
 /// Where a path stands is where it is written.
 #[test]
 fn places_are_those_of_the_words() {
@@ -390,6 +576,11 @@ fn places_are_those_of_the_words() {
         ),
         ("-drive", "if=none,file=file:/a,,b", &["file:/a,,b"]),
         ("-vnc", "unix:/a", &["unix:/a"]),
+        (
+            "-nic",
+            "user,guestfwd=tcp:10.0.2.9:80-pipe:/a",
+            &["tcp:10.0.2.9:80-pipe:/a"],
+        ),
     ] {
         let found = read(&[option.to_owned(), word.to_owned()]);
         let places: BTreeSet<&str> = found

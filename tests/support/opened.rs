@@ -17,6 +17,11 @@ pub struct Ran {
 
 /// Starts QEMU with these words and ends it; `dir` is where paths of ours lie.
 pub fn run(words: &[String], dir: &Path) -> Ran {
+    run_in(words, dir, &[])
+}
+
+/// The same with these variables.
+pub fn run_in(words: &[String], dir: &Path, variables: &[(&str, &Path)]) -> Ran {
     let log = tempfile::Builder::new().prefix("strace").tempdir().unwrap();
     let calls = "trace=open,openat,openat2,creat,fcntl,bind,connect,unlink,unlinkat";
     let mut child = Command::new("timeout")
@@ -40,6 +45,7 @@ pub fn run(words: &[String], dir: &Path) -> Ran {
         .args(judge::STILL)
         .args(judge::CONTROL)
         .args(words)
+        .envs(variables.iter().copied())
         .current_dir(dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

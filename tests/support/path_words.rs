@@ -74,6 +74,9 @@ impl Form {
         if has("readonly=on,mem-path") || has("'readonly':true,'mem-path'") {
             since = since.max((6, 0));
         }
+        if self.words.contains(&"-audio") {
+            since = since.max((7, 1));
+        }
         if self.row == ("trace", "", "file") {
             since = since.max((7, 0));
         }
@@ -636,6 +639,59 @@ pub static FORMS: &[Form] = &[
         ],
         Prepared::Qcow2,
     ),
+    form(
+        IMAGE,
+        &[
+            "-blockdev",
+            "{'driver':'qcow2','node-name':'n#','file':{'driver':'file','filename':{j}},'backing':null}",
+            "-device",
+            "virtio-blk-pci,drive=n#",
+        ],
+        Prepared::Qcow2,
+    ),
+    // A drive of its own will.
+    alone(
+        IMAGE,
+        &[
+            "-snapshot",
+            "-drive",
+            "if=virtio,snapshot=off,format=raw,file={o}",
+        ],
+        File,
+    ),
+    alone(
+        FILE,
+        &[
+            "-netdev",
+            "user,id=u#,guestfwd=tcp:10.0.2.100:10#-file:{o},guestfwd=tcp:10.0.2.101:10#-file:{o}",
+        ],
+        Either,
+    ),
+    alone(
+        SOCKET,
+        &[
+            "-net",
+            "user,guestfwd=tcp:10.0.2.100:10#-unix:{s},,server=on,,wait=off",
+        ],
+        Nothing,
+    ),
+    once(
+        "wav",
+        ("audiodev", "wav", "path"),
+        &["-audio", "wav,model=ac97,path={o}"],
+        Either,
+    ),
+    once(
+        "vnc",
+        ("k", "", ""),
+        &["-k", "{w}", "-vnc", "none"],
+        Prepared::Empty,
+    ),
+    form(
+        ("object", "tls-creds-psk", "dir"),
+        &["-object", "tls-creds-psk,id=t#,endpoint=server,dir={o}"],
+        Keys(&["keys.psk", "dh-params.pem"]),
+    ),
     once("hda", IMAGE, &["-hda", "{w}"], File),
     once("hdb", IMAGE, &["-hdb", "file:{w}"], File),
     once("cdrom", IMAGE, &["-cdrom", "{w}"], File),
@@ -864,7 +920,7 @@ impl Store {
         }
     }
 
-    fn put(&self, name: &str, to: &Path) {
+    pub fn put(&self, name: &str, to: &Path) {
         match name {
             "keys.psk" => fs::write(to, "qemu:00112233445566778899aabbccddeeff\n").unwrap(),
             "dh-params.pem" => drop(fs::copy(self.keys.join("dh.pem"), to).unwrap()),
@@ -941,6 +997,24 @@ fn json(text: &str, rng: &mut Rng) -> String {
     out
 }
 
+/// An empty qcow2 image of a mebibyte.
+pub fn qcow2() -> Vec<u8> {
+    let mut bytes = vec![0; 4 << 16];
+    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+    put(0, b"QFI\xfb\0\0\0\x03");
+    put(20, &16_u32.to_be_bytes());
+    put(24, &(1_u64 << 20).to_be_bytes());
+    put(36, &1_u32.to_be_bytes());
+    put(40, &0x3_0000_u64.to_be_bytes());
+    put(48, &0x1_0000_u64.to_be_bytes());
+    put(56, &1_u32.to_be_bytes());
+    put(96, &4_u32.to_be_bytes());
+    put(100, &104_u32.to_be_bytes());
+    put(0x1_0000, &0x2_0000_u64.to_be_bytes());
+    put(0x2_0000, &[0, 1, 0, 1, 0, 1, 0, 1]);
+    bytes
+}
+
 fn prepare(
     prepared: Prepared,
     kind: &str,
@@ -1006,23 +1080,7 @@ fn prepare(
             bytes[0x22c..0x230].copy_from_slice(&[0xff, 0xff, 0xff, 0x37]);
             file(&bytes);
         }
-        Prepared::Qcow2 => {
-            let mut bytes = vec![0; 4 << 16];
-            let mut put =
-                |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
-            put(0, b"QFI\xfb\0\0\0\x03");
-            put(20, &16_u32.to_be_bytes());
-            put(24, &(1_u64 << 20).to_be_bytes());
-            put(36, &1_u32.to_be_bytes());
-            put(40, &0x3_0000_u64.to_be_bytes());
-            put(48, &0x1_0000_u64.to_be_bytes());
-            put(56, &1_u32.to_be_bytes());
-            put(96, &4_u32.to_be_bytes());
-            put(100, &104_u32.to_be_bytes());
-            put(0x1_0000, &0x2_0000_u64.to_be_bytes());
-            put(0x2_0000, &[0, 1, 0, 1, 0, 1, 0, 1]);
-            file(&bytes);
-        }
+        Prepared::Qcow2 => file(&qcow2()),
         Prepared::Flash => file(&[0; 65536]),
         Prepared::Table => {
             let mut bytes = b"SSDT\x24\0\0\0".to_vec();

@@ -101,6 +101,13 @@ pub fn judge(path: &HostPath, files: Option<&Files>, unclear: bool, around: &Aro
     let mut whole = true;
     for (number, file) in files.files.iter().enumerate() {
         let before = files.before.get(number);
+        let mut opening = opening;
+        // Each is a file that has to be there.
+        if let Kind::Tls(credentials) = opening.kind
+            && number < credentials.needed()
+        {
+            opening.kind = Kind::File;
+        }
         let (rule, finding) = match file {
             Ok(file) => one(path, opening, file, before, files.any_end, &opens, around),
             Err(why) => (None, Some(unknown(path, &opens(), why))),

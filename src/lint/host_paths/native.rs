@@ -235,6 +235,14 @@ fn note(
         _ => {}
     }
     let mut help = format!("write {element} instead");
+    if matches!(path.access, Access::Opens(opening) if opening.layered) {
+        text.push_str(
+            "; what the image itself names (a backing file, a data file) gets no rule here",
+        );
+        help.push_str(
+            ", or say format=raw, or name that file by backing.file.filename=…, or flatten the image (`qemu-img convert`)",
+        );
+    }
     if converts {
         help.push_str("; `virt-9p convert --to native` does it");
     }

@@ -22,7 +22,7 @@ fn object(
     arg: usize,
     all: &mut Vec<RawProperty>,
 ) -> Option<()> {
-    for member in device_json::object(text).ok()? {
+    for mut member in device_json::object(text).ok()? {
         if prefix.len() + member.key.len() > LONGEST_KEY {
             return None;
         }
@@ -31,6 +31,10 @@ fn object(
         if member.value == JsonValue::Other && inner.starts_with('{') {
             object(inner, start + member.value_range.start, &key, arg, all)?;
             continue;
+        }
+        // Null names nothing.
+        if inner == "null" {
+            member.value = JsonValue::Bool(false);
         }
         let range = |of: std::ops::Range<usize>| start + of.start..start + of.end;
         all.push(RawProperty {

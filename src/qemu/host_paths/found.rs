@@ -13,6 +13,8 @@ use crate::qemu::option_string;
 pub struct Found {
     /// In the order of the words.
     pub paths: Vec<HostPath>,
+    /// Whether `-snapshot` is about a drive among them.
+    pub snapshot: bool,
 }
 
 impl Found {
@@ -67,6 +69,7 @@ pub struct Keys<'p> {
 
 impl<'p> Keys<'p> {
     /// Of these.
+    #[inline(never)]
     pub fn new(properties: &'p [RawProperty]) -> Self {
         let mut last = BTreeMap::new();
         for (index, property) in properties.iter().enumerate() {
@@ -76,6 +79,7 @@ impl<'p> Keys<'p> {
     }
 
     /// The one that counts.
+    #[inline(never)]
     pub fn get(&self, key: &str) -> Option<&'p RawProperty> {
         self.properties.get(*self.last.get(key)?)
     }

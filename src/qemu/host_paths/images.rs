@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::flatten::flatten;
 use super::found::{Found, Keys, is_on, text};
-use super::table::{Kind, Letters, Meaning, ROWS, Why, is_pathless, rows};
+use super::table::{Kind, Letters, Meaning, ROWS, Why, among, is_pathless, rows};
 use super::{Access, Opening};
 use crate::qemu::command_line::RawProperty;
 use crate::qemu::device_json::JsonValue;
@@ -30,8 +30,15 @@ const CHILDREN: [&str; 10] = [
     "children",
 ];
 
-/// What the image string of a drive opens; `readonly`: whether all of it is only read.
-pub fn string(text: &str, property: &RawProperty, readonly: bool, found: &mut Found) {
+/// What the image string of a drive opens; `readonly`: whether all of it is only read; `layered`:
+/// whether it may name others.
+pub fn string(
+    text: &str,
+    property: &RawProperty,
+    readonly: bool,
+    layered: bool,
+    found: &mut Found,
+) {
     if let Some(json) = text.strip_prefix("json:") {
         match flatten(json, property.arg) {
             Some(mut all) => {
@@ -48,12 +55,12 @@ pub fn string(text: &str, property: &RawProperty, readonly: bool, found: &mut Fo
         return;
     }
     let Some(protocol) = protocol(text) else {
-        return image(text, property, readonly, true, found);
+        return image(text, property, readonly, true, layered, found);
     };
     let rest = text.get(protocol.len() + 1..).unwrap_or("");
     match protocol {
-        "file" | "host_device" => image(rest, property, readonly, true, found),
-        "host_cdrom" => image(rest, property, true, true, found),
+        "file" | "host_device" => image(rest, property, readonly, true, layered, found),
+        "host_cdrom" => image(rest, property, true, true, false, found),
         "nbd" => {
             if let Some(path) = rest.strip_prefix("unix:") {
                 let path = path.split(":exportname=").next().unwrap_or(path);
@@ -88,11 +95,19 @@ fn socket(path: &str, property: &RawProperty, found: &mut Found) {
         letters: Letters::Rw,
         since: (5, 2),
         needed: true,
+        layered: false,
     };
     found.opens(property, path, opening);
 }
 
-fn image(path: &str, property: &RawProperty, readonly: bool, locks: bool, found: &mut Found) {
+fn image(
+    path: &str,
+    property: &RawProperty,
+    readonly: bool,
+    locks: bool,
+    layered: bool,
+    found: &mut Found,
+) {
     let letters = match (readonly, locks) {
         (false, true) => Letters::Rwk,
         (true, true) => Letters::Rk,
@@ -104,6 +119,7 @@ fn image(path: &str, property: &RawProperty, readonly: bool, locks: bool, found:
         letters,
         since: (5, 2),
         needed: true,
+        layered,
     };
     found.opens(property, path, opening);
 }
@@ -120,11 +136,27 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, drive: bool, found: &mu
             return found.unclear(property, &property.key, UNKNOWN);
         }
         let (prefix, leaf) = split(&property.key);
+        let (outer, step) = split(prefix);
+        let backed = match split(outer) {
+            (above, "backing") if step == "file" => Some(above),
+            _ => (leaf == "backing").then_some(prefix),
+        };
+        if let Some(node) = backed.and_then(|prefix| nodes.at(prefix)) {
+            node.backed = true;
+        }
+        let is_root = prefix.is_empty();
+        let known = ["driver", "format", "read-only", "readonly", "locking"];
+        if !known.contains(&leaf) {
+            continue;
+        }
+        let Some(node) = nodes.at(prefix) else {
+            continue;
+        };
         match leaf {
-            "driver" => nodes.set(prefix, |node| node.driver = text(property)),
-            "format" if prefix.is_empty() => nodes.set(prefix, |node| node.driver = text(property)),
-            "read-only" | "readonly" => nodes.set(prefix, |node| node.readonly = is_on(property)),
-            "locking" => nodes.set(prefix, |node| node.unlocked = text(property) == Some("off")),
+            "driver" => node.driver = text(property),
+            "format" if is_root => node.driver = text(property),
+            "read-only" | "readonly" => node.readonly = is_on(property),
+            "locking" => node.unlocked = text(property) == Some("off"),
             _ => {}
         }
     }
@@ -136,6 +168,10 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, drive: bool, found: &mu
         let (prefix, leaf) = split(&property.key);
         let (outer, step) = split(prefix);
         let driver = |prefix: &str| nodes.get(prefix).and_then(|node| node.driver);
+        let layered = |prefix: &str| {
+            let backed = nodes.get(prefix).is_some_and(|node| node.backed);
+            !backed && is_layered(driver(prefix))
+        };
         let is_unknown = |own: &str| {
             let has_row = ROWS.iter().any(|row| row.is_of("blockdev", own));
             !has_row && !is_pathless(own)
@@ -170,7 +206,8 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, drive: bool, found: &mu
                 Meaning::Opens(Kind::Image, letters) => {
                     let readonly = !letters.write() || is_readonly(&nodes, prefix, readonly);
                     let locks = drive || !nodes.get(prefix).is_some_and(|node| node.unlocked);
-                    image(value, property, readonly, locks, found);
+                    let layered = step == "file" && layered(outer);
+                    image(value, property, readonly, locks, layered, found);
                 }
                 Meaning::Opens(kind, letters) => {
                     found.opens(property, value, row.opening(kind, letters));
@@ -179,6 +216,10 @@ pub fn nodes(properties: &[RawProperty], readonly: bool, drive: bool, found: &mu
                     found.push(property, value, Access::Never(why));
                 }
             }
+        }
+        // A node that another word describes.
+        if leaf == "file" && layered(prefix) {
+            found.push(property, value, Access::Never(Why::Layers));
         }
         let remote = is_node(prefix) && own.or(driver(outer)).is_some_and(is_pathless);
         if !any && value.starts_with('/') && !remote {
@@ -205,20 +246,21 @@ struct Nodes<'a> {
 }
 
 impl<'a> Nodes<'a> {
+    #[inline(never)]
     fn get(&self, prefix: &str) -> Option<&Node<'a>> {
         self.all.get(*self.index.get(prefix)?)
     }
 
-    fn set(&mut self, prefix: &'a str, change: impl FnOnce(&mut Node<'a>)) {
+    /// Of this prefix, made where there is none yet.
+    #[inline(never)]
+    fn at(&mut self, prefix: &'a str) -> Option<&mut Node<'a>> {
         let new = self.all.len();
         let index = *self.index.get(prefix).unwrap_or(&new);
         if index == new {
             self.index.insert(prefix, new);
             self.all.push(Node::default());
         }
-        if let Some(node) = self.all.get_mut(index) {
-            change(node);
-        }
+        self.all.get_mut(index)
     }
 }
 
@@ -228,6 +270,14 @@ struct Node<'a> {
     driver: Option<&'a str>,
     readonly: Option<bool>,
     unlocked: bool,
+    /// Its backing node is named, or it has none.
+    backed: bool,
+}
+
+/// Whether QEMU opens what the header of an image of this format names (bdrv_open_backing_file,
+/// qcow2_do_open, vmdk_parse_extents); it looks for the format where none is given.
+pub fn is_layered(driver: Option<&str>) -> bool {
+    driver.is_none_or(|driver| among(driver, "qcow2 qcow qed vmdk"))
 }
 
 /// Whether a node is only read: what it says itself, or the nearest above it that says something;

@@ -47,6 +47,8 @@ pub struct Opening {
     pub since: (u8, u8),
     /// Whether it refuses to start without.
     pub needed: bool,
+    /// Whether it may be an image that itself names others, which QEMU opens, too.
+    pub layered: bool,
 }
 
 impl Opening {

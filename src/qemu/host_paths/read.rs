@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::found::{Found, Keys, is_on, text};
 use super::table::{
-    Credentials, Grammar, Kind, Letters, Meaning, Row, Why, grammar, is_single, rows, variable,
+    Credentials, Grammar, Kind, Letters, Meaning, Row, Why, among, grammar, is_single, rows,
+    variable,
 };
 use super::{Access, HostPath, Opening, character, flatten, images};
 use crate::domain::{Arg, Domain, Place};
@@ -28,7 +29,10 @@ pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
     let words: Vec<&str> = domain.args.iter().map(|arg| arg.value.as_str()).collect();
     let (pairs, strays) = argv::pair(&words);
     let mut found = Found::default();
-    let snapshot = pairs.iter().any(|word| word.name == "snapshot");
+    let snapshot = pairs.iter().find(|word| word.name == "snapshot");
+    let snapshot = snapshot.map(|word| word.option);
+    let all_snapshots = snapshot;
+    let snapshot = snapshot.is_some();
     let mut groups: Vec<Group> = Vec::new();
     let mut ids: BTreeMap<String, usize> = BTreeMap::new();
     let mut last: BTreeMap<&str, usize> = BTreeMap::new();
@@ -57,6 +61,7 @@ pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
                 };
                 let option = match (option, grammar) {
                     ("M", _) | (_, Grammar::Sugar) => "machine",
+                    ("audio", _) => "audiodev",
                     _ => option,
                 };
                 if let Some(before) = last.insert(option, groups.len())
@@ -90,8 +95,15 @@ pub fn read(domain: &Domain, line: &CommandLine) -> Vec<HostPath> {
         if let Stray::Image(index) = stray
             && let Some(arg) = domain.args.get(index)
         {
-            images::string(&arg.value, &whole(index, arg), snapshot, &mut found);
+            found.snapshot |= snapshot;
+            images::string(&arg.value, &whole(index, arg), snapshot, true, &mut found);
         }
+    }
+    if let Some(index) = all_snapshots.filter(|_| found.snapshot)
+        && let Some(arg) = domain.args.get(index)
+    {
+        let why = Access::Never(Why::Temporary);
+        found.push(&whole(index, arg), &arg.value, why);
     }
     of_libvirts_devices(domain, line, &mut found);
     for (name, value) in &domain.environment {
@@ -158,10 +170,11 @@ fn properties(
             key: key.to_owned(),
             ..whole(index, arg)
         }]),
-        Grammar::Character(monitor) => Some(character::options(arg, index, monitor)),
+        Grammar::Character(monitor) => Some(character::options(&arg.value, index, monitor)),
         Grammar::ImageWord(readonly) => {
             let readonly = readonly || snapshot;
-            images::string(&arg.value, &whole(index, arg), readonly, found);
+            found.snapshot |= snapshot;
+            images::string(&arg.value, &whole(index, arg), readonly, true, found);
             None
         }
     }
@@ -219,12 +232,13 @@ fn options(option: &'static str, properties: &[RawProperty], snapshot: bool, fou
     }
     let keys = Keys::new(properties);
     let implied = ["qom-type", "driver", "backend", "type"];
-    let of = implied.iter().find_map(|key| keys.get(key));
-    let of = of.and_then(text).unwrap_or("");
+    let kind = implied.iter().find_map(|key| keys.get(key));
+    let of = kind.and_then(text).unwrap_or("");
     // The last of each counts, but for lists: of addresses, of texts (save_opt_list).
     let list = match option {
         "vnc" => "vnc",
         "smbios" => "path",
+        "netdev" | "nic" | "net" => "guestfwd",
         _ => "",
     };
     for property in properties
@@ -237,6 +251,9 @@ fn options(option: &'static str, properties: &[RawProperty], snapshot: bool, fou
         && let Some(kind) = keys.get("type")
     {
         network(kind, of, &keys, found);
+    }
+    if let Some(kind) = kind.or(keys.get("gl")) {
+        unnamed(option, kind, of, &keys, found);
     }
     for property in keys.all().filter(|one| one.key != list || list.is_empty()) {
         one(option, of, property, &keys, found);
@@ -262,6 +279,7 @@ fn network(kind: &RawProperty, of: &str, keys: &Keys, found: &mut Found) {
                 letters: Letters::Rw,
                 since: (5, 2),
                 needed: true,
+                layered: false,
             };
             found.opens(kind, "/dev/net/tun", node);
             // Without it 5.2 warns, 7.2 aborts, and 10.0 refuses to start.
@@ -274,20 +292,55 @@ fn network(kind: &RawProperty, of: &str, keys: &Keys, found: &mut Found) {
     }
 }
 
+/// What an option opens besides where no key says what.
+fn unnamed(option: &str, kind: &RawProperty, of: &str, keys: &Keys, found: &mut Found) {
+    let has = |key| keys.get(key).is_some();
+    let is_gl = |gl: &RawProperty| text(gl) != Some("off") && !has("rendernode");
+    let (path, why) = match option {
+        "tpmdev" if of == "passthrough" && !has("path") => ("/dev/tpm0", Why::Vhost),
+        "display" if of == "egl-headless" && !has("rendernode") => ("/dev/dri", Why::Vhost),
+        "display" if of == "dbus" && !has("addr") && !has("p2p") => (of, Why::Bus),
+        // Of spice there is no kind.
+        "display" | "spice" if among(of, "dbus ") && keys.get("gl").is_some_and(is_gl) => {
+            ("/dev/dri", Why::Vhost)
+        }
+        // In its working directory, which is / under libvirt.
+        "audiodev" if of == "wav" && !has("path") => {
+            let opening = Opening {
+                kind: Kind::Log,
+                letters: Letters::W,
+                since: (5, 2),
+                needed: false,
+                layered: false,
+            };
+            return found.opens(kind, "/qemu.wav", opening);
+        }
+        "audiodev" if among(of, "alsa oss jack pipewire sdl sndio pa") && !has("server") => {
+            (of, Why::Environment)
+        }
+        _ if of == "braille" => (of, Why::Environment),
+        _ => return,
+    };
+    found.push(kind, path, Access::Never(why));
+}
+
 /// What one key opens.
 fn one(option: &str, of: &str, property: &RawProperty, beside: &Keys, found: &mut Found) {
-    let Some(value) = text(property) else {
-        return;
-    };
     let option = if matches!(option, "nic" | "net") {
         "netdev"
-    } else if matches!(
+    } else if among(
         option,
-        "serial" | "parallel" | "monitor" | "qmp" | "qmp-pretty" | "qtest" | "debugcon" | "gdb"
+        "serial parallel monitor qmp qmp-pretty qtest debugcon gdb",
     ) {
         "chardev"
     } else {
         option
+    };
+    let Some(value) = text(property) else {
+        if property.key == "guestfwd" {
+            found.unclear(property, &property.key, "virt-9p does not read lists");
+        }
+        return;
     };
     let mut any = false;
     for row in rows(option, of, &property.key) {
@@ -301,12 +354,20 @@ fn one(option: &str, of: &str, property: &RawProperty, beside: &Keys, found: &mu
             Meaning::Never(_) if option == "incoming" && value.starts_with("exec:") => {
                 found.push(property, value, Access::Never(Why::Exec));
             }
+            // A program, or a character device in the words of -serial (slirp_guestfwd).
+            Meaning::Never(_) if property.key == "guestfwd" && !value.contains("-cmd:") => {
+                let (_, device) = value.split_once('-').unwrap_or_default();
+                let mut all = character::options(device, property.arg, true);
+                for one in &mut all {
+                    one.value_range = property.value_range.clone();
+                }
+                options("chardev", &all, false, found);
+            }
             // Of scripts only `no` is none, and of helpers not even that.
             Meaning::Never(_)
                 if (value == "no" && property.key != "helper")
                     || (value == "off" && option != "netdev")
-                    || (option == "incoming" && !value.contains('/'))
-                    || (property.key == "guestfwd" && !value.contains("-cmd:")) => {}
+                    || (option == "incoming" && !value.contains('/')) => {}
             Meaning::Never(why) => found.push(property, value, Access::Never(why)),
         }
     }
@@ -318,9 +379,9 @@ fn one(option: &str, of: &str, property: &RawProperty, beside: &Keys, found: &mu
 /// Options whose keys the table knows as far as they are paths: another that looks like one is
 /// not understood.
 fn is_strict(option: &str) -> bool {
-    matches!(
+    among(
         option,
-        "object" | "device" | "chardev" | "netdev" | "tpmdev" | "audiodev" | "spice" | "display"
+        "object device chardev netdev tpmdev audiodev spice display",
     )
 }
 
@@ -346,6 +407,17 @@ fn opens(
                 return;
             }
             opening.kind = Kind::Tls(Credentials::Client);
+        }
+        ("object", "tls-creds-psk", _) if is("endpoint", "server") => {
+            opening.kind = Kind::Tls(Credentials::PskServer);
+        }
+        // Those that another key names QEMU does not look for in it.
+        ("spice", _, "x509-dir")
+            if ["x509-key-file", "x509-cert-file", "x509-cacert-file"]
+                .iter()
+                .any(|key| beside.get(key).is_some()) =>
+        {
+            opening.kind = Kind::Tls(Credentials::SomeSpice);
         }
         ("chardev", "socket", _) | ("netdev", "stream", _) => {
             if on("abstract")
@@ -396,12 +468,29 @@ fn opens(
 
 /// `-drive`.
 fn drive(properties: &[RawProperty], snapshot: bool, found: &mut Found) {
-    let last = |key: &str| properties.iter().rev().find(|one| one.key == key);
+    let keys = Keys::new(properties);
+    let last = |key: &str| keys.get(key);
     let on = |key: &str| last(key).and_then(is_on) == Some(true);
     let is_cdrom = last("media").and_then(text) == Some("cdrom");
-    let readonly = on("readonly") || on("read-only") || on("snapshot") || is_cdrom || snapshot;
+    let own = last("snapshot").and_then(|one| Some((one, is_on(one)?)));
+    // Where a drive says nothing of it, what all are told holds (drive_enable_snapshot).
+    let is_snapshot = match own {
+        Some((one, true)) => {
+            found.push(one, "snapshot=on", Access::Never(Why::Temporary));
+            true
+        }
+        Some(_) => false,
+        None => {
+            found.snapshot |= snapshot;
+            snapshot
+        }
+    };
+    let readonly = on("readonly") || on("read-only") || is_snapshot || is_cdrom;
+    let is_backed = |one: &RawProperty| one.key == "backing" || one.key.starts_with("backing.file");
+    let layered = images::is_layered(last("format").or(last("driver")).and_then(text))
+        && !properties.iter().any(is_backed);
     if let Some(file) = last("file").filter(|file| !file.flag) {
-        images::string(text(file).unwrap_or(""), file, readonly, found);
+        images::string(text(file).unwrap_or(""), file, readonly, layered, found);
     }
     let rest = properties.iter().filter(|one| one.key != "file");
     let rest: Vec<RawProperty> = rest.cloned().collect();

@@ -39,10 +39,14 @@ pub enum Credentials {
     Client,
     /// Shared keys.
     Psk,
+    /// Shared keys, as a server.
+    PskServer,
     /// Anonymous.
     Anon,
     /// Those of SPICE.
     Spice,
+    /// Those of SPICE, some of which lie elsewhere.
+    SomeSpice,
 }
 
 impl Credentials {
@@ -59,8 +63,18 @@ impl Credentials {
             Credentials::Server => all,
             Credentials::Client => &["ca-cert.pem", "client-cert.pem", "client-key.pem"],
             Credentials::Psk => &["keys.psk"],
+            Credentials::PskServer => &["keys.psk", "dh-params.pem"],
             Credentials::Anon => &["dh-params.pem"],
-            Credentials::Spice => all.get(..3).unwrap_or(all),
+            Credentials::Spice | Credentials::SomeSpice => all.get(..3).unwrap_or(all),
+        }
+    }
+
+    /// How many of them, the first, QEMU does not start without.
+    pub fn needed(self) -> usize {
+        match self {
+            Credentials::Server | Credentials::Spice => 3,
+            Credentials::Client | Credentials::Psk | Credentials::PskServer => 1,
+            Credentials::Anon | Credentials::SomeSpice => 0,
         }
     }
 }
@@ -139,6 +153,10 @@ pub enum Why {
     Config,
     /// A directory with all below.
     Tree,
+    /// What an image names.
+    Layers,
+    /// A file of QEMU's own for what the guest writes.
+    Temporary,
     /// A device of the host.
     Hostdev,
     /// A node without a path.
@@ -155,7 +173,7 @@ pub enum Why {
     Code,
     /// QEMU's own tests.
     Tests,
-    /// A variable of the environment.
+    /// What libraries open.
     Environment,
 }
 
@@ -181,11 +199,17 @@ impl Why {
             Why::Tree => {
                 "QEMU opens whatever lies below that directory, and a rule for all of it is granted to 9p shares only"
             }
+            Why::Layers => {
+                "what that image itself names (a backing file, a data file) is not read here: name it (`backing`), or flatten the image (`qemu-img convert`)"
+            }
+            Why::Temporary => {
+                "QEMU makes a file with a name of its own in /var/tmp (vl.…) for what the guest writes: name an overlay instead (`qemu-img create -f qcow2 -b`), or write libvirt's <disk> with <transient/>"
+            }
             Why::Hostdev => {
                 "a host device needs the node, the memory limit and the rules that only libvirt's own <hostdev> makes"
             }
             Why::Vhost => {
-                "QEMU opens a node below /dev that is not in the private /dev of libvirt's guests: use libvirt's own element (<vsock>, <hostdev>, <interface>, <graphics>)"
+                "QEMU opens a node below /dev that is not in the private /dev of libvirt's guests: use libvirt's own element (<vsock>, <hostdev>, <interface>, <graphics>, <tpm>)"
             }
             Why::Libvirts => {
                 "libvirt passes its own, which comes first, or which this one gets in the way of"
@@ -197,7 +221,7 @@ impl Why {
             Why::Guests => "with semihosting the guest itself names the files that QEMU opens",
             Why::Code => "QEMU loads it as a part of its own program, and no guest is granted that",
             Why::Environment => {
-                "what QEMU's libraries open by this variable is theirs to say: only what an argument names is granted, as server= of -audiodev"
+                "what QEMU's libraries open for it is theirs to say: only what an argument names is granted, as server= of -audiodev"
             }
             Why::Tests => "it is there for QEMU's own tests",
         }
@@ -296,6 +320,7 @@ impl Row {
             letters,
             since: self.since,
             needed: self.needed,
+            layered: false,
         }
     }
 
@@ -320,15 +345,7 @@ pub fn rows<'k>(option: &'k str, of: &'k str, key: &'k str) -> impl Iterator<Ite
 /// Whether QEMU has one of this option, however often it is given: a later key takes the place of
 /// an earlier one.
 pub fn is_single(option: &str) -> bool {
-    let single = [
-        "machine",
-        "boot",
-        "D",
-        "pidfile",
-        "mem-path",
-        "dump-vmstate",
-    ];
-    single.contains(&option)
+    among(option, "machine boot D pidfile mem-path dump-vmstate k")
 }
 
 /// How the argument of `option` is read: its name, its implied first key or the one that it stands
@@ -349,13 +366,14 @@ use Grammar::{Character, Drive, ImageWord, List, Options, OptionsOrJson, Sugar, 
 use Kind::{Connects, File, Firmware, Image, Listens, Log, Memory, Node, Pipe, Tls};
 use Letters::{R, Rk, Rw, Rwk, W, Wk};
 
-static GRAMMARS: [(Name, Grammar); 59] = [
+static GRAMMARS: [(Name, Grammar); 61] = [
     (Name::new("D"), Word),
     (Name::new("L"), Word),
     (Name::new("M/type"), Options),
     (Name::new("accel/accel"), Options),
     (Name::new("acpitable"), List),
     (Name::new("add-fd/"), Options),
+    (Name::new("audio/driver"), Options),
     (Name::new("audiodev/driver"), OptionsOrJson),
     (Name::new("bios/firmware"), Sugar),
     (Name::new("blockdev/driver"), OptionsOrJson),
@@ -365,7 +383,7 @@ static GRAMMARS: [(Name, Grammar); 59] = [
     (Name::new("chroot"), Word),
     (Name::new("debugcon"), Character(false)),
     (Name::new("device/driver"), OptionsOrJson),
-    (Name::new("display/type"), Options),
+    (Name::new("display/type"), OptionsOrJson),
     (Name::new("drive"), Drive),
     (Name::new("dtb/dtb"), Sugar),
     (Name::new("dump-vmstate"), Word),
@@ -380,6 +398,7 @@ static GRAMMARS: [(Name, Grammar); 59] = [
     (Name::new("icount/shift"), Options),
     (Name::new("incoming"), Word),
     (Name::new("initrd/initrd"), Sugar),
+    (Name::new("k"), Word),
     (Name::new("kernel/kernel"), Sugar),
     (Name::new("machine/type"), Options),
     (Name::new("mem-path"), Word),
@@ -443,7 +462,7 @@ const fn never(name: &'static str, why: Why) -> Row {
 }
 
 /// All rows. What a row needs besides (`readonly=on`, `server=on`, …) is in `read`.
-pub static ROWS: [Row; 105] = [
+pub static ROWS: [Row; 106] = [
     row("object/memory-backend-file/mem-path", Memory, Rw),
     row("object/input-linux/evdev", Node, Rw),
     row("object/rng-random/filename", File, R),
@@ -538,6 +557,7 @@ pub static ROWS: [Row; 105] = [
     row("spice//x509-cacert-file", File, R),
     row("spice//x509-dh-key-file", File, R),
     row("spice//x509-dir", Tls(Credentials::Spice), R),
+    row("k//", Firmware, R),
     row("D//", Log, W),
     row("pidfile//", Log, Wk),
     row("dump-vmstate//", Log, W),
@@ -562,8 +582,7 @@ pub fn variable(name: &str) -> Option<Why> {
                   DBUS_SESSION_BUS_ADDRESS XAUTHORITY QEMU_PA_SERVER QEMU_WAV_PATH QEMU_OSS_DAC_DEV QEMU_OSS_ADC_DEV \
                   TMPDIR SSLKEYLOGFILE";
     let loaded = "LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT QEMU_MODULE_DIR";
-    let is_in = |names: &str| names.split(' ').any(|one| one == name);
-    match (is_in(opened), is_in(loaded)) {
+    match (among(name, opened), among(name, loaded)) {
         (true, _) => Some(Why::Environment),
         (_, true) => Some(Why::Code),
         _ => None,
@@ -575,5 +594,11 @@ pub fn is_pathless(driver: &str) -> bool {
     let known = "raw qcow2 qcow qed vmdk vdi vpc vhdx parallels bochs cloop dmg luks throttle copy-on-read \
                  copy-before-write snapshot-access null-co null-aio http https ftp ftps ssh nfs iscsi nvme quorum \
                  replication compress preallocate blkreplay blkverify blklogwrites";
-    known.split(' ').any(|one| one == driver)
+    among(driver, known)
+}
+
+/// Whether it is one of these, with a blank between.
+#[inline(never)]
+pub fn among(one: &str, all: &str) -> bool {
+    all.split(' ').any(|other| other == one)
 }
