@@ -38,7 +38,11 @@ struct View {
 
 impl View {
     fn of(directory: impl AsFd, path: &Path) -> Option<View> {
-        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC | AtFlags::SYMLINK_NOFOLLOW;
+        // Asks no server, and mounts nothing: systemd may have put an automount on /boot.
+        let flags = AtFlags::EMPTY_PATH
+            | AtFlags::STATX_DONT_SYNC
+            | AtFlags::SYMLINK_NOFOLLOW
+            | AtFlags::NO_AUTOMOUNT;
         let stat = fs::statx(directory, path, flags, StatxFlags::MNT_ID).ok()?;
         let is_known = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
         Some(View {
