@@ -396,6 +396,9 @@ mount -t proc none /mnt/proc
 mount -t sysfs none /mnt/sys
 mount --bind /etc/passwd /mnt/passwd
 mount --bind /mnt/own /mnt/again
+mount -t tmpfs none /var/log
+mkdir -p /var/log/libvirt /mnt/log
+mount --bind /var/log/libvirt /mnt/log
 "#;
 
 /// By whatever mount they are named.
@@ -423,6 +426,10 @@ fn what_is_mounted_twice_is_judged_by_all_its_names() {
         ),
         ("/mnt/proc/1", "a mount of `/proc`, which lies in /proc/"),
         ("/mnt/sys/kernel", "a mount of `/sys`, which lies in /sys/"),
+        (
+            "/mnt/log",
+            "a mount of `/var/log/libvirt`, which lies in /var/log/libvirt/",
+        ),
         ("/mnt/again", ""),
         ("/mnt/own", ""),
     ] {

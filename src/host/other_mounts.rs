@@ -13,20 +13,24 @@ use rustix::fs::{self, AtFlags, CWD, StatxFlags};
 use crate::host::Root;
 use crate::host::mounts::MOST;
 
-/// Directories of the system's that may be mounts of their own; below none of them is another that
-/// no guest is let at.
-const OWN: [&str; 11] = [
+/// Directories that may be mounts of their own, and are, hold or lie in what no guest is let at.
+const OWN: [&str; 16] = [
     "/",
     "/boot",
     "/dev",
     "/etc",
     "/proc",
     "/run",
+    "/run/libvirt",
     "/sys",
     "/usr",
+    "/usr/local",
     "/var",
+    "/var/cache",
     "/var/lib",
     "/var/lib/libvirt",
+    "/var/lib/libvirt/qemu",
+    "/var/log",
 ];
 
 /// A device, and which of its mounts it is seen by; 0 where that is not known (before Linux 5.8).
